@@ -1,0 +1,142 @@
+# The commands of this repository. Everything they make lies in .venv/ and build/.
+#
+# Steps leave stamps in build/stamps, so that a second call does only what has changed since.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+# The Python that .venv is made from, and the size of the demo's model.
+PYTHON ?= python3
+SIZE ?= 1GiB
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMPS := build/stamps
+
+# What the wheel is made of. The folders too: a file that went away leaves its mark there alone.
+WHEEL_SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE \
+    $(shell find csrc python third_party -not -path '*/__pycache__*')
+CPP_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cc')
+PYTHON_FILES := python tests
+
+.PHONY: help
+help: ## Show this list
+	@echo 'make demo    loads a model from a local OSS server and prints figures; SIZE=1GiB to choose'
+	@echo 'make test    all tests and linters'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+# --- setting up
+
+.PHONY: setup
+setup: $(STAMPS)/test-extras ## Install system packages, .venv, the wheel and all that tests and linters need
+
+$(STAMPS)/apt: third_party/apt-packages.txt third_party/install-apt-packages
+	third_party/install-apt-packages third_party/apt-packages.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/apt-test: third_party/apt-packages-test.txt third_party/install-apt-packages $(STAMPS)/apt
+	third_party/install-apt-packages third_party/apt-packages-test.txt
+	@mkdir -p $(@D) && touch $@
+
+# A current pip: the one of Debian 12 downloads whole packages to see what they require. Then what pyproject.toml
+# builds with; having it here, not in an environment that pip makes anew each time, lets CMake rebuild only changes.
+$(STAMPS)/venv: pyproject.toml $(STAMPS)/apt
+	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade pip
+	sed -n '/^requires = /p' pyproject.toml | grep -o '"[^"]*"' | xargs $(PIP) install --quiet
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv
+	rm -rf build/wheel
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel \
+	    --config-settings=build-dir=build/wheel-cmake .
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/installed: $(STAMPS)/wheel
+	$(PIP) install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	@mkdir -p $(@D) && touch $@
+
+# The wheel is in place already: these calls add what its extras name.
+$(STAMPS)/demo-extras: pyproject.toml | $(STAMPS)/installed
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[demo]"
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/test-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test | $(STAMPS)/installed
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[test,lint]"
+	$(BIN)/python tests/support/install_torch.py
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: wheel
+wheel: $(STAMPS)/wheel ## Build the wheel into build/wheel
+	@ls build/wheel/*.whl
+
+# --- the two commands
+
+.PHONY: demo
+demo: $(STAMPS)/installed $(STAMPS)/demo-extras ## Load a model of SIZE from a local OSS server
+	$(BIN)/python tests/demo/run.py --size $(SIZE)
+
+# In order of what it says soonest; pytest last, so that its closing line is the last one.
+.PHONY: test
+test: ## Run all tests and linters
+	$(MAKE) test-cpp
+	$(MAKE) test-asan
+	$(MAKE) lint
+	$(MAKE) test-python
+
+# --- tests
+
+# $(call cmake-build,<preset>): configures every time, for the presets may have changed; that takes a second.
+define cmake-build
+@cmake --preset $(1) >build/$(1).log || { cat build/$(1).log; exit 1; }
+cmake --build --preset $(1)
+endef
+
+.PHONY: dev-build
+dev-build: $(STAMPS)/installed $(STAMPS)/test-extras
+	$(call cmake-build,dev)
+
+.PHONY: test-cpp
+test-cpp: dev-build ## Run the C++ tests, built with -Werror and assertions
+	ctest --preset dev
+
+.PHONY: test-asan
+test-asan: $(STAMPS)/test-extras ## Run the C++ tests under AddressSanitizer and UBSan
+	$(call cmake-build,asan)
+	ctest --preset asan
+
+.PHONY: test-tsan
+test-tsan: $(STAMPS)/test-extras ## Run the C++ tests under ThreadSanitizer (not part of test)
+	$(call cmake-build,tsan)
+	ctest --preset tsan
+
+.PHONY: test-python
+test-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run the Python tests; ARGS='-k name' to choose
+	$(BIN)/python -m pytest $(ARGS)
+
+# --- linters
+
+.PHONY: lint
+lint: dev-build ## Run all linters
+	$(BIN)/python tests/csrc/include_direction_test.py
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/mypy
+	$(BIN)/stubtest --mypy-config-file pyproject.toml ossmodelconnector._core
+	$(BIN)/python tests/support/run_clang_tidy.py $(BIN)/clang-tidy build/dev
+
+.PHONY: format
+format: $(STAMPS)/test-extras ## Format C++ and Python, and apply the linters' safe fixes
+	$(BIN)/clang-format -i $(CPP_FILES)
+	$(BIN)/ruff check --fix $(PYTHON_FILES)
+	$(BIN)/ruff format $(PYTHON_FILES)
+
+.PHONY: clean
+clean: ## Remove .venv and build
+	rm -rf .venv build
