@@ -1,0 +1,150 @@
+// Credentials, and the cache through which everyone sees them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/status.h"
+
+namespace ossmc {
+
+// A key pair and its optional token. Deliberately without a printer: secrets have no way into a
+// text.
+struct Credentials {
+  std::string access_key_id;
+  std::string access_key_secret;
+  std::string security_token;  // empty: none
+  std::optional<double> expires_unix_seconds;
+  bool anonymous = false;  // send unsigned requests
+
+  bool same_keys(const Credentials& other) const {
+    return access_key_id == other.access_key_id && access_key_secret == other.access_key_secret &&
+           security_token == other.security_token && anonymous == other.anonymous;
+  }
+};
+
+// One version of the credentials: `generation` grows when the keys change, so that a request can
+// tell whether those it was signed with have been replaced since.
+struct CredentialsSnapshot {
+  std::shared_ptr<const Credentials> credentials;
+  std::uint64_t generation = 0;
+};
+
+// The cache between the requests, which only pull, and one refresher outside the core, which
+// pushes.
+//
+// I/O threads never call a provider and never wait for one: get() returns what is held. When that
+// is missing, old or about to expire, the cache raises a flag and an eventfd; the refresher (in
+// Python: one daemon thread) sees it, asks the user's provider, and puts the answer or the failure
+// here. Single flight by construction: there is one refresher. An answer calls the listener, which
+// wakes whoever parked work for lack of credentials.
+//
+// Thread-safe. Owned by the connector; outlives its I/O threads.
+class CredentialsCache {
+ public:
+  struct Options {
+    // Ask again for credentials that carry no expiry when they are older than this: they may have
+    // been replaced silently.
+    Duration recheck = std::chrono::seconds(60);
+    // Ask ahead of expiry by this, or by 15 % of what is left at the time of the put, whichever is
+    // less.
+    Duration refresh_ahead = std::chrono::seconds(300);
+    // With nothing usable and no answer for this long, requests fail (kCredentials) instead of
+    // waiting; so do those that wait for the answer to a refusal.
+    Duration provider_limit = std::chrono::seconds(10);
+  };
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // Called without the cache's lock by the thread that pushed, after every answer: new keys, the
+    // same or a failure.
+    virtual void on_credentials_changed() = 0;
+  };
+
+  CredentialsCache(const Clock& clock, Options options);
+  ~CredentialsCache();
+  CredentialsCache(const CredentialsCache&) = delete;
+  CredentialsCache& operator=(const CredentialsCache&) = delete;
+
+  // Held for good: for a fixed key pair or anonymous access; never raises the flag, ignores what is
+  // put.
+  static std::unique_ptr<CredentialsCache> make_fixed(const Clock& clock, Credentials credentials);
+
+  // Null: nobody. When this has returned, the listener of before is not called any more; so a
+  // listener must not call it.
+  void set_listener(Listener* listener);
+
+  // What to sign with now. Null credentials with an OK status: none yet, a refresh was asked for,
+  // come back when the listener is called or after `provider_limit`. An error: the provider failed
+  // (or gave expired keys, or no answer in time) and nothing usable is held.
+  struct Pull {
+    CredentialsSnapshot snapshot;
+    Status status;
+  };
+  Pull get();
+
+  // The server refused the credentials of `generation`. Raises the flag unless they were replaced
+  // already, or the provider is being asked because of such a refusal; a call that was begun for
+  // another reason does not count, since its answer may be older. Returns true when a newer
+  // generation is held (retry now).
+  bool report_refused(std::uint64_t generation);
+  // True once the refresh asked for by report_refused(generation) has been answered (by new keys,
+  // the same keys or a failure), or has gone without an answer for provider_limit. Fixed
+  // credentials: at once.
+  bool refresh_settled(std::uint64_t generation) const;
+
+  // For the refresher.
+  int event_fd() const { return event_fd_; }
+  // Takes the flag down; true if it was up, that is, the provider should be asked now.
+  bool take_refresh_request();
+  // Keys that are empty or have expired count as a failure.
+  void put(Credentials credentials);
+  // `message` tells what went wrong, without secrets. Usable credentials held before stay in use.
+  void put_failure(std::string message);
+
+ private:
+  bool is_usable_locked() const OSSMC_REQUIRES(mutex_);
+  // Returns true when the caller must signal(), after it has let go of the lock.
+  bool raise_flag_locked() OSSMC_REQUIRES(mutex_);
+  void settle_locked() OSSMC_REQUIRES(mutex_);
+  void fail_locked(std::string message) OSSMC_REQUIRES(mutex_);
+  void signal();
+  void tell_listener();
+
+  const Clock& clock_;
+  const Options options_;
+  const int event_fd_;
+  bool fixed_ = false;  // set by make_fixed() before anyone else sees the cache
+
+  mutable Mutex mutex_;
+  CredentialsSnapshot held_ OSSMC_GUARDED_BY(mutex_);
+  // Not asked before, unless nothing usable is held.
+  TimePoint refresh_at_ OSSMC_GUARDED_BY(mutex_){};
+  // Somebody wants the provider asked.
+  bool flag_ OSSMC_GUARDED_BY(mutex_) = false;
+  // The refresher has taken the flag and not answered yet.
+  bool in_flight_ OSSMC_GUARDED_BY(mutex_) = false;
+  // Since when an answer is owed.
+  TimePoint asked_at_ OSSMC_GUARDED_BY(mutex_){};
+  // Set by a failure: its text, and until when it stands as the answer where nothing usable is
+  // held.
+  std::string failure_ OSSMC_GUARDED_BY(mutex_);
+  TimePoint failure_until_ OSSMC_GUARDED_BY(mutex_){};
+  // Generations refused, those of them that the running provider call was begun for, and those
+  // answered for.
+  std::uint64_t refused_generation_ OSSMC_GUARDED_BY(mutex_) = 0;
+  std::uint64_t in_flight_generation_ OSSMC_GUARDED_BY(mutex_) = 0;
+  std::uint64_t settled_generation_ OSSMC_GUARDED_BY(mutex_) = 0;
+  TimePoint refused_at_ OSSMC_GUARDED_BY(mutex_){};
+
+  // Held while the listener is called, so that it cannot go away meanwhile. Never taken inside
+  // mutex_.
+  Mutex listener_mutex_;
+  Listener* listener_ OSSMC_GUARDED_BY(listener_mutex_) = nullptr;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,214 @@
+#include "connector/connector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "auth/signature_choice.h"
+#include "base/log.h"
+#include "listing/serial_lister.h"
+#include "protocol/dates.h"
+
+namespace ossmc {
+
+Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text, std::string_view region, Config config,
+                                                   std::shared_ptr<CredentialsCache> credentials) {
+  Result<Endpoint> endpoint = parse_endpoint(endpoint_text);
+  if (!endpoint.is_ok()) return endpoint.status();
+  RequestBuilderOptions options;
+  options.endpoint = *endpoint;
+  options.addressing = config.addressing.value_or(default_addressing(*endpoint));
+  bool lacks_region = false;
+  Result<SigningOptions> signing = choose_signature(*endpoint, options.addressing, region, &lacks_region);
+  if (!signing.is_ok()) return signing.status();
+  options.signing = std::move(signing).value();
+  options.extra_headers = config.headers;
+  return std::shared_ptr<Connector>(new Connector(std::move(config), std::move(options), lacks_region, std::move(credentials)));
+}
+
+Connector::Connector(Config config, RequestBuilderOptions request_options, bool lacks_region, std::shared_ptr<CredentialsCache> credentials)
+    : config_(std::move(config)),
+      request_options_(std::move(request_options)),
+      lacks_region_(lacks_region),
+      live_(std::make_unique<Live>()) {
+  MutexLock lock(live_->mutex);
+  live_->credentials = std::move(credentials);
+}
+
+Connector::~Connector() { close(); }
+
+void Connector::close() {
+  if (closed_.exchange(true)) return;
+  std::shared_ptr<Engine> engine;
+  {
+    MutexLock lock(live_->mutex);
+    engine = live_->engine;  // kept: stats() goes on to tell what was counted
+  }
+  if (engine != nullptr) engine->shutdown();
+}
+
+Result<std::shared_ptr<Engine>> Connector::engine() {
+  if (is_closed()) return Status(StatusCode::kClosed, "the connector is closed");
+  MutexLock lock(live_->mutex);
+  if (live_->engine == nullptr) {
+    auto engine = std::make_shared<Engine>(config_, request_options_, live_->credentials);
+    const Status status = engine->start();
+    if (!status.is_ok()) return status;
+    live_->engine = std::move(engine);
+    process_log().write(LogLevel::kInfo, "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
+                                             " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
+                                             " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
+                                             std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+  }
+  return live_->engine;
+}
+
+ReadOptions Connector::read_options(bool sequential) const {
+  return {.progress_limit = config_.read_timeout, .sequential = sequential};
+}
+
+Result<ObjectName> Connector::checked_name(std::string_view uri) const {
+  Result<ObjectName> name = parse_object_uri(uri);
+  if (!name.is_ok()) return name;
+  const Status status = check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing, name->bucket);
+  if (!status.is_ok()) return status;
+  return name;
+}
+
+Result<std::shared_ptr<ObjectReader>> Connector::open(std::string_view uri, Interrupt& interrupt) {
+  Result<std::vector<std::shared_ptr<ObjectReader>>> readers = open_many({std::string(uri)}, interrupt);
+  if (!readers.is_ok()) return readers.status();
+  return std::move(readers->front());
+}
+
+Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(const std::vector<std::string>& uris, Interrupt& interrupt) {
+  std::vector<ObjectName> names;
+  for (const std::string& uri : uris) {
+    Result<ObjectName> name = checked_name(uri);
+    if (!name.is_ok()) return name.status();
+    names.push_back(std::move(name).value());
+  }
+  Result<std::shared_ptr<Engine>> engine = this->engine();
+  if (!engine.is_ok()) return engine.status();
+  std::vector<std::shared_ptr<ObjectStream>> streams;
+  for (ObjectName& name : names) streams.push_back((*engine)->scheduler().open(std::move(name)));
+  Status status;
+  for (const auto& stream : streams) {
+    status = wait_until_open(**engine, *stream, interrupt);
+    if (!status.is_ok()) break;
+  }
+  std::vector<std::shared_ptr<ObjectReader>> readers;
+  for (const auto& stream : streams) {
+    if (status.is_ok()) {
+      readers.push_back(std::make_shared<ObjectReader>(shared_from_this(), *engine, stream));
+    } else {
+      (*engine)->scheduler().close(*stream);
+    }
+  }
+  if (!status.is_ok()) return status;
+  return readers;
+}
+
+Status Connector::wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const {
+  const Duration limit = config_.read_timeout;
+  const TimePoint deadline = engine.clock().now() + limit;
+  while (true) {
+    switch (stream.state()) {
+      case StreamState::kOpen:
+        return Status::ok();
+      case StreamState::kFailed:
+        return stream.failure();
+      case StreamState::kClosed:
+        return Status(StatusCode::kClosed, "the connector was closed");
+      case StreamState::kNeedsHead: {
+        const Result<ObjectVersion> version = head(engine, stream.name(), interrupt);
+        if (version.status().code() == StatusCode::kInterrupted) return version.status();
+        engine.scheduler().complete_open(stream, version);
+        continue;
+      }
+      case StreamState::kOpening:
+        break;
+    }
+    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
+    const TimePoint now = engine.clock().now();
+    if (now >= deadline) {
+      ErrorDetail detail;
+      detail.uri = stream.name().uri();
+      return Status(StatusCode::kTransferTimeout, "open of " + printable(detail.uri) + " had no reply within timeout.readSeconds", detail);
+    }
+    stream.wait_while_opening(std::min<Duration>(kWaitSlice, deadline - now));
+  }
+}
+
+Result<ObjectVersion> Connector::head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const {
+  const auto pending = engine.scheduler().small_requests().submit(Operation::kHeadObject, head_request(name.bucket, name.key),
+                                                                  "HEAD " + printable(name.uri()), name.uri(), 64 * 1024);
+  const Status status = pending->wait(interrupt, engine.clock(), config_.read_timeout);
+  if (!status.is_ok()) return status;
+  CheckedReply checked = check_head_reply(pending->head());
+  if (checked.failure.has_value()) return checked.failure->status.with_prefix("HEAD " + printable(name.uri()) + ": ");
+  return std::move(checked.version);
+}
+
+Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
+  Result<ObjectName> name = checked_name(uri);
+  if (!name.is_ok()) return name.status();
+  Result<std::shared_ptr<Engine>> engine = this->engine();
+  if (!engine.is_ok()) return engine.status();
+  Result<ObjectVersion> version = head(**engine, *name, interrupt);
+  if (!version.is_ok()) return version.status();
+  ObjectStat stat;
+  stat.key = name->key;
+  stat.size = version->size;
+  stat.etag = version->etag;
+  stat.last_modified_unix = parse_http_date(version->last_modified).value_or(0.0);
+  stat.storage_class = version->storage_class.empty() ? "Standard" : version->storage_class;
+  return stat;
+}
+
+Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view prefix, bool /*fast*/, Interrupt& interrupt) {
+  Status status = check_bucket_name(bucket);
+  if (status.is_ok()) status = check_list_prefix(prefix);
+  if (status.is_ok()) status = check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing, bucket);
+  if (!status.is_ok()) return status;
+  Result<std::shared_ptr<Engine>> engine = this->engine();
+  if (!engine.is_ok()) return engine.status();
+  Result<SmallRequestQueue*> queue = (*engine)->list_queue();
+  if (!queue.is_ok()) return queue.status();
+  return list_serially(**queue, bucket, prefix, interrupt, (*engine)->clock(), config_.read_timeout);
+}
+
+ConnectorStats Connector::stats() const {
+  ConnectorStats stats;
+  stats.memory_limit_bytes = config_.prefetch_memory_bytes;
+  std::shared_ptr<Engine> engine;
+  {
+    MutexLock lock(live_->mutex);
+    engine = live_->engine;
+  }
+  if (engine == nullptr) return stats;
+  const Counters& counters = engine->counters();
+  stats.bytes_received = load(counters.bytes_received);
+  stats.bytes_read = load(counters.bytes_read);
+  stats.requests = load(counters.requests);
+  stats.retries = load(counters.retries);
+  stats.throttles = load(counters.throttles);
+  stats.hedges = load(counters.hedges);
+  stats.refetches = load(counters.refetches);
+  stats.prefetch_hits = load(counters.prefetch_hits);
+  stats.prefetch_misses = load(counters.prefetch_misses);
+  stats.memory_bytes = engine->scheduler().memory_bytes();
+  stats.memory_peak_bytes = engine->scheduler().budget()->peak_bytes();
+  stats.connections = load(counters.connections);
+  stats.limited_by = engine->scheduler().limited_by();
+  return stats;
+}
+
+void Connector::after_fork_in_child(std::shared_ptr<CredentialsCache> credentials) {
+  // Leaked on purpose: threads, sockets and held locks stayed in the parent.
+  static_cast<void>(live_.release());
+  live_ = std::make_unique<Live>();
+  MutexLock lock(live_->mutex);
+  live_->credentials = std::move(credentials);
+}
+
+}  // namespace ossmc

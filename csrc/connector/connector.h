@@ -1,0 +1,105 @@
+// Connector: what a user does: open, list, stat. The public face of the core for bindings and C++ programs alike.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/credentials.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "base/wait.h"
+#include "connector/config.h"
+#include "connector/engine.h"
+#include "connector/object_reader.h"
+#include "fetch/response_check.h"
+#include "listing/object_columns.h"
+
+namespace ossmc {
+
+// Counted since construction.
+struct ConnectorStats {
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t throttles = 0;
+  std::uint64_t hedges = 0;
+  std::uint64_t refetches = 0;
+  std::uint64_t prefetch_hits = 0;
+  std::uint64_t prefetch_misses = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint64_t connections = 0;
+  std::string limited_by = "idle";
+};
+
+// What HEAD tells of an object.
+struct ObjectStat {
+  std::string key;
+  std::uint64_t size = 0;
+  std::string etag;
+  double last_modified_unix = 0.0;
+  std::string storage_class;
+};
+
+// Thread-safe; blocking calls take an Interrupt. Shared by its readers.
+class Connector : public std::enable_shared_from_this<Connector> {
+ public:
+  // Checks everything that can be checked without a request. `region` may be empty: then it is read off the endpoint.
+  static Result<std::shared_ptr<Connector>> make(std::string_view endpoint, std::string_view region, Config config,
+                                                 std::shared_ptr<CredentialsCache> credentials);
+  ~Connector();
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
+
+  Result<std::shared_ptr<ObjectReader>> open(std::string_view uri, Interrupt& interrupt);
+  // All asked for at once, in this order; the first failure in this order, after the others were closed.
+  Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(const std::vector<std::string>& uris, Interrupt& interrupt);
+  Result<ObjectStat> stat(std::string_view uri, Interrupt& interrupt);
+  // kBucketNotFound for a missing bucket. `fast` is served by the plain listing for now.
+  Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast, Interrupt& interrupt);
+  ConnectorStats stats() const;
+  // Closes all readers. No-op the second time.
+  void close();
+  bool is_closed() const { return closed_.load(std::memory_order_acquire); }
+
+  const Config& config() const { return config_; }
+  const SigningOptions& signing() const { return request_options_.signing; }
+  std::string endpoint_text() const { return request_options_.endpoint.text(); }
+  // Signs V1 only because the region is not known: worth a warning.
+  bool lacks_region() const { return lacks_region_; }
+
+  // In a forked child, before anything else uses the connector there: leaves the parent's machinery alone and makes its own
+  // when it is needed.
+  void after_fork_in_child(std::shared_ptr<CredentialsCache> credentials);
+
+  // For readers. kClosed after close().
+  Result<std::shared_ptr<Engine>> engine();
+  ReadOptions read_options(bool sequential) const;
+
+ private:
+  // Replaced as a whole in a forked child, where the mutex may be held by a thread that is not there.
+  struct Live {
+    mutable Mutex mutex;
+    std::shared_ptr<CredentialsCache> credentials OSSMC_GUARDED_BY(mutex);
+    std::shared_ptr<Engine> engine OSSMC_GUARDED_BY(mutex);
+  };
+
+  Connector(Config config, RequestBuilderOptions request_options, bool lacks_region, std::shared_ptr<CredentialsCache> credentials);
+  Result<ObjectName> checked_name(std::string_view uri) const;
+  Status wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const;
+  Result<ObjectVersion> head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const;
+
+  const Config config_;
+  const RequestBuilderOptions request_options_;
+  const bool lacks_region_;
+  std::atomic<bool> closed_{false};
+  std::unique_ptr<Live> live_;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,98 @@
+#include "connector/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ossmc {
+
+namespace {
+
+// Free chunk memory that stays mapped for reuse.
+constexpr std::uint64_t kMaxKeptBytes = 256u << 20;
+// Connections that an I/O thread keeps besides those for ordinary work.
+constexpr int kSpareConnections = 16;
+
+std::string user_agent(const Config& config) {
+  const std::string ours = "ossmodelconnector/" OSSMC_VERSION;
+  return config.user_agent.empty() ? ours : ours + " " + config.user_agent;
+}
+
+IoPoolOptions io_options(const Config& config, int threads, int slots, const char* name) {
+  IoPoolOptions options;
+  options.threads = threads;
+  options.max_connections_per_thread = slots + kSpareConnections;
+  options.connect_timeout = config.connect_timeout;
+  options.stall_timeout = config.stall_timeout;
+  options.ca_file = config.tls_ca_file;
+  options.ca_path = config.tls_ca_path;
+  options.proxy_from_environment = !config.proxy.has_value();
+  options.proxy = config.proxy.value_or("");
+  options.user_agent = user_agent(config);
+  options.thread_name = name;
+  return options;
+}
+
+RetryOptions retry_options(const Config& config) {
+  RetryOptions options;
+  options.max_attempts = config.retry_max_attempts;
+  return options;
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, RequestBuilderOptions request_options, std::shared_ptr<CredentialsCache> credentials)
+    : clock_(system_clock()),
+      credentials_(std::move(credentials)),
+      random_(make_system_random()),
+      builder_(std::move(request_options), *credentials_, clock_),
+      context_{clock_, *random_, counters_, builder_, quota_, retry_options(config), config.verify_crc64},
+      budget_(std::make_shared<Budget>(config.prefetch_memory_bytes)),
+      pages_(PagePool::make({.slot_bytes = static_cast<std::size_t>(config.prefetch_chunk_bytes),
+                             .keep_bytes = static_cast<std::size_t>(std::min(kMaxKeptBytes, config.prefetch_memory_bytes / 8))},
+                            clock_)),
+      scheduler_({.chunk_bytes = static_cast<std::uint32_t>(config.prefetch_chunk_bytes),
+                  .threads = config.prefetch_vcpus,
+                  .slots_per_thread = config.workers_at_start()},
+                 context_, budget_, pages_),
+      list_requests_(context_, config.fast_list_workers),
+      io_(io_options(config, config.prefetch_vcpus, config.workers_at_start(), "ossmc-io"), scheduler_, clock_, counters_),
+      list_io_(io_options(config, config.fast_list_vcpus, config.fast_list_workers, "ossmc-list"), list_requests_, clock_, counters_) {
+  scheduler_.set_transport(&io_);
+  list_requests_.set_transport(&list_io_);
+  credentials_->set_listener(this);
+}
+
+Engine::~Engine() { shutdown(); }
+
+Status Engine::start() { return io_.start(); }
+
+void Engine::shutdown() {
+  {
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    stopped_ = true;
+  }
+  credentials_->set_listener(nullptr);
+  scheduler_.close_all();
+  list_requests_.close();
+  io_.stop();
+  list_io_.stop();
+  pages_->retire();
+}
+
+Result<SmallRequestQueue*> Engine::list_queue() {
+  MutexLock lock(mutex_);
+  if (!lists_started_ && !stopped_) {
+    const Status status = list_io_.start();
+    if (!status.is_ok()) return status;
+    lists_started_ = true;
+  }
+  return &list_requests_;
+}
+
+void Engine::on_credentials_changed() {
+  io_.wake();
+  list_io_.wake();
+}
+
+}  // namespace ossmc

@@ -1,0 +1,67 @@
+// Engine: the machinery of one connector in one process, wired together: threads, memory, scheduler, request rules.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "auth/credentials.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "connector/config.h"
+#include "fetch/fetch_context.h"
+#include "fetch/small_request_queue.h"
+#include "memory/budget.h"
+#include "memory/page_pool.h"
+#include "prefetch/scheduler.h"
+#include "transfer/io_pool.h"
+
+namespace ossmc {
+
+// Made at the first call that needs the network; shared by the connector and its readers. Thread-safe. A forked child must
+// leak the engine it inherited: its threads are not there and its locks may be held by nobody.
+class Engine final : private CredentialsCache::Listener {
+ public:
+  Engine(const Config& config, RequestBuilderOptions request_options, std::shared_ptr<CredentialsCache> credentials);
+  // Shuts down if that was not done; blocks for at most about a second.
+  ~Engine() override;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Starts the download threads. kInvalidArgument: a CA file that cannot be read.
+  Status start();
+  // Ends blocked reads (kClosed), cancels, joins the threads, gives memory back. A second call is a no-op.
+  void shutdown();
+
+  Scheduler& scheduler() { return scheduler_; }
+  // Requests of listings; their threads start with the first.
+  Result<SmallRequestQueue*> list_queue();
+  const Counters& counters() const { return counters_; }
+  const RequestBuilder& builder() const { return builder_; }
+  const Clock& clock() const { return clock_; }
+
+ private:
+  void on_credentials_changed() override;
+
+  const Clock& clock_;
+  const std::shared_ptr<CredentialsCache> credentials_;
+  const std::unique_ptr<Random> random_;
+  Counters counters_;
+  RetryQuota quota_;
+  RequestBuilder builder_;
+  FetchContext context_;
+  const std::shared_ptr<Budget> budget_;
+  const std::shared_ptr<PagePool> pages_;
+  Scheduler scheduler_;
+  SmallRequestQueue list_requests_;
+  IoPool io_;
+  IoPool list_io_;
+
+  Mutex mutex_;
+  bool lists_started_ OSSMC_GUARDED_BY(mutex_) = false;
+  bool stopped_ OSSMC_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,113 @@
+// ObjectReader: an open object as a stream of bytes with a cursor.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "base/wait.h"
+#include "fetch/response_check.h"
+#include "memory/view_region.h"
+#include "prefetch/object_stream.h"
+#include "prefetch/stream_reader.h"
+#include "protocol/object_name.h"
+
+namespace ossmc {
+
+class Connector;
+class Engine;
+
+// A view of a whole object: holds its memory, and tells the scheduler when that is free again.
+class ObjectView {
+ public:
+  ObjectView(std::shared_ptr<Engine> engine, std::shared_ptr<ViewRegion> region);
+  ~ObjectView();
+  ObjectView(const ObjectView&) = delete;
+  ObjectView& operator=(const ObjectView&) = delete;
+
+  const std::byte* data() const { return region_ ? region_->data() : nullptr; }
+  std::size_t size() const { return region_ ? region_->size() : 0; }
+
+ private:
+  const std::shared_ptr<Engine> engine_;
+  std::shared_ptr<ViewRegion> region_;
+};
+
+// Thread-safe: read_at, read_ranges and view from any threads at once; the calls that use the cursor take turns under
+// CursorLock. close() from another thread ends a blocked read with kClosed. Keeps its connector alive.
+class ObjectReader {
+ public:
+  ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine, std::shared_ptr<ObjectStream> stream);
+  // Closes. Does not block.
+  ~ObjectReader();
+  ObjectReader(const ObjectReader&) = delete;
+  ObjectReader& operator=(const ObjectReader&) = delete;
+
+  const ObjectName& name() const { return name_; }
+  std::uint64_t size() const { return version_.size; }
+  const std::string& etag() const { return version_.etag; }
+
+  void close();
+  bool is_closed() const;
+
+  // The right to use the cursor; given back on destruction.
+  using CursorLock = std::unique_lock<std::timed_mutex>;
+  CursorLock try_lock_cursor();
+  Result<CursorLock> lock_cursor(Interrupt& interrupt);
+
+  // --- REQUIRES: the caller holds the cursor lock ---
+  std::uint64_t position() const { return position_; }
+  void set_position(std::uint64_t position) { position_ = position; }
+  std::uint64_t remaining() const { return position_ < version_.size ? version_.size - position_ : 0; }
+  // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error it stays.
+  Result<std::size_t> read(std::span<std::byte> out, Interrupt& interrupt);
+  // The same without ever waiting. kNotReady: nothing was done. kNeedsVerdict: done, but finish_read() must approve first.
+  enum class Ready : std::uint8_t { kNotReady, kDone, kNeedsVerdict };
+  Ready read_if_ready(std::span<std::byte> out);
+  Status finish_read(std::size_t size, Interrupt& interrupt);
+  // How many bytes the next line has, its newline included, at most `limit`.
+  Result<std::uint64_t> line_length(std::uint64_t limit, Interrupt& interrupt);
+  // How many bytes a peek for `wanted` (0: any) can show at once: at least one before the end of the object.
+  std::size_t peek_length(std::size_t wanted) const;
+
+  // --- any thread ---
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out, Interrupt& interrupt);
+  // Fills all parts, each [offset, offset + its size) within the object, asked for at once.
+  Status read_parts(const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts, Interrupt& interrupt);
+  Result<std::shared_ptr<ObjectView>> view(Interrupt& interrupt);
+
+  // In a forked child, before anything else uses the reader there. Reopens at the next read, at the same version and
+  // position.
+  void after_fork_in_child();
+
+ private:
+  // Replaced as a whole in a forked child.
+  struct Live {
+    std::timed_mutex cursor;
+    std::mutex mutex;  // guards the two below
+    std::shared_ptr<Engine> engine;
+    std::shared_ptr<ObjectStream> stream;
+    std::atomic<ObjectStream*> current{nullptr};  // == stream.get(); for the fast path
+  };
+  struct Use {
+    std::shared_ptr<Engine> engine;
+    std::shared_ptr<ObjectStream> stream;
+  };
+  Result<Use> use();
+
+  const std::shared_ptr<Connector> connector_;
+  const ObjectName name_;
+  const ObjectVersion version_;
+  std::atomic<bool> closed_{false};
+  std::uint64_t position_ = 0;  // under the cursor lock
+  std::unique_ptr<Live> live_;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,128 @@
+#include "fetch/chunk_fetch.h"
+
+#include <utility>
+
+#include "fetch/audit.h"
+
+namespace ossmc {
+
+namespace {
+
+// Error documents are under 4 KiB; more than this is not one.
+constexpr std::size_t kMaxErrorBodyBytes = 64 * 1024;
+
+std::string describe_range(const ObjectName& name, std::uint64_t begin, std::uint64_t end) {
+  return "GET " + printable(name.uri()) + " bytes [" + std::to_string(begin) + ", " + std::to_string(end) + ")";
+}
+
+}  // namespace
+
+ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name, const ObjectVersion* known,
+                       Chunk& chunk, std::uint64_t begin)
+    : context_(context),
+      owner_(owner),
+      name_(name),
+      known_(known),
+      chunk_(chunk),
+      begin_(begin),
+      ledger_(context, describe_range(name, begin, begin + chunk.length()), name.uri()) {}
+
+Status ChunkFetch::prepare(bool* ready) {
+  *ready = false;
+  Status give_up;
+  if (!ledger_.may_start(&give_up)) return Status::ok();
+  if (!give_up.is_ok()) return give_up;
+  attempt_begin_ = begin_ + chunk_.writer_filled();
+  const ByteRange range{attempt_begin_, begin_ + chunk_.length()};
+  Result<SignedRequest> built = context_.builder.build(
+      get_range_request(name_.bucket, name_.key, range, known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
+  if (!built.is_ok()) return ledger_.describe(built.status());
+  request_ = std::move(built).value();
+  ledger_.begin(request_.credentials_generation);
+  head_good_ = false;
+  head_ = {};
+  failure_.reset();
+  error_body_.clear();
+  *ready = true;
+  return Status::ok();
+}
+
+bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
+  head_ = head;
+  if (!head.is_success()) return true;  // the body tells why
+  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + chunk_.length()}, known_);
+  if (checked.failure.has_value()) {
+    failure_ = std::move(checked.failure);
+    return false;
+  }
+  if (known_ == nullptr) {
+    learnt_ = std::move(checked.version);
+    known_ = &learnt_;
+    const Status status = owner_.on_version(*this, learnt_, checked.range);
+    if (!status.is_ok()) {
+      failure_ = Failure{status, RetryClass::kNever, {}};
+      return false;
+    }
+    ledger_.set_what(describe_range(name_, begin_, begin_ + chunk_.length()));
+  }
+  head_good_ = true;
+  return true;
+}
+
+bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
+  if (!head_good_) {
+    const std::size_t room = kMaxErrorBodyBytes - error_body_.size();
+    error_body_.append(reinterpret_cast<const char*>(data), size < room ? size : room);
+    return true;
+  }
+  if (size > chunk_.writer_room()) {
+    // With every byte of the range there, nothing is left that another attempt could ask for.
+    const RetryClass retry = chunk_.writer_room() == 0 ? RetryClass::kNever : RetryClass::kTransient;
+    failure_ = Failure{Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
+    return false;
+  }
+  chunk_.append(data, size, context_.verify_crc64);
+  return true;
+}
+
+void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
+  audit_exchange("GET", name_.uri(), std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
+                 chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
+  if (cancelled() || outcome.error == TransportError::kCancelled) {
+    owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
+    return;
+  }
+  if (failure_.has_value()) {
+    settle(ledger_.on_failure(*failure_));
+    return;
+  }
+  if (head_good_ && chunk_.writer_room() == 0) {
+    // All bytes are in: how the connection ended after the last one does not matter.
+    ledger_.on_success();
+    owner_.on_finished(*this, Status::ok());
+    return;
+  }
+  if (outcome.error != TransportError::kNone) {
+    settle(ledger_.on_transport_error(outcome));
+    return;
+  }
+  if (head_good_) {
+    settle(ledger_.on_failure({Status(StatusCode::kConnect, "the reply ended " + std::to_string(chunk_.writer_room()) +
+                                                                " bytes before the end of its range"),
+                               RetryClass::kTransient,
+                               {}}));
+    return;
+  }
+  range_refused_ = head_.status == 416 && known_ == nullptr;
+  settle(ledger_.on_failure(classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_)));
+}
+
+void ChunkFetch::settle(const AttemptLedger::Verdict& verdict) {
+  if (verdict.retry) {
+    owner_.on_retry(*this, verdict.due);
+  } else {
+    owner_.on_finished(*this, verdict.error);
+  }
+}
+
+}  // namespace ossmc

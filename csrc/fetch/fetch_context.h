@@ -1,0 +1,23 @@
+// FetchContext: what every request of one connector shares. Plain references, set once by the engine, which owns them all
+// and outlives every request.
+#pragma once
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/random.h"
+#include "fetch/request_builder.h"
+#include "fetch/retry.h"
+
+namespace ossmc {
+
+struct FetchContext {
+  const Clock& clock;
+  Random& random;
+  Counters& counters;
+  RequestBuilder& builder;
+  RetryQuota& quota;
+  RetryOptions retry;
+  bool verify_crc64 = true;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,80 @@
+#include "fetch/small_request.h"
+
+#include <utility>
+
+#include "fetch/audit.h"
+
+namespace ossmc {
+
+SmallRequest::SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation, StoreRequest request,
+                           std::string what, std::string uri, std::size_t max_body_bytes)
+    : context_(context),
+      owner_(owner),
+      operation_(operation),
+      store_request_(std::move(request)),
+      uri_(std::move(uri)),
+      max_body_bytes_(max_body_bytes),
+      ledger_(context, std::move(what), uri_) {}
+
+Status SmallRequest::prepare(bool* ready) {
+  *ready = false;
+  Status give_up;
+  if (!ledger_.may_start(&give_up)) return Status::ok();
+  if (!give_up.is_ok()) return give_up;
+  Result<SignedRequest> built = context_.builder.build(store_request_);
+  if (!built.is_ok()) return ledger_.describe(built.status());
+  signed_ = std::move(built).value();
+  ledger_.begin(signed_.credentials_generation);
+  head_ = {};
+  head_seen_ = false;
+  too_long_ = false;
+  body_.clear();
+  self_ = shared_from_this();
+  *ready = true;
+  return Status::ok();
+}
+
+bool SmallRequest::on_head(const ResponseHead& head) noexcept {
+  head_ = head;
+  head_seen_ = true;
+  return true;
+}
+
+bool SmallRequest::on_body(const std::byte* data, std::size_t size) noexcept {
+  if (size > max_body_bytes_ - body_.size()) {
+    too_long_ = true;
+    return false;
+  }
+  body_.append(reinterpret_cast<const char*>(data), size);
+  return true;
+}
+
+void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
+  const std::shared_ptr<SmallRequest> self = std::exchange(self_, nullptr);
+  audit_exchange(operation_ == Operation::kList ? "LIST" : method_name(store_request_.method), uri_, "", head_, body_.size(),
+                 ledger_.attempts(), outcome);
+  if (cancelled() || outcome.error == TransportError::kCancelled) {
+    owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
+  } else if (too_long_) {
+    settle(ledger_.on_failure({Status(StatusCode::kProtocol, "the reply is longer than " + std::to_string(max_body_bytes_) + " bytes"),
+                               RetryClass::kNever,
+                               {}}));
+  } else if (outcome.error != TransportError::kNone) {
+    settle(ledger_.on_transport_error(outcome));
+  } else if (head_seen_ && head_.status == 200) {
+    ledger_.on_success();
+    owner_.on_finished(self, Status::ok());
+  } else {
+    settle(ledger_.on_failure(classify_error_reply(operation_, uri_, head_, body_)));
+  }
+}
+
+void SmallRequest::settle(const AttemptLedger::Verdict& verdict) {
+  if (verdict.retry) {
+    owner_.on_retry(shared_from_this(), verdict.due);
+  } else {
+    owner_.on_finished(shared_from_this(), verdict.error);
+  }
+}
+
+}  // namespace ossmc

@@ -1,0 +1,130 @@
+#include "listing/serial_lister.h"
+
+#include <cassert>
+#include <memory>
+#include <utility>
+
+#include "fetch/response_check.h"
+#include "protocol/object_name.h"
+
+namespace ossmc {
+
+namespace {
+
+// A page may be empty and still not the last (deleted keys are skipped that way). So many in a row
+// are a loop.
+constexpr int kMaxEmptyPages = 1000;
+
+Status broken(std::string text) { return {StatusCode::kProtocol, std::move(text)}; }
+
+std::string quoted(std::string_view key) { return "\"" + printable(key, 200) + "\""; }
+
+// Puts the operation before texts that do not have it yet: a wait's own errors and a page's.
+Status named(const Status& status, const std::string& what, const std::string& uri,
+             const PendingReply* reply) {
+  if (!status.detail().uri.empty()) return status;
+  ErrorDetail detail = status.detail();
+  detail.uri = uri;
+  if (reply != nullptr) {
+    detail.http_status = reply->head().status;
+    detail.request_id = reply->head().request_id;
+  }
+  std::string prefix = what;
+  if (!detail.request_id.empty())
+    prefix += " (request id " + printable(detail.request_id, 80) + ")";
+  return status.with_prefix(prefix).with_detail(std::move(detail));
+}
+
+}  // namespace
+
+std::string describe_listing(std::string_view bucket, std::string_view prefix) {
+  return "LIST oss://" + printable(bucket) + "/" + printable(prefix);
+}
+
+Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after) {
+  std::string_view previous = after;
+  for (const ListedObject& object : page.objects) {
+    const std::string_view key = object.key;
+    if (key.empty()) return broken("the page holds an object without a key");
+    if (!key.starts_with(prefix)) {
+      return broken("the page holds " + quoted(key) + ", which is not inside the prefix");
+    }
+    // string_view compares as unsigned char, which is the store's order.
+    if (key <= previous) {
+      return broken("the keys are not in increasing byte order: " + quoted(key) + " follows " +
+                    quoted(previous));
+    }
+    if (object.size > kMaxObjectBytes) {
+      return broken("an object of " + std::to_string(object.size) +
+                    " bytes is not possible: " + quoted(key));
+    }
+    previous = key;
+  }
+  return Status::ok();
+}
+
+SerialListing::SerialListing(std::string bucket, std::string prefix)
+    : bucket_(std::move(bucket)), prefix_(std::move(prefix)) {}
+
+StoreRequest SerialListing::next_request() const {
+  assert(!done_);
+  return list_request(bucket_, prefix_, {}, token_);
+}
+
+Status SerialListing::take_page(const ListPage& page) {
+  ++pages_;
+  const Status status = check_page_objects(page, prefix_, last_key_);
+  if (!status.is_ok()) return status;
+  for (const ListedObject& object : page.objects) columns_.append(object);
+  if (!page.objects.empty()) last_key_ = page.objects.back().key;
+
+  if (!page.is_truncated) {
+    done_ = true;
+    columns_.shrink_to_fit();
+    return Status::ok();
+  }
+  if (page.next_continuation_token.empty()) {
+    return broken("page " + std::to_string(pages_) +
+                  " says that more follow, but has no continuation token");
+  }
+  if (page.next_continuation_token == token_) {
+    return broken("page " + std::to_string(pages_) +
+                  " repeats the continuation token of the page before: the listing would not end");
+  }
+  empty_pages_ = page.objects.empty() ? empty_pages_ + 1 : 0;
+  if (empty_pages_ >= kMaxEmptyPages) {
+    return broken(std::to_string(kMaxEmptyPages) +
+                  " empty pages in a row, each saying that more follow");
+  }
+  token_ = page.next_continuation_token;
+  return Status::ok();
+}
+
+ObjectColumns SerialListing::take_columns() {
+  assert(done_);
+  return std::move(columns_);
+}
+
+Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
+                                    std::string_view prefix, Interrupt& interrupt,
+                                    const Clock& clock, Duration page_limit) {
+  Status status = check_bucket_name(bucket);
+  if (status.is_ok()) status = check_list_prefix(prefix);
+  if (!status.is_ok()) return status;
+
+  const std::string what = describe_listing(bucket, prefix);
+  const std::string uri = "oss://" + std::string(bucket) + "/" + std::string(prefix);
+  SerialListing listing{std::string(bucket), std::string(prefix)};
+  while (!listing.is_done()) {
+    const std::shared_ptr<PendingReply> reply =
+        queue.submit(Operation::kList, listing.next_request(), what, uri, kMaxListBodyBytes);
+    status = reply->wait(interrupt, clock, page_limit);
+    if (!status.is_ok()) return named(status, what, uri, nullptr);
+    Result<ListPage> page = parse_list_page(reply->body());
+    status = page.is_ok() ? listing.take_page(*page) : page.status();
+    if (!status.is_ok()) return named(status, what, uri, reply.get());
+  }
+  return listing.take_columns();
+}
+
+}  // namespace ossmc

@@ -1,0 +1,68 @@
+// Serial listing: ListObjectsV2 page after page, each by the token of the one before.
+//
+// SerialListing is the state: a page in, the next request out, no waiting and no I/O.
+// list_serially() drives it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/wait.h"
+#include "fetch/small_request_queue.h"
+#include "listing/object_columns.h"
+#include "protocol/list_reply.h"
+#include "protocol/store_request.h"
+
+namespace ossmc {
+
+// A page of 1,000 objects with keys of 1,023 bytes, each byte percent-encoded, is about 3.5 MB.
+inline constexpr std::size_t kMaxListBodyBytes = 8u << 20;
+
+// "LIST oss://bucket/prefix", which opens every error text of a listing.
+std::string describe_listing(std::string_view bucket, std::string_view prefix);
+
+// Rules for the objects of one page, whoever asked for it: strictly increasing as unsigned bytes,
+// behind `after` (empty: no limit), inside `prefix`, sizes that an object can have. kProtocol with
+// the offending key otherwise.
+Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after);
+
+// One listing from its first page to its last. Used by one thread at a time.
+class SerialListing {
+ public:
+  SerialListing(std::string bucket, std::string prefix);
+
+  bool is_done() const { return done_; }
+  // For the first page or the next. REQUIRES: !is_done().
+  StoreRequest next_request() const;
+  // kProtocol: the page breaks the rules, or the listing would never end; the listing is then of no
+  // use.
+  Status take_page(const ListPage& page);
+
+  std::uint64_t pages() const { return pages_; }
+  const std::string& bucket() const { return bucket_; }
+  const std::string& prefix() const { return prefix_; }
+  // REQUIRES: is_done(). Leaves the listing empty.
+  ObjectColumns take_columns();
+
+ private:
+  const std::string bucket_;
+  const std::string prefix_;
+  ObjectColumns columns_;
+  std::string last_key_;
+  std::string token_;
+  std::uint64_t pages_ = 0;
+  int empty_pages_ = 0;  // in a row
+  bool done_ = false;
+};
+
+// All objects under `prefix`, in byte order. Blocks until the last page, an error, or the
+// interrupt. `page_limit` is the longest that one page may take, attempts and back-off included.
+// REQUIRES: `queue` is served by I/O threads.
+Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
+                                    std::string_view prefix, Interrupt& interrupt,
+                                    const Clock& clock, Duration page_limit);
+
+}  // namespace ossmc

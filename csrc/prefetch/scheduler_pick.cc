@@ -1,0 +1,180 @@
+// What to start next: the three classes of work, and memory for it.
+#include <algorithm>
+
+#include "prefetch/scheduler.h"
+
+namespace ossmc {
+
+namespace {
+constexpr int kUrgentExtraSlots = 8;  // see scheduler.cc
+}  // namespace
+
+bool Scheduler::has_work_locked(TimePoint now) const {
+  return !urgent_.empty() || !reading_.empty() || !sweep_.empty() || (!retries_.empty() && retries_.begin()->first <= now);
+}
+
+void Scheduler::queue_urgent_locked(ObjectStream& stream, std::uint64_t index) {
+  stream.slot(index).work = ChunkSlot::Work::kUrgent;
+  urgent_.emplace_back(stream.shared_from_this(), index);
+}
+
+void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
+  stream.plan.sweep_next = from;
+  if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
+}
+
+bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* freed) {
+  // A retry holds its memory already; it comes first so that this memory does not lie idle.
+  if (busy < options_.slots_per_thread + kUrgentExtraSlots) {
+    if (!retries_.empty() && retries_.begin()->first <= now) {
+      pick->retry = retries_.begin()->second;
+      retries_.erase(retries_.begin());
+      return true;
+    }
+    bool blocked = false;
+    if (pick_urgent_locked(pick, freed, &blocked)) return true;
+    if (blocked) {  // nothing of a lower class may take what it waits for
+      starved_ = true;
+      limit_.store(Limit::kMemory, std::memory_order_relaxed);
+      return false;
+    }
+  }
+  if (busy >= options_.slots_per_thread) {
+    limit_.store(Limit::kNetwork, std::memory_order_relaxed);
+    return false;
+  }
+  starved_ = false;
+  const bool view_waits = !view_turns_.empty();
+  if (pick_ahead_locked(pick, freed)) return true;
+  if (view_waits) starved_ = true;
+  if (!view_waits && pick_sweep_locked(pick, freed)) return true;
+  limit_.store(starved_ ? Limit::kReader : (busy > 0 ? Limit::kNetwork : Limit::kIdle), std::memory_order_relaxed);
+  return false;
+}
+
+bool Scheduler::pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) {
+  while (!urgent_.empty()) {
+    const StreamPtr stream = urgent_.front().first;
+    const std::uint64_t index = urgent_.front().second;
+    ChunkSlot& slot = stream->slot(index);
+    if (stream->is_closed() || slot.work != ChunkSlot::Work::kUrgent) {
+      urgent_.pop_front();
+      continue;
+    }
+    if (!admit_locked(*stream, index, 0, true, pick, freed)) {
+      if (stream->state() != StreamState::kOpening) {
+        *blocked = true;
+        return false;
+      }
+      // open() never waits for memory that only a read would free: the size comes by HEAD then.
+      urgent_.pop_front();
+      slot.work = ChunkSlot::Work::kNone;
+      stream->become_needs_head();
+      stream->wake_openers();
+      continue;
+    }
+    urgent_.pop_front();
+    return true;
+  }
+  return false;
+}
+
+bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed) {
+  const std::uint64_t window = window_chunks_locked();
+  // So much of the budget may an active reader take from unread chunks of others (reads in another order than opened).
+  const std::uint64_t may_take_chunks = std::max<std::uint64_t>(
+      2, budget_->limit_bytes() / 4 / options_.chunk_bytes / std::max<std::size_t>(reading_.size(), 1));
+  for (auto it = reading_.begin(); it != reading_.end();) {
+    ObjectStream& stream = *it->second;
+    ObjectStream::Plan& plan = stream.plan;
+    const bool in_region = plan.region != nullptr;
+    if (!in_region && !view_turns_.empty()) {
+      ++it;
+      continue;
+    }
+    const std::uint64_t end =
+        in_region ? stream.chunk_count() : std::min(stream.chunk_count(), plan.cursor + 1 + window);
+    while (plan.ahead_next < end) {
+      ChunkSlot& slot = stream.slot(plan.ahead_next);
+      if (slot.work == ChunkSlot::Work::kNone && slot.failure.is_ok() && slot.chunk.view().phase == ChunkPhase::kAbsent) {
+        const bool may_evict_unread = plan.ahead_next - plan.cursor <= may_take_chunks;
+        if (admit_locked(stream, plan.ahead_next, reserve_bytes_, may_evict_unread, pick, freed)) {
+          ++plan.ahead_next;
+          return true;
+        }
+        starved_ = true;
+        return false;
+      }
+      ++plan.ahead_next;
+    }
+    if (plan.ahead_next >= stream.chunk_count()) {
+      plan.reading = false;
+      it = reading_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return false;
+}
+
+bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
+  while (!sweep_.empty()) {
+    ObjectStream& stream = *sweep_.begin()->second;
+    std::uint64_t& index = stream.plan.sweep_next;
+    for (; index < stream.chunk_count(); ++index) {
+      ChunkSlot& slot = stream.slot(index);
+      if (slot.work != ChunkSlot::Work::kNone || !slot.failure.is_ok() || slot.chunk.handed_out_whole() ||
+          slot.chunk.view().phase != ChunkPhase::kAbsent) {
+        continue;
+      }
+      if (admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
+        ++index;
+        return true;
+      }
+      starved_ = true;
+      return false;
+    }
+    sweep_.erase(sweep_.begin());
+  }
+  return false;
+}
+
+bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free, bool may_evict_unread, Pick* pick,
+                             FreedMemory* freed) {
+  pick->region_data = nullptr;
+  if (stream.plan.region != nullptr) {
+    pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
+  } else {
+    const std::uint64_t bytes = stream.state() == StreamState::kOpen ? stream.chunk_length(index) : stream.chunk_bytes();
+    // Ahead of a reader, the reader's own chunks are not given up; for a blocked one any may go.
+    const ObjectStream* const except = keep_free > 0 ? &stream : nullptr;
+    while (!(pick->ticket = Ticket::try_take(budget_, bytes, keep_free))) {
+      if (residency_.evict_consumed(freed) || drop_idle_region_locked(freed)) continue;
+      if (may_evict_unread && evict_unread_locked(except, freed)) continue;
+      return false;
+    }
+  }
+  stream.slot(index).work = ChunkSlot::Work::kInFlight;
+  stream.slot(index).in_region = pick->region_data != nullptr;
+  pick->stream = stream.shared_from_this();
+  pick->index = index;
+  return true;
+}
+
+bool Scheduler::evict_unread_locked(const ObjectStream* except, FreedMemory* freed) {
+  ObjectStream* stream = nullptr;
+  std::uint64_t index = 0;
+  if (!residency_.evict_unread(except, freed, &stream, &index)) return false;
+  stream->plan.sweep_next = std::min(stream->plan.sweep_next, index);
+  sweep_.emplace(stream->sequence(), stream);
+  return true;
+}
+
+std::uint64_t Scheduler::window_chunks_locked() const {
+  const auto slots = static_cast<std::uint64_t>(options_.threads) * static_cast<std::uint64_t>(options_.slots_per_thread);
+  const std::uint64_t by_memory =
+      (budget_->limit_bytes() - reserve_bytes_) / options_.chunk_bytes / std::max<std::size_t>(reading_.size(), 1);
+  return std::clamp<std::uint64_t>(by_memory, 1, 2 * slots);
+}
+
+}  // namespace ossmc

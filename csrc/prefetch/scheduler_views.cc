@@ -1,0 +1,151 @@
+// Memory for views of whole objects: reserved at once, first come first served.
+#include <algorithm>
+
+#include "prefetch/scheduler.h"
+
+namespace ossmc {
+
+std::uint64_t Scheduler::take_view_turn() {
+  MutexLock lock(mutex_);
+  const std::uint64_t turn = next_view_turn_++;
+  view_turns_.push_back(turn);
+  return turn;
+}
+
+void Scheduler::give_up_view_turn(std::uint64_t turn) {
+  {
+    MutexLock lock(mutex_);
+    std::erase(view_turns_, turn);
+  }
+  bump_memory_epoch();
+  wake();
+}
+
+Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn, const std::shared_ptr<ViewRegion>& fresh, bool* granted) {
+  *granted = false;
+  FreedMemory freed;
+  {
+    MutexLock lock(mutex_);
+    if (stream.is_closed()) return Status(StatusCode::kClosed, "I/O operation on closed file.");
+    std::uint64_t held_by_chunks = 0;
+    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+      const ChunkSlot& slot = stream.slot(i);
+      const ChunkPhase phase = slot.chunk.view().phase;
+      const bool holds = phase == ChunkPhase::kReady || phase == ChunkPhase::kFilling || phase == ChunkPhase::kFailed ||
+                         slot.work == ChunkSlot::Work::kInFlight;
+      if (holds) held_by_chunks += stream.chunk_length(i);
+    }
+    if (stream.plan.region == nullptr) {
+      const std::uint64_t views = view_bytes_locked();
+      if (views + stream.size() > budget_->limit_bytes()) {
+        return Status(StatusCode::kMemoryBudget,
+                      "getbuffer of " + stream.name().uri() + " needs " + std::to_string(stream.size()) + " bytes, views hold " +
+                          std::to_string(views) + " of the budget of " + std::to_string(budget_->limit_bytes()) +
+                          " bytes: release views or raise prefetch.memoryBytes");
+      }
+      if (view_turns_.empty() || view_turns_.front() != turn) return Status::ok();
+      for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) ++stream.slot(i).claims;
+      Ticket ticket;
+      while (!(ticket = Ticket::try_take(budget_, stream.size() - held_by_chunks))) {
+        if (residency_.evict_consumed(&freed) || drop_idle_region_locked(&freed) || evict_unread_locked(&stream, &freed)) continue;
+        for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) --stream.slot(i).claims;
+        return Status::ok();
+      }
+      fresh->absorb(std::move(ticket));
+      stream.plan.region = fresh;
+      regions_.push_back(fresh);
+    } else {
+      for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) ++stream.slot(i).claims;
+    }
+    std::erase(view_turns_, turn);
+    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) stream.slot(i).failure = Status::ok();
+    stream.plan.reading = true;
+    stream.plan.ahead_next = 0;
+    reading_.emplace(stream.sequence(), &stream);
+    *granted = true;
+  }
+  wake();
+  return Status::ok();
+}
+
+bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
+  ChunkSlot& slot = stream.slot(index);
+  std::shared_ptr<ViewRegion> region;
+  Block block;
+  Ticket ticket;
+  {
+    MutexLock lock(mutex_);
+    region = stream.plan.region;
+    if (region == nullptr || slot.in_region) return true;  // closed, or there already
+    if (!slot.chunk.try_begin_move(&block, &ticket)) return false;
+    slot.in_region = true;
+    residency_.forget(stream, index);
+    region->absorb(std::move(ticket));
+  }
+  std::byte* const home = region->data() + stream.chunk_begin(index);
+  if (block) std::move(block).move_pages_to(home, slot.chunk.length());
+  slot.chunk.finish_move(home);
+  return true;
+}
+
+std::shared_ptr<ViewRegion> Scheduler::region_of(ObjectStream& stream) const {
+  MutexLock lock(mutex_);
+  return stream.plan.region;
+}
+
+void Scheduler::finish_view(ObjectStream& stream) {
+  {
+    MutexLock lock(mutex_);
+    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) --stream.slot(i).claims;
+  }
+  bump_memory_epoch();
+  wake();
+}
+
+void Scheduler::note_memory_released() {
+  bump_memory_epoch();
+  wake();
+}
+
+std::uint64_t Scheduler::view_bytes_locked() const {
+  std::uint64_t bytes = 0;
+  for (const std::weak_ptr<ViewRegion>& weak : regions_) {
+    const std::shared_ptr<ViewRegion> region = weak.lock();
+    if (region == nullptr) continue;
+    long owners = region.use_count() - 1;
+    for (const auto& [sequence, stream] : streams_) {
+      if (stream->plan.region == region) --owners;
+    }
+    if (owners > 0) bytes += region->size();
+  }
+  return bytes;
+}
+
+bool Scheduler::drop_idle_region_locked(FreedMemory* freed) {
+  if (regions_.empty()) return false;
+  std::erase_if(regions_, [](const std::weak_ptr<ViewRegion>& region) { return region.expired(); });
+  for (auto& [sequence, stream] : streams_) {
+    std::shared_ptr<ViewRegion>& region = stream->plan.region;
+    if (region == nullptr || region.use_count() > 1) continue;
+    bool idle = true;
+    for (std::uint64_t i = 0; i < stream->chunk_count() && idle; ++i) {
+      const ChunkSlot& slot = stream->slot(i);
+      idle = slot.claims == 0 && slot.work == ChunkSlot::Work::kNone && slot.chunk.view().pins == 0;
+    }
+    // A reader may pin a chunk between the look above and the take below; such a chunk keeps the region.
+    for (std::uint64_t i = 0; i < stream->chunk_count() && idle; ++i) {
+      Block block;
+      Ticket ticket;
+      const ChunkPhase phase = stream->slot(i).chunk.view().phase;
+      if (phase != ChunkPhase::kAbsent) idle = stream->slot(i).chunk.try_take_block(&block, &ticket);
+    }
+    if (!idle) continue;
+    const Ticket ticket = region->take_ticket();  // dropped here: its bytes are free now
+    freed->regions.push_back(std::move(region));
+    region = nullptr;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,236 @@
+#include "protocol/error_reply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/dates.h"
+#include "protocol/endpoint.h"
+#include "protocol/object_name.h"
+
+namespace ossmc {
+
+namespace {
+
+struct Verdict {
+  StatusCode code;
+  RetryClass retry = RetryClass::kNever;
+  std::string advice;
+};
+
+struct CodeRule {
+  std::string_view code;
+  StatusCode status;
+  RetryClass retry;
+  std::string_view advice;
+};
+
+// Codes of 4xx replies that say more than their status. Source: Alibaba Cloud OSS, "Error codes".
+constexpr CodeRule kRules[] = {
+    {"NoSuchKey", StatusCode::kObjectNotFound, RetryClass::kNever, ""},
+    {"NoSuchVersion", StatusCode::kObjectNotFound, RetryClass::kNever, ""},
+    {"SymlinkTargetNotExist", StatusCode::kObjectNotFound, RetryClass::kNever,
+     "the object is a symlink and what it points to does not exist"},
+    {"InvalidAccessKeyId", StatusCode::kCredentials, RetryClass::kCredentials,
+     "check the access key id (unknown, disabled or deleted); a temporary key needs its security "
+     "token, a long-term one must have none"},
+    {"SignatureDoesNotMatch", StatusCode::kCredentials, RetryClass::kCredentials,
+     "check the access key secret, and region= if it was given"},
+    {"InvalidSecurityToken", StatusCode::kCredentials, RetryClass::kCredentials,
+     "check the security token (malformed, or cut off)"},
+    {"SecurityTokenExpired", StatusCode::kCredentials, RetryClass::kCredentials,
+     "get new temporary credentials"},
+    {"AccessKeyIdAndSecurityTokenNotMatch", StatusCode::kCredentials, RetryClass::kCredentials,
+     "the security token was given out with another access key id"},
+    {"InvalidObjectState", StatusCode::kObjectArchived, RetryClass::kNever,
+     "the object is archived: restore it first"},
+    {"UserDisable", StatusCode::kAccessDenied, RetryClass::kNever, "the account is disabled"},
+    {"InDebt", StatusCode::kAccessDenied, RetryClass::kNever, "the account has a payment overdue"},
+    {"InDebtOverdue", StatusCode::kAccessDenied, RetryClass::kNever,
+     "the account has a payment overdue"},
+    {"SecondLevelDomainForbidden", StatusCode::kAccessDenied, RetryClass::kNever,
+     "this endpoint refuses path-style addressing: set \"addressing\" to \"virtual\" or leave it "
+     "out"},
+    {"RequestTimeout", StatusCode::kOss, RetryClass::kTransient, ""},
+};
+
+// "bucket" of oss://bucket/key.
+std::string bucket_of(std::string_view uri) {
+  constexpr std::string_view kScheme = "oss://";
+  if (uri.starts_with(kScheme)) uri.remove_prefix(kScheme.size());
+  return printable(uri.substr(0, uri.find('/')), 80);
+}
+
+// Scheme and host of a Location: the rest of it may hold what nobody should log.
+std::string location_host(std::string_view location) {
+  const std::size_t mark = location.find("//");
+  if (mark == location.npos) return "another place on the same host";
+  const std::size_t path = std::min(location.find_first_of("/?#\\", mark + 2), location.size());
+  const std::string_view authority = location.substr(mark + 2, path - mark - 2);
+  const std::size_t at = authority.rfind('@');
+  return printable(location.substr(0, mark + 2), 16) +
+         printable(at == authority.npos ? authority : authority.substr(at + 1), 160);
+}
+
+bool is_throttle_code(std::string_view code) {
+  return code.ends_with("LimitExceeded") || code.ends_with("QpsLimitted") || code == "SlowDown";
+}
+
+Verdict wrong_region(std::string_view uri, const ErrorReply& reply) {
+  std::string advice =
+      "bucket " + bucket_of(uri) + " lives at another endpoint: use endpoint " + reply.endpoint;
+  if (const auto region = region_from_host(reply.endpoint)) {
+    advice += " (and region " + *region + ", if region= is given)";
+  }
+  return {StatusCode::kAccessDenied, RetryClass::kNever, std::move(advice)};
+}
+
+Verdict access_denied(Operation operation) {
+  return {StatusCode::kAccessDenied, RetryClass::kNever,
+          operation == Operation::kList
+              ? "the credentials need the permission oss:ListObjects on this bucket"
+              : "the credentials need the permission oss:GetObject on this object"};
+}
+
+Verdict bucket_not_found(std::string_view uri, const ErrorReply& reply) {
+  return {StatusCode::kBucketNotFound, RetryClass::kNever,
+          "there is no bucket " + bucket_of(uri) + " at " +
+              (reply.host_id.empty() ? "this endpoint" : reply.host_id) +
+              ": check its name and the endpoint"};
+}
+
+Verdict not_found(Operation operation, std::string_view uri, const ErrorReply& reply) {
+  if (operation == Operation::kList || reply.code == "NoSuchBucket") {
+    return bucket_not_found(uri, reply);
+  }
+  if (!reply.code.empty()) return {StatusCode::kOss, RetryClass::kNever, ""};
+  return {StatusCode::kObjectNotFound, RetryClass::kNever, "no such object, or no such bucket"};
+}
+
+// 4xx, by code where the code says more, else by status.
+Verdict client_error(Operation operation, std::string_view uri, int status,
+                     const ErrorReply& reply) {
+  const std::string_view code = reply.code;
+  if (is_throttle_code(code) || status == 429) {
+    return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
+  }
+  if (status == 412) {
+    return {StatusCode::kObjectChanged, RetryClass::kNever,
+            "the object was overwritten while it was read"};
+  }
+  if (status == 416) {
+    return {StatusCode::kProtocol, RetryClass::kNever, "the range does not lie in the object"};
+  }
+  if (code == "NoSuchBucket") return bucket_not_found(uri, reply);
+  if (code == "RequestTimeTooSkewed") {
+    return {StatusCode::kAccessDenied, RetryClass::kClockSkew,
+            "this machine's clock is more than 15 minutes off: set it right"};
+  }
+  for (const CodeRule& rule : kRules) {
+    // A list request is about the bucket, whatever a 404 says.
+    if (rule.code == code && !(status == 404 && operation == Operation::kList)) {
+      return {rule.status, rule.retry, std::string(rule.advice)};
+    }
+  }
+  switch (status) {
+    case 401:
+      return {StatusCode::kCredentials, RetryClass::kCredentials, "check the credentials"};
+    case 403:
+      return reply.endpoint.empty() ? access_denied(operation) : wrong_region(uri, reply);
+    case 404:
+      return not_found(operation, uri, reply);
+    case 407:
+      return {StatusCode::kOss, RetryClass::kNever, "the proxy wants a name and a password"};
+    case 408:
+      return {StatusCode::kOss, RetryClass::kTransient, ""};
+    default:
+      return {StatusCode::kOss, RetryClass::kNever, ""};
+  }
+}
+
+Verdict judge(Operation operation, std::string_view uri, const ResponseHead& head,
+              const ErrorReply& reply) {
+  if (head.status >= 300 && head.status < 400) {
+    std::string advice = "redirects are not followed";
+    if (head.status == 304) {
+      advice = "nothing asked for this reply";
+    } else if (!head.location.empty()) {
+      advice += "; this one leads to " + location_host(head.location);
+    }
+    if (!reply.endpoint.empty()) advice += "; use endpoint " + reply.endpoint;
+    return {StatusCode::kProtocol, RetryClass::kNever, std::move(advice)};
+  }
+  if (head.status < 400 || head.status > 599) {
+    return {StatusCode::kProtocol, RetryClass::kNever, "no reply to expect here"};
+  }
+  if (head.status < 500) return client_error(operation, uri, head.status, reply);
+  if (head.status == 503 || is_throttle_code(reply.code)) {
+    return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
+  }
+  return {StatusCode::kServer, RetryClass::kTransient, ""};
+}
+
+ErrorReply read_reply(const ResponseHead& head, std::string_view body) {
+  ErrorReply reply = parse_error_body(body);
+  // The header is there for replies without a body; a proxy may have put its own page into one.
+  if (reply.code.empty() && !head.error_header.empty()) {
+    ErrorReply from_header = parse_error_header(head.error_header);
+    if (!from_header.code.empty()) reply = std::move(from_header);
+  }
+  // What the head says is whole; a body may be cut.
+  if (!head.request_id.empty()) reply.request_id = printable(head.request_id, 128);
+  if (!head.ec.empty()) reply.ec = printable(head.ec, 64);
+  return reply;
+}
+
+std::string describe(const ResponseHead& head, const ErrorReply& reply, std::string_view excerpt,
+                     std::string_view advice) {
+  std::string text = "HTTP " + std::to_string(head.status);
+  if (!reply.code.empty()) text += " " + reply.code;
+  if (!reply.message.empty()) {
+    text += ": " + reply.message;
+  } else if (!excerpt.empty()) {
+    text += ", the reply says \"" + std::string(excerpt) + "\"";
+  }
+  if (!advice.empty()) {
+    while (text.ends_with('.') && !text.ends_with("...")) text.pop_back();
+    text += "; " + std::string(advice);
+  }
+  std::string ids;
+  if (!reply.request_id.empty()) ids += "request id " + reply.request_id;
+  if (!reply.ec.empty()) ids += (ids.empty() ? "EC " : ", EC ") + reply.ec;
+  if (!ids.empty()) text += " (" + ids + ")";
+  return text;
+}
+
+// The reply's own word of the time first: a cache may have kept the Date of another.
+std::optional<double> server_time(const ResponseHead& head, const ErrorReply& reply) {
+  if (const auto seconds = parse_iso_date(reply.server_time)) return seconds;
+  return parse_http_date(head.date);
+}
+
+}  // namespace
+
+Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
+                             std::string_view body) {
+  const ErrorReply reply = read_reply(head, body);
+  Verdict verdict = judge(operation, uri, head, reply);
+  Failure failure;
+  if (verdict.retry == RetryClass::kClockSkew) {
+    failure.server_unix_seconds = server_time(head, reply);
+    if (!failure.server_unix_seconds) verdict.retry = RetryClass::kNever;
+  }
+  const std::string excerpt =
+      reply.code.empty() && reply.message.empty() ? body_excerpt(body) : std::string();
+  ErrorDetail detail;
+  detail.uri = uri;
+  detail.http_status = head.status;
+  detail.error_code = reply.code;
+  detail.ec = reply.ec;
+  detail.request_id = reply.request_id;
+  failure.retry = verdict.retry;
+  failure.status =
+      Status(verdict.code, describe(head, reply, excerpt, verdict.advice), std::move(detail));
+  return failure;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,73 @@
+#include "protocol/http.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "protocol/ascii.h"
+
+namespace ossmc {
+
+namespace {
+
+constexpr auto kMaxLength = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+
+// The opaque part of a strong entity tag; empty for anything else. Some servers leave the quotes
+// out.
+std::string_view opaque_etag(std::string_view value) {
+  if (value.starts_with("W/")) return {};
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+    value = value.substr(1, value.size() - 2);
+  }
+  const bool is_well_formed = std::all_of(value.begin(), value.end(), [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != 0x7F;
+  });
+  return is_well_formed ? value : std::string_view{};
+}
+
+// Headers that are kept as they came.
+struct TextHeader {
+  std::string_view name;
+  std::string ResponseHead::*field;
+};
+constexpr TextHeader kTextHeaders[] = {
+    {"content-encoding", &ResponseHead::content_encoding},
+    {"content-type", &ResponseHead::content_type},
+    {"last-modified", &ResponseHead::last_modified},
+    {"x-oss-storage-class", &ResponseHead::storage_class},
+    {"x-oss-object-type", &ResponseHead::object_type},
+    {"x-oss-request-id", &ResponseHead::request_id},
+    {"x-oss-err", &ResponseHead::error_header},
+    {"x-oss-ec", &ResponseHead::ec},
+    {"location", &ResponseHead::location},
+    {"date", &ResponseHead::date},
+};
+
+}  // namespace
+
+std::string_view method_name(Method method) { return method == Method::kHead ? "HEAD" : "GET"; }
+
+ResponseHead parse_response_head(int status, const std::vector<NameValue>& headers) {
+  ResponseHead head;
+  head.status = status;
+  for (const NameValue& header : headers) {
+    const std::string_view name = header.name;
+    const std::string_view value = trim_blanks(header.value);
+    if (equal_ignoring_case(name, "content-length")) {
+      head.content_length = parse_decimal(value, kMaxLength);
+    } else if (equal_ignoring_case(name, "content-range")) {
+      head.content_range = parse_content_range(value);
+      head.bad_content_range = !head.content_range.has_value();
+    } else if (equal_ignoring_case(name, "etag")) {
+      head.etag = opaque_etag(value);
+    } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {
+      head.crc64 = parse_decimal(value);
+    } else {
+      for (const TextHeader& text : kTextHeaders) {
+        if (equal_ignoring_case(name, text.name)) head.*text.field = value;
+      }
+    }
+  }
+  return head;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,61 @@
+// The words of HTTP that the floors above share: a request ready to be sent, and the head of a
+// reply.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/content_range.h"
+
+namespace ossmc {
+
+enum class Method : std::uint8_t { kGet, kHead };
+
+std::string_view method_name(Method method);
+
+struct NameValue {
+  std::string name;
+  std::string value;
+  friend bool operator==(const NameValue&, const NameValue&) = default;
+};
+
+// One exchange as it goes on the wire. `url` is final: nothing below rewrites it (no dot-segment
+// removal, no re-encoding).
+struct HttpRequest {
+  Method method = Method::kGet;
+  std::string url;
+  std::vector<NameValue> headers;
+};
+
+// Head of a reply, parsed with bounds: every number that the server sent went through checked
+// arithmetic.
+struct ResponseHead {
+  int status = 0;
+  std::optional<std::uint64_t> content_length;
+  // Set when the header is there and well formed; `bad_content_range` when it is there and is not.
+  std::optional<ContentRange> content_range;
+  bool bad_content_range = false;
+  // Without the quotes; empty: none, or a weak or malformed one, which cannot pin a version.
+  std::string etag;
+  std::optional<std::uint64_t> crc64;
+  std::string content_encoding;
+  std::string content_type;
+  std::string last_modified;  // as sent
+  std::string storage_class;
+  std::string object_type;
+  std::string request_id;
+  std::string error_header;  // x-oss-err: base64 of the error XML, on replies without a body
+  std::string ec;
+  std::string location;
+  std::string date;
+
+  bool is_success() const { return status == 200 || status == 206; }
+};
+
+// `headers` in the order received; names in any case, the last of a repeated name wins.
+ResponseHead parse_response_head(int status, const std::vector<NameValue>& headers);
+
+}  // namespace ossmc

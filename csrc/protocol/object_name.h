@@ -1,0 +1,34 @@
+// Names of buckets and objects, and the oss:// URI that joins them. A key is raw bytes of UTF-8:
+// never decoded.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace ossmc {
+
+struct ObjectName {
+  std::string bucket;
+  std::string key;
+
+  std::string uri() const { return "oss://" + bucket + "/" + key; }
+  friend bool operator==(const ObjectName&, const ObjectName&) = default;
+};
+
+// "oss://bucket/key": the key is all text after the first '/', '?' and '#' included, a leading '/'
+// kept. kInvalidArgument: other scheme, bad bucket, empty key, key over 1,023 bytes, invalid UTF-8
+// (lone surrogates).
+Result<ObjectName> parse_object_uri(std::string_view uri);
+// 3 to 63 of [a-z0-9-], no '-' at either end.
+Status check_bucket_name(std::string_view bucket);
+Status check_object_key(std::string_view key);
+Status check_list_prefix(std::string_view prefix);
+
+// For texts: `bytes` cut off after `limit` (then "..." follows) and with control characters and
+// invalid UTF-8 escaped, so that an error is one line.
+std::string printable(std::string_view bytes, std::size_t limit = 1200);
+
+}  // namespace ossmc

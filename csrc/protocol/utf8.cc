@@ -1,0 +1,31 @@
+#include "protocol/utf8.h"
+
+namespace ossmc {
+
+Utf8Sequence decode_utf8_sequence(std::string_view bytes) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {1, static_cast<char32_t>(lead)};
+  if (lead < 0xC2 || lead > 0xF4) return {};
+  const std::size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (bytes.size() < size) return {};
+  char32_t point = lead & (0x7Fu >> size);
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0u) != 0x80u) return {};
+    point = (point << 6) | (byte(i) & 0x3Fu);
+  }
+  if (size == 3 && (point < 0x800 || (point >= 0xD800 && point <= 0xDFFF))) return {};
+  if (size == 4 && (point < 0x10000 || point > 0x10FFFF)) return {};
+  return {size, point};
+}
+
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::size_t size = decode_utf8_sequence(bytes).size;
+    if (size == 0) return false;
+    bytes.remove_prefix(size);
+  }
+  return true;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,79 @@
+// Exchange and WorkSource: the seam between who decides what is fetched and who moves the bytes.
+//
+// The floors above implement both; transfer/ drives them from its I/O threads, a fake transport
+// drives them in tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "protocol/http.h"
+
+namespace ossmc {
+
+// How an exchange ended below HTTP. kNone: a whole reply arrived, whatever its status says.
+enum class TransportError : std::uint8_t {
+  kNone,
+  kAborted,    // on_head or on_body returned false
+  kCancelled,  // cancelled() was seen
+  kDns,
+  kConnect,  // refused, unreachable, connect timeout, handshake cut by the network
+  kTls,      // certificate or handshake: never retried
+  kReset,    // the connection broke: reset, closed early, broken framing
+  kStalled,  // no progress for the stall limit
+  kOther,
+};
+
+// A reused connection that ends before any byte of the reply came is replaced by libcurl itself: the
+// request goes out again on a fresh one, and only the outcome of that is seen here.
+struct ExchangeOutcome {
+  TransportError error = TransportError::kNone;
+  std::string text;                // libcurl's words, redacted; empty when kNone
+  bool reused_connection = false;  // the connection had served a request before
+  bool any_reply_byte = false;     // a line of the reply's head had arrived
+  Duration elapsed{};
+  std::string remote;  // ip:port it went to, for the audit line
+};
+
+// One HTTP exchange. All calls come from one I/O thread, in the order request, on_head, on_body...,
+// on_done; they do not block. The implementation owns itself: on_done is the last call made, and
+// may delete or requeue the object.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  // Asked once, just before the exchange starts: sign late. The reference holds until on_done.
+  virtual const HttpRequest& request() noexcept = 0;
+  // The final head (no 1xx). False aborts and closes the connection.
+  virtual bool on_head(const ResponseHead& head) noexcept = 0;
+  virtual bool on_body(const std::byte* data, std::size_t size) noexcept = 0;
+  virtual void on_done(const ExchangeOutcome& outcome) noexcept = 0;
+  // Looked at after every wake-up of the I/O thread. True: abort it, kCancelled.
+  virtual bool cancelled() const noexcept = 0;
+};
+
+// Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.
+class WorkSource {
+ public:
+  virtual ~WorkSource() = default;
+  // The next exchange for I/O thread `thread`, which has `busy` in progress; null: none now.
+  // Whether `busy` is too many is the source's decision: urgent work may exceed the usual number.
+  virtual Exchange* next(int thread, int busy) noexcept = 0;
+  // When next() should be asked again although nothing completed (a back-off ends);
+  // TimePoint::max(): not before a wake. Asked after each null of next(); while the time is past and
+  // next() has nothing still, both are asked every 10 ms.
+  virtual TimePoint next_due() noexcept = 0;
+};
+
+// The I/O threads as the floors above see them: the curl implementation, and a fake in virtual time
+// in tests.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Makes the I/O threads ask their source again and look at cancelled(). Any thread; cheap when
+  // already awake.
+  virtual void wake() noexcept = 0;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,66 @@
+#include "transfer/io_pool.h"
+
+#include <string>
+#include <utility>
+
+#include "base/fork_guard.h"
+#include "transfer/curl_handle.h"
+#include "transfer/io_thread.h"
+
+namespace ossmc {
+
+IoPool::IoPool(IoPoolOptions options, WorkSource& source, const Clock& clock, Counters& counters)
+    : options_(std::move(options)),
+      source_(source),
+      clock_(clock),
+      counters_(counters),
+      fork_generation_(fork_generation()) {}
+
+IoPool::~IoPool() {
+  stop();
+  if (fork_generation() == fork_generation_) return;
+  // The threads are the parent's, and so are their sockets: leaked.
+  for (auto& thread : threads_) static_cast<void>(thread.release());
+  static_cast<void>(settings_.release());
+}
+
+Status IoPool::start() {
+  if (!threads_.empty()) return {StatusCode::kInternal, "the I/O threads were started before"};
+  if (options_.threads < 1 || options_.max_connections_per_thread < 1 ||
+      options_.connect_timeout <= Duration::zero() || options_.stall_timeout <= Duration::zero()) {
+    return {StatusCode::kInvalidArgument, "I/O threads, connections and timeouts must be positive"};
+  }
+  if (Status status = init_curl(); !status.is_ok()) return status;
+  auto roots = find_tls_roots(options_.ca_file, options_.ca_path);
+  if (!roots.is_ok()) return roots.status();
+  auto proxies = find_proxies(options_.proxy_from_environment, options_.proxy);
+  if (!proxies.is_ok()) return proxies.status();
+  settings_ = std::make_unique<const TransferSettings>(
+      TransferSettings{options_, std::move(*roots), std::move(*proxies)});
+
+  for (int number = 0; number < options_.threads; ++number) {
+    threads_.push_back(std::make_unique<IoThread>(number, *settings_, source_, clock_, counters_));
+  }
+  // The vector stays as it is from now on: the threads' own calls may end in wake().
+  started_.store(true, std::memory_order_release);
+  for (const auto& thread : threads_) {
+    if (Status status = thread->start(); !status.is_ok()) {
+      stop();
+      return status;
+    }
+  }
+  return {};
+}
+
+void IoPool::stop() {
+  if (fork_generation() != fork_generation_) return;  // the threads are the parent's
+  for (const auto& thread : threads_) thread->request_stop();
+  for (const auto& thread : threads_) thread->join();
+}
+
+void IoPool::wake() noexcept {
+  if (!started_.load(std::memory_order_acquire)) return;
+  for (const auto& thread : threads_) thread->wake();
+}
+
+}  // namespace ossmc

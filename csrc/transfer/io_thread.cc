@@ -1,0 +1,323 @@
+#include "transfer/io_thread.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace ossmc {
+namespace {
+
+constexpr std::size_t kEventsPerTurn = 64;
+
+// A source that is due and yet has nothing to give (it counts us as busy enough) is not asked again
+// before this time has passed: it must not keep the thread spinning.
+constexpr Duration kAskAgain = std::chrono::milliseconds(10);
+
+// A bound for the timeout's arithmetic; waking up for nothing once a minute costs nothing.
+constexpr Duration kLongestSleep = std::chrono::minutes(1);
+
+// Signals are for the program's threads, but a fault of this one's own must stay reportable.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+      sigdelset(&all, fault);
+    }
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+Status internal(const char* what, int error) {
+  return {StatusCode::kInternal,
+          std::string("I/O thread: ") + what + ": " + std::system_category().message(error)};
+}
+
+void name_this_thread(const std::string& name, int number) {
+  const std::string digits = std::to_string(number);
+  const std::size_t room = 15 - std::min<std::size_t>(digits.size(), 15);  // the kernel's limit
+  pthread_setname_np(pthread_self(), (name.substr(0, room) + digits).c_str());
+}
+
+}  // namespace
+
+IoThread::Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& source,
+                   const Clock& clock, Counters& counters)
+    : number_(number),
+      settings_(settings),
+      source_(source),
+      clock_(clock),
+      counters_(counters),
+      stall_watch_(settings.options.stall_timeout),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+IoThread::~IoThread() = default;
+
+Status IoThread::start() {
+  if (epoll_.get() < 0 || event_.get() < 0) return internal("no descriptor", errno);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = event_.get();
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event_.get(), &event) != 0) {
+    return internal("epoll", errno);
+  }
+  if (!open_multi()) return internal("libcurl", ENOMEM);
+  const BlockedSignals blocked;  // the new thread starts with this thread's mask
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return internal("no thread", error.code().value());
+  }
+  return {};
+}
+
+bool IoThread::open_multi() {
+  multi_.reset(curl_multi_init());
+  if (!multi_) return false;
+  bool good = true;
+  const auto set = [&](CURLMoption option, auto value) {
+    good = good && (curl_multi_setopt)(multi_.get(), option, value) == CURLM_OK;
+  };
+  set(CURLMOPT_SOCKETFUNCTION, socket_callback);
+  set(CURLMOPT_SOCKETDATA, this);
+  set(CURLMOPT_TIMERFUNCTION, timer_callback);
+  set(CURLMOPT_TIMERDATA, this);
+  // libcurl's default, four times the handles in progress, would close warm connections whenever
+  // few are in progress.
+  set(CURLMOPT_MAXCONNECTS, static_cast<long>(settings_.options.max_connections_per_thread));
+  return good;
+}
+
+void IoThread::wake() noexcept {
+  if (pending_.exchange(true)) return;  // whoever set it sees to it
+  if (!sleeping_.load()) return;        // it looks at pending_ before it sleeps
+  const std::uint64_t one = 1;
+  // Fails only when the counter is full, and then it is readable.
+  static_cast<void>(!::write(event_.get(), &one, sizeof one));
+}
+
+void IoThread::request_stop() noexcept {
+  stopping_.store(true);
+  wake();
+}
+
+void IoThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void IoThread::run() noexcept {
+  name_this_thread(settings_.options.thread_name, number_);
+  while (!stopping_.load()) {
+    if (ask_) ask_source();
+    act_on_time();
+    wait_and_act();
+    if (std::exchange(woken_, false)) {
+      ask_ = true;
+      abort_cancelled();
+    }
+    abort_stalled();
+  }
+  abort_all();
+  idle_.clear();
+  multi_.reset();  // closes the connections
+}
+
+void IoThread::wait_and_act() {
+  std::array<epoll_event, kEventsPerTurn> events;
+  sleeping_.store(true);
+  const bool awake = ask_ || pending_.load();
+  const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
+  sleeping_.store(false);
+
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == event_.get()) {
+      std::uint64_t wakes = 0;
+      static_cast<void>(!::read(event_.get(), &wakes, sizeof wakes));
+      continue;
+    }
+    int ready = 0;
+    if (event.events & (EPOLLIN | EPOLLHUP)) ready |= CURL_CSELECT_IN;
+    if (event.events & EPOLLOUT) ready |= CURL_CSELECT_OUT;
+    if (event.events & EPOLLERR) ready |= CURL_CSELECT_ERR;
+    act(event.data.fd, ready);
+    // A slot that became free is used before the next socket is served.
+    if (ask_) ask_source();
+  }
+  woken_ = pending_.exchange(false);
+}
+
+int IoThread::sleep_ms(TimePoint now) const {
+  TimePoint due = std::min(ask_due_, curl_due_);
+  if (!busy_.empty()) due = std::min(due, sample_due_);
+  if (due <= now) return 0;
+  if (due - now > kLongestSleep) due = now + kLongestSleep;
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(due - now).count());
+}
+
+void IoThread::act_on_time() {
+  const TimePoint now = clock_.now();
+  if (ask_due_ <= now) ask_ = true;
+  if (curl_due_ > now) return;
+  curl_due_ = TimePoint::max();  // libcurl sets the next one
+  act(CURL_SOCKET_TIMEOUT, 0);
+}
+
+void IoThread::act(curl_socket_t socket, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), socket, events, &running);
+  if (body_bytes_ > 0) add(counters_.bytes_received, std::exchange(body_bytes_, 0));
+  hand_out_completed();
+}
+
+void IoThread::ask_source() {
+  ask_ = false;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    Exchange* exchange = source_.next(number_, static_cast<int>(busy_.size()));
+    if (exchange == nullptr) break;
+    begin(*exchange);
+  }
+  ask_due_ = source_.next_due();
+  if (ask_due_ != TimePoint::max()) ask_due_ = std::max(ask_due_, clock_.now() + kAskAgain);
+}
+
+void IoThread::begin(Exchange& exchange) {
+  std::unique_ptr<Slot> owned;
+  if (idle_.empty()) {
+    owned = std::make_unique<Slot>(settings_, counters_, body_bytes_);
+  } else {
+    owned = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  Slot& slot = *owned;
+  const TimePoint now = clock_.now();
+  if (busy_.empty()) sample_due_ = now + stall_watch_.period();
+  add(counters_.requests);
+  const bool armed = slot.arm(exchange, now);
+  if (!armed || curl_multi_add_handle(multi_.get(), slot.easy()) != CURLM_OK) {
+    exchange.on_done(slot.finish(CURLE_FAILED_INIT, now));
+    return;  // and the slot goes
+  }
+  slot.index = busy_.size();
+  busy_.push_back(std::move(owned));
+}
+
+std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
+  curl_multi_remove_handle(multi_.get(), slot.easy());
+  const std::size_t index = slot.index;
+  std::unique_ptr<Slot> owned = std::move(busy_[index]);
+  if (index + 1 != busy_.size()) {
+    busy_[index] = std::move(busy_.back());
+    busy_[index]->index = index;
+  }
+  busy_.pop_back();
+  return owned;
+}
+
+void IoThread::hand_out_completed() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    if (message->msg == CURLMSG_DONE) {
+      complete(Slot::of(message->easy_handle), message->data.result);
+    }
+  }
+}
+
+void IoThread::complete(Slot& slot, CURLcode code) {
+  std::unique_ptr<Slot> owned = take_out(slot);
+  const ExchangeOutcome outcome = slot.finish(code, clock_.now());
+  Exchange& exchange = slot.exchange();
+  // A handle whose transfer failed is not used again.
+  if (outcome.error == TransportError::kNone) idle_.push_back(std::move(owned));
+  ask_ = true;
+  exchange.on_done(outcome);
+}
+
+void IoThread::abort(Slot& slot, TransportError error, const char* text) {
+  const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
+  const ExchangeOutcome outcome = slot.finish_aborted(error, text, clock_.now());
+  ask_ = true;
+  slot.exchange().on_done(outcome);
+}
+
+void IoThread::abort_cancelled() {
+  doomed_.clear();
+  for (const auto& slot : busy_) {
+    if (slot->exchange().cancelled()) doomed_.push_back(slot.get());
+  }
+  for (Slot* slot : doomed_) abort(*slot, TransportError::kCancelled, "cancelled");
+}
+
+void IoThread::abort_stalled() {
+  if (busy_.empty()) return;
+  const TimePoint now = clock_.now();
+  if (now < sample_due_) return;
+  const bool late = now - sample_due_ > stall_watch_.late();
+  sample_due_ = now + stall_watch_.period();
+
+  tracks_.clear();
+  for (const auto& slot : busy_) {
+    if (late) {
+      slot->progress().restart(now, slot->bytes());
+    } else {
+      slot->progress().sample(now, slot->bytes());
+    }
+    tracks_.push_back(&slot->progress());
+  }
+  stall_watch_.find(tracks_, stalled_);
+  doomed_.clear();
+  for (const std::size_t index : stalled_) doomed_.push_back(busy_[index].get());
+  for (Slot* slot : doomed_) abort(*slot, TransportError::kStalled, "no progress");
+}
+
+void IoThread::abort_all() {
+  while (!busy_.empty()) abort(*busy_.back(), TransportError::kCancelled, "stopped");
+}
+
+int IoThread::socket_callback(CURL*, curl_socket_t socket, int what, void* thread,
+                              void* known) noexcept {
+  const auto* self = static_cast<IoThread*>(thread);
+  epoll_event event{};
+  event.data.fd = socket;
+  if (what == CURL_POLL_REMOVE) {
+    ::epoll_ctl(self->epoll_.get(), EPOLL_CTL_DEL, socket, &event);
+    return 0;
+  }
+  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+  const int operation = known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (known == nullptr) curl_multi_assign(self->multi_.get(), socket, thread);
+  return ::epoll_ctl(self->epoll_.get(), operation, socket, &event) == 0 ? 0 : -1;
+}
+
+int IoThread::timer_callback(CURLM*, long timeout_ms, void* thread) noexcept {
+  auto* self = static_cast<IoThread*>(thread);
+  self->curl_due_ = timeout_ms < 0 ? TimePoint::max()
+                                   : self->clock_.now() + std::chrono::milliseconds(timeout_ms);
+  return 0;
+}
+
+}  // namespace ossmc

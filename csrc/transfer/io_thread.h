@@ -1,0 +1,112 @@
+// IoThread: one thread with an event loop, one curl multi handle and its slots.
+//
+// Owned by an IoPool. start(), stop(), join() from the pool's thread; wake() from any; all else
+// runs on the thread itself.
+//
+// One turn of the loop: ask the source for work, sleep in epoll until a socket is ready, a time has
+// come or somebody wakes it, let libcurl act on each ready socket and hand out what completed. The
+// cost of a turn is that of the sockets which are ready, not of all.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/status.h"
+#include "transfer/curl_handle.h"
+#include "transfer/exchange.h"
+#include "transfer/slot.h"
+#include "transfer/stall_watch.h"
+
+namespace ossmc {
+
+class IoThread {
+ public:
+  // All references outlive the thread.
+  IoThread(int number, const TransferSettings& settings, WorkSource& source, const Clock& clock,
+           Counters& counters);
+  // REQUIRES: not running (never started, or joined).
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  Status start();
+  // Makes the thread end soon; aborts what is in progress.
+  void request_stop() noexcept;
+  void join();
+  void wake() noexcept;
+
+ private:
+  // A descriptor of ours, closed at the end.
+  class Descriptor {
+   public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor();
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+   private:
+    const int fd_;
+  };
+
+  bool open_multi();
+  void run() noexcept;
+  // Sleeps and handles what is ready. Afterwards woken_ says whether somebody called wake().
+  void wait_and_act();
+  int sleep_ms(TimePoint now) const;
+  void act(curl_socket_t socket, int events);
+  void act_on_time();
+
+  void ask_source();
+  void begin(Exchange& exchange);
+  void hand_out_completed();
+  void complete(Slot& slot, CURLcode code);
+  void abort(Slot& slot, TransportError error, const char* text);
+  void abort_cancelled();
+  void abort_stalled();
+  void abort_all();
+  std::unique_ptr<Slot> take_out(Slot& slot);
+
+  static int socket_callback(CURL* easy, curl_socket_t socket, int what, void* thread,
+                             void* known) noexcept;
+  static int timer_callback(CURLM* multi, long timeout_ms, void* thread) noexcept;
+
+  // Constant after construction.
+  const int number_;
+  const TransferSettings& settings_;
+  WorkSource& source_;
+  const Clock& clock_;
+  Counters& counters_;
+  const StallWatch stall_watch_;
+  const Descriptor epoll_;
+  const Descriptor event_;  // an eventfd in epoll_, written to end a sleep
+
+  // Atomic, sequentially consistent: a waker sets pending_ and then looks at sleeping_, the thread
+  // sets sleeping_ and then looks at pending_, and at least one of them sees the other.
+  std::atomic<bool> pending_{false};
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stopping_{false};
+
+  std::thread thread_;  // of the pool's thread
+
+  // I/O thread only. Order matters: slots go before the multi handle.
+  MultiHandle multi_;
+  std::vector<std::unique_ptr<Slot>> busy_;
+  std::vector<std::unique_ptr<Slot>> idle_;
+  std::vector<Slot*> doomed_;            // scratch of the abort functions
+  std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next one
+  std::vector<std::size_t> stalled_;
+  std::uint64_t body_bytes_ = 0;          // received and not yet counted
+  bool ask_ = true;                       // ask the source before the next sleep
+  bool woken_ = false;                    // look at cancelled()
+  TimePoint ask_due_ = TimePoint::max();  // the source wants to be asked then
+  TimePoint curl_due_ = TimePoint::max();
+  TimePoint sample_due_ = TimePoint::max();  // for the stall watch
+};
+
+}  // namespace ossmc

@@ -1,0 +1,169 @@
+#include "transfer/slot.h"
+
+#include <string_view>
+#include <utility>
+
+namespace ossmc {
+namespace {
+
+// What would end the header line or the string early, and so let a value add headers of its own.
+constexpr std::string_view kLineEnds("\r\n\0", 3);
+
+bool is_clean(std::string_view text) { return text.find_first_of(kLineEnds) == text.npos; }
+
+bool append(HeaderList& list, const std::string& line) {
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) return false;
+  static_cast<void>(list.release());
+  list.reset(longer);
+  return true;
+}
+
+}  // namespace
+
+Slot::Slot(const TransferSettings& settings, Counters& counters, std::uint64_t& body_bytes)
+    : settings_(settings), body_bytes_(body_bytes), easy_(make_easy_handle(settings, counters)) {
+  if (!easy_) return;
+  OptionSetter easy(easy_.get());
+  easy.set(CURLOPT_PRIVATE, this)
+      .set(CURLOPT_ERRORBUFFER, &error_buffer_[0])
+      .set(CURLOPT_HEADERFUNCTION, header_callback)
+      .set(CURLOPT_HEADERDATA, this)
+      .set(CURLOPT_WRITEFUNCTION, body_callback)
+      .set(CURLOPT_WRITEDATA, this);
+  if (easy.code() != CURLE_OK) easy_.reset();
+}
+
+Slot& Slot::of(CURL* easy) {
+  char* slot = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+  return *reinterpret_cast<Slot*>(slot);
+}
+
+bool Slot::arm(Exchange& exchange, TimePoint now) {
+  exchange_ = &exchange;
+  started_ = now;
+  header_list_.reset();
+  head_.reset();
+  progress_.restart(now);
+  bytes_ = 0;
+  failure_ = TransportError::kNone;
+  failure_text_ = "";
+  error_buffer_[0] = '\0';
+  const HttpRequest& request = exchange.request();
+  if (!easy_) return fail(TransportError::kOther, "libcurl gave no handle");
+  return set_request(request);
+}
+
+bool Slot::set_request(const HttpRequest& request) {
+  if (!is_clean(request.url)) return fail(TransportError::kOther, "line end in the URL");
+  for (const NameValue& header : request.headers) {
+    if (!is_clean(header.name) || !is_clean(header.value) || header.name.empty()) {
+      return fail(TransportError::kOther, "line end in a header");
+    }
+    // libcurl leaves "Name:" out, but sends "Name;" as a header with an empty value.
+    const bool added = append(
+        header_list_, header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
+    if (!added) return fail(TransportError::kOther, "out of memory");
+  }
+  OptionSetter easy(easy_.get());
+  easy.set(CURLOPT_URL, request.url.c_str())
+      .set(CURLOPT_PROXY, settings_.proxies.for_url(request.url).c_str())
+      .set(CURLOPT_HTTPHEADER, header_list_.get());
+  if (request.method == Method::kHead) {
+    easy.set(CURLOPT_NOBODY, 1L);
+  } else {
+    easy.set(CURLOPT_HTTPGET, 1L);
+  }
+  return easy.code() == CURLE_OK || fail(TransportError::kOther, "libcurl refused an option");
+}
+
+bool Slot::fail(TransportError error, const char* text) {
+  failure_ = error;
+  failure_text_ = text;
+  return false;
+}
+
+std::size_t Slot::header_callback(char* data, std::size_t size, std::size_t n,
+                                  void* slot) noexcept {
+  return static_cast<Slot*>(slot)->take_header({data, size * n}) ? size * n : size * n + 1;
+}
+
+bool Slot::take_header(std::string_view line) {
+  bytes_ += line.size();
+  switch (head_.add(line)) {
+    case HeadCollector::Verdict::kMore:
+      return true;
+    case HeadCollector::Verdict::kTooLarge:
+      return fail(TransportError::kReset, "the reply's head is too large");
+    case HeadCollector::Verdict::kMalformed:
+      return fail(TransportError::kReset, "the reply's status line is malformed");
+    case HeadCollector::Verdict::kComplete:
+      break;
+  }
+  const ResponseHead head = parse_response_head(head_.status(), head_.headers());
+  return exchange_->on_head(head) || fail(TransportError::kAborted, "aborted at the head");
+}
+
+// The byte path: once for every 16 KiB. No lock, no allocation.
+std::size_t Slot::body_callback(char* data, std::size_t size, std::size_t n, void* slot) noexcept {
+  return static_cast<Slot*>(slot)->take_body(data, size * n) ? size * n : size * n + 1;
+}
+
+bool Slot::take_body(const char* data, std::size_t size) {
+  if (!head_.complete()) return fail(TransportError::kReset, "a body without a head");
+  bytes_ += size;
+  body_bytes_ += size;
+  return exchange_->on_body(reinterpret_cast<const std::byte*>(data), size) ||
+         fail(TransportError::kAborted, "aborted in the body");
+}
+
+ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {
+  if (failure_ == TransportError::kNone && code == CURLE_OK && !head_.complete()) {
+    fail(TransportError::kReset, "the reply has no head");
+  }
+  if (failure_ != TransportError::kNone) return finish_aborted(failure_, failure_text_, now);
+  if (code == CURLE_OK) return outcome(now);
+
+  std::string text = curl_text(code);
+  TransportError error = transport_error(code, text);
+  // No callback of ours gave up, so it is something else that libcurl could not write.
+  if (error == TransportError::kAborted) error = TransportError::kOther;
+  long tunnel = 0;  // status of the proxy's reply to CONNECT; older libcurl calls this kReset
+  curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
+  if (tunnel >= 300 && error == TransportError::kReset) error = TransportError::kConnect;
+  return finish_aborted(error, std::move(text), now);
+}
+
+ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, TimePoint now) {
+  ExchangeOutcome result = outcome(now);
+  result.error = error;
+  result.text = std::move(text);
+  return result;
+}
+
+ExchangeOutcome Slot::outcome(TimePoint now) const {
+  ExchangeOutcome result;
+  result.any_reply_byte = bytes_ > 0;
+  result.elapsed = now - started_;
+  if (!easy_) return result;
+  long connects = 0;
+  long port = 0;
+  char* ip = nullptr;  // owned by the handle
+  curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &port);
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &ip);
+  if (ip == nullptr || *ip == '\0') return result;  // it never got as far as a connection
+  result.reused_connection = connects == 0;
+  const std::string_view address(ip);
+  result.remote =
+      address.find(':') == address.npos ? std::string(address) : "[" + std::string(address) + "]";
+  result.remote += ":" + std::to_string(port);
+  return result;
+}
+
+std::string Slot::curl_text(CURLcode code) const {
+  return without_userinfo(error_buffer_[0] != '\0' ? &error_buffer_[0] : curl_easy_strerror(code));
+}
+
+}  // namespace ossmc

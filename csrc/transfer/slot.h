@@ -1,0 +1,79 @@
+// Slot: one easy handle, used again and again, and the exchange that it carries at the moment.
+//
+// Owned by an IoThread; used on that thread only. libcurl calls back into it from within
+// curl_multi_socket_action. Once an exchange failed the slot must be destroyed: the handle's state
+// is not to be trusted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "transfer/curl_handle.h"
+#include "transfer/exchange.h"
+#include "transfer/head_collector.h"
+#include "transfer/stall_watch.h"
+
+namespace ossmc {
+
+class Slot {
+ public:
+  // `settings`, `counters` and `body_bytes` outlive the slot. Every body byte is added to
+  // `body_bytes`: the thread's own count, since an atomic that all threads share would be touched
+  // once for every 16 KiB.
+  Slot(const TransferSettings& settings, Counters& counters, std::uint64_t& body_bytes);
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  CURL* easy() const { return easy_.get(); }
+  // The slot that made `easy`.
+  static Slot& of(CURL* easy);
+
+  // Asks the exchange for its request and sets the handle up for it. False: it cannot be sent;
+  // finish() says why.
+  bool arm(Exchange& exchange, TimePoint now);
+  // The exchange ended as libcurl says in `code`, and the handle is out of the multi handle. The
+  // caller then gives the outcome to exchange().on_done, as its last act on it.
+  ExchangeOutcome finish(CURLcode code, TimePoint now);
+  // The same when this side ended it.
+  ExchangeOutcome finish_aborted(TransportError error, std::string text, TimePoint now);
+
+  Exchange& exchange() const { return *exchange_; }
+  Progress& progress() { return progress_; }
+  std::uint64_t bytes() const { return bytes_; }
+
+  // Its place in the thread's list of busy slots.
+  std::size_t index = 0;
+
+ private:
+  static std::size_t header_callback(char* data, std::size_t size, std::size_t n,
+                                     void* slot) noexcept;
+  static std::size_t body_callback(char* data, std::size_t size, std::size_t n,
+                                   void* slot) noexcept;
+  bool take_header(std::string_view line);
+  bool take_body(const char* data, std::size_t size);
+  bool set_request(const HttpRequest& request);
+  bool fail(TransportError error, const char* text);
+  ExchangeOutcome outcome(TimePoint now) const;
+  std::string curl_text(CURLcode code) const;
+
+  // Constant after construction.
+  const TransferSettings& settings_;
+  std::uint64_t& body_bytes_;
+  EasyHandle easy_;  // null: could not be made
+
+  // Of the exchange in progress.
+  Exchange* exchange_ = nullptr;
+  TimePoint started_{};
+  HeaderList header_list_;
+  HeadCollector head_;
+  Progress progress_;
+  std::uint64_t bytes_ = 0;                         // of head and body
+  TransportError failure_ = TransportError::kNone;  // why a callback of ours gave up
+  const char* failure_text_ = "";
+  char error_buffer_[CURL_ERROR_SIZE] = {};
+};
+
+}  // namespace ossmc

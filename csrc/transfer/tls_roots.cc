@@ -1,0 +1,66 @@
+#include "transfer/tls_roots.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+namespace ossmc {
+namespace {
+
+constexpr const char* kKnownFiles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",                 // Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",                   // Fedora, RHEL, Alibaba Cloud Linux
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  // their newer releases
+    "/etc/ssl/ca-bundle.pem",                             // SUSE
+    "/etc/ssl/cert.pem",                                  // Alpine and others
+};
+
+// 0, or the errno that says why not.
+int readable(const std::string& name, bool directory) {
+  const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | (directory ? O_DIRECTORY : 0));
+  if (fd < 0) return errno;
+  struct stat info {};
+  int error = ::fstat(fd, &info) == 0 ? 0 : errno;
+  if (error == 0 && !directory && S_ISDIR(info.st_mode)) error = EISDIR;
+  ::close(fd);
+  return error;
+}
+
+Status unreadable(const char* what, const std::string& name, int error) {
+  return {StatusCode::kInvalidArgument, std::string(what) + " \"" + name + "\" cannot be read: " +
+                                            std::system_category().message(error)};
+}
+
+}  // namespace
+
+Result<TlsRoots> find_tls_roots(const std::string& ca_file, const std::string& ca_path) {
+  if (!ca_file.empty()) {
+    if (const int error = readable(ca_file, false)) return unreadable("CA file", ca_file, error);
+    return TlsRoots{ca_file, {}};
+  }
+  if (!ca_path.empty()) {
+    if (const int error = readable(ca_path, true)) return unreadable("CA path", ca_path, error);
+    return TlsRoots{{}, ca_path};
+  }
+  // Not checked here: over http nobody needs them, and over https libcurl's error names the file.
+  for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') return TlsRoots{value, {}};
+  }
+  const curl_version_info_data* curl = curl_version_info(CURLVERSION_NOW);
+  if (curl->cainfo != nullptr && readable(curl->cainfo, false) == 0) {
+    return TlsRoots{curl->cainfo, {}};
+  }
+  if (curl->capath != nullptr && readable(curl->capath, true) == 0) return TlsRoots{};
+  for (const char* name : kKnownFiles) {
+    if (readable(name, false) == 0) return TlsRoots{name, {}};
+  }
+  return TlsRoots{};
+}
+
+}  // namespace ossmc

@@ -1,0 +1,438 @@
+#include "fetch/chunk_fetch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/crc64.h"
+#include "support/csrc/fake_transport.h"
+#include "support/csrc/fetch_parts.h"
+#include "support/csrc/pattern.h"
+
+namespace ossmc {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+// One chunk and its fetch, handed out to the transport whenever it is due.
+class OneChunk final : public ChunkFetchOwner, public WorkSource {
+ public:
+  OneChunk(FetchContext& context, std::uint64_t begin, std::uint32_t length,
+           const ObjectVersion* known)
+      : context_(context), buffer_(length + kGuard, std::byte{0xEE}) {
+    chunk_.begin_fill_at(buffer_.data(), length);
+    fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin);
+    due_ = context.clock.now();
+  }
+
+  Exchange* next(int /*thread*/, int /*busy*/) noexcept override {
+    if (!due_ || *due_ > context_.clock.now()) return nullptr;
+    bool ready = false;
+    const Status status = fetch_->prepare(&ready);
+    if (!status.is_ok()) {
+      due_.reset();
+      end_ = status;
+      return nullptr;
+    }
+    if (!ready) {
+      due_ = context_.clock.now() + std::chrono::milliseconds(20);
+      return nullptr;
+    }
+    due_.reset();
+    return fetch_.get();
+  }
+  TimePoint next_due() noexcept override { return due_.value_or(TimePoint::max()); }
+
+  Status on_version(ChunkFetch& /*fetch*/, const ObjectVersion& version, ByteRange range) override {
+    ++versions_;
+    version_ = version;
+    if (!refuse_version_.is_ok()) return refuse_version_;
+    if (range.size() < chunk_.length()) chunk_.shrink({}, static_cast<std::uint32_t>(range.size()));
+    return Status::ok();
+  }
+  void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
+  void on_finished(ChunkFetch& fetch, const Status& status) override {
+    EXPECT_FALSE(end_.has_value()) << "on_finished came twice";
+    EXPECT_EQ(chunk_.view().phase, ChunkPhase::kFilling);
+    range_refused_ = fetch.was_range_refused();
+    end_ = status;
+    if (status.is_ok()) {
+      chunk_.finish();
+    } else {
+      chunk_.fail();
+    }
+    if (destroy_on_end_) fetch_.reset();
+  }
+
+  // Nothing was written behind the chunk's end.
+  bool guard_is_whole() const {
+    for (std::size_t i = buffer_.size() - kGuard; i < buffer_.size(); ++i) {
+      if (buffer_[i] != std::byte{0xEE}) return false;
+    }
+    return true;
+  }
+
+  static constexpr std::size_t kGuard = 64;
+  FetchContext& context_;
+  const ObjectName name_{"bucket-1", "dir/k ey"};
+  std::vector<std::byte> buffer_;
+  Chunk chunk_;
+  std::unique_ptr<ChunkFetch> fetch_;
+  std::optional<TimePoint> due_;
+  std::optional<Status> end_;
+  int versions_ = 0;
+  ObjectVersion version_;
+  Status refuse_version_;
+  bool range_refused_ = false;
+  bool destroy_on_end_ = true;
+};
+
+class ChunkFetchTest : public testing::Test {
+ protected:
+  // Fetches [begin, begin + length) of object_ by the script; the version is known unless told
+  // otherwise.
+  Status fetch(std::uint64_t begin, std::uint32_t length, const FakeTransport::Script& script,
+               bool is_known = true) {
+    known_.size = object_.size;
+    known_.etag = object_.etag;
+    one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr);
+    one_->refuse_version_ = refuse_version_;
+    FakeTransport transport(*one_, parts_.clock, script);
+    transport.run();
+    requests_ = transport.started();
+    EXPECT_TRUE(one_->end_.has_value());
+    EXPECT_TRUE(one_->guard_is_whole());
+    const Status status = one_->end_.value_or(Status(StatusCode::kInternal, "no end"));
+    EXPECT_THAT(status.message(),
+                AllOf(Not(HasSubstr(kTestKeySecret)), Not(HasSubstr(kTestToken))));
+    if (status.is_ok()) {
+      const std::uint32_t filled = one_->chunk_.length();
+      EXPECT_TRUE(matches_pattern(one_->buffer_.data(), object_.seed, begin, filled));
+      EXPECT_EQ(one_->chunk_.view().filled, filled);
+      EXPECT_EQ(one_->chunk_.crc(), crc64_update(0, one_->buffer_.data(), filled));
+    }
+    return status;
+  }
+  FakeReply good(const HttpRequest& request, std::size_t piece = 7) const {
+    return serve(object_, request, piece);
+  }
+  std::string range(std::size_t request) const {
+    return header_of(requests_[request].request, "Range");
+  }
+  std::string if_match(std::size_t request) const {
+    return header_of(requests_[request].request, "If-Match");
+  }
+
+  FetchParts parts_;
+  FakeObject object_{1000, 5, "5B3C1A2E053D763E1B002CC607C5A0FE"};
+  ObjectVersion known_;
+  Status refuse_version_;
+  std::unique_ptr<OneChunk> one_;
+  std::vector<FakeTransport::Started> requests_;
+};
+
+TEST_F(ChunkFetchTest, AsksForItsRangeOfItsVersion) {
+  ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t) {
+                return good(request);
+              }).is_ok());
+  ASSERT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(range(0), "bytes=100-299");
+  EXPECT_EQ(if_match(0), "\"5B3C1A2E053D763E1B002CC607C5A0FE\"");
+  EXPECT_EQ(header_of(requests_[0].request, "x-oss-range-behavior"), "standard");
+  EXPECT_EQ(requests_[0].request.url, "http://127.0.0.1:9000/bucket-1/dir/k%20ey");
+  EXPECT_NE(header_of(requests_[0].request, "Authorization"), "");
+  EXPECT_EQ(one_->versions_, 0);
+}
+
+TEST_F(ChunkFetchTest, TheFirstOfAnObjectLearnsItsVersion) {
+  ASSERT_TRUE(
+      fetch(
+          0, 4096, [&](const HttpRequest& request, std::size_t) { return good(request); }, false)
+          .is_ok());
+  EXPECT_EQ(range(0), "bytes=0-4095");
+  EXPECT_EQ(if_match(0), "");
+  EXPECT_EQ(one_->versions_, 1);
+  EXPECT_EQ(one_->version_.size, 1000u);
+  EXPECT_EQ(one_->version_.etag, object_.etag);
+  EXPECT_EQ(one_->version_.storage_class, "Standard");
+  EXPECT_EQ(one_->chunk_.length(), 1000u);
+}
+
+TEST_F(ChunkFetchTest, ResumesBehindTheLastByteAtEveryOffset) {
+  for (std::size_t lost_at = 0; lost_at < 100; ++lost_at) {
+    SCOPED_TRACE(lost_at);
+    for (int i = 0; i < RetryQuota::kTransientCost; ++i) parts_.quota.earn();
+    ASSERT_TRUE(fetch(300, 100, [&](const HttpRequest& request, std::size_t index) {
+                  return index == 0 ? good(request).reset_after(lost_at) : good(request);
+                }).is_ok());
+    ASSERT_EQ(requests_.size(), 2u);
+    EXPECT_EQ(range(1), "bytes=" + std::to_string(300 + lost_at) + "-399");
+    EXPECT_EQ(if_match(1), "\"" + object_.etag + "\"");
+  }
+}
+
+TEST_F(ChunkFetchTest, AResumeOfTheFirstRequestPinsTheVersionItLearnt) {
+  for (const std::size_t lost_at : {0u, 1u, 999u}) {
+    ASSERT_TRUE(fetch(
+                    0, 4096,
+                    [&](const HttpRequest& request, std::size_t index) {
+                      return index == 0 ? good(request).reset_after(lost_at) : good(request);
+                    },
+                    false)
+                    .is_ok());
+    ASSERT_EQ(requests_.size(), 2u);
+    EXPECT_EQ(range(1), "bytes=" + std::to_string(lost_at) + "-999");
+    EXPECT_EQ(if_match(1), "\"" + object_.etag + "\"");
+    EXPECT_EQ(one_->versions_, 1);
+  }
+}
+
+TEST_F(ChunkFetchTest, AllBytesThenAResetIsSuccessWithoutAnotherRequest) {
+  ASSERT_TRUE(fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+                return good(request).reset_after(100);
+              }).is_ok());
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(load(parts_.counters.retries), 0u);
+}
+
+TEST_F(ChunkFetchTest, AShortReplyIsResumed) {
+  ASSERT_TRUE(fetch(0, 100, [&](const HttpRequest& request, std::size_t index) {
+                FakeReply reply = good(request);
+                if (index == 0) reply.body.resize(3);  // and the end looks clean
+                return reply;
+              }).is_ok());
+  ASSERT_EQ(requests_.size(), 2u);
+  EXPECT_EQ(range(1), "bytes=21-99");
+}
+
+TEST_F(ChunkFetchTest, RepliesThatStayShortAreAnError) {
+  const Status status = fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+    FakeReply reply = good(request);
+    reply.body.clear();
+    return reply;
+  });
+  EXPECT_EQ(status.code(), StatusCode::kConnect);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("ended 100 bytes before the end of its range"),
+                                      HasSubstr("6 attempts")));
+  EXPECT_EQ(requests_.size(), 6u);
+}
+
+TEST_F(ChunkFetchTest, ProgressDoesNotRefundAttempts) {
+  const Status status = fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+    return good(request).reset_after(5);
+  });
+  EXPECT_EQ(status.code(), StatusCode::kConnect);
+  EXPECT_EQ(requests_.size(), 6u);
+}
+
+TEST_F(ChunkFetchTest, OverlongBodyEndsInAProtocolErrorAndWritesNothingBehindTheEnd) {
+  for (const bool in_one_piece : {true, false}) {
+    const Status status = fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+      FakeReply reply = good(request, 100);
+      if (in_one_piece) {
+        reply.body[0] += "more";
+      } else {
+        reply.body.push_back("more");
+      }
+      return reply;
+    });
+    EXPECT_EQ(status.code(), StatusCode::kProtocol);
+    EXPECT_THAT(status.message(), HasSubstr("longer than its range"));
+    EXPECT_LE(requests_.size(), 6u);
+    for (std::size_t i = 0; i < requests_.size(); ++i) EXPECT_EQ(range(i), "bytes=0-99");
+  }
+}
+
+TEST_F(ChunkFetchTest, AnotherRangeIsRetriedAndNoByteOfItUsed) {
+  ASSERT_TRUE(fetch(0, 100, [&](const HttpRequest& request, std::size_t index) {
+                FakeReply reply = good(request);
+                if (index == 0) {
+                  reply.headers[0].value = "bytes 100-199/1000";
+                  reply.body.assign(1, std::string(100, 'x'));
+                }
+                return reply;
+              }).is_ok());
+  ASSERT_EQ(requests_.size(), 2u);
+  EXPECT_EQ(range(1), "bytes=0-99");
+}
+
+TEST_F(ChunkFetchTest, TheWholeObjectInsteadOfTheRangeIsRefusedAtTheHead) {
+  const Status status = fetch(100, 100, [&](const HttpRequest& request, std::size_t) {
+    HttpRequest whole = request;
+    whole.headers.clear();
+    return good(whole);
+  });
+  EXPECT_EQ(status.code(), StatusCode::kProtocol);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("200 with 1000 bytes"), HasSubstr("[100, 200)")));
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(one_->chunk_.view().filled, 0u);
+}
+
+TEST_F(ChunkFetchTest, AnOverwrittenObjectIsNotRead) {
+  FakeObject other = object_;
+  other.etag = "00000000000000000000000000000000";
+  const Status refused =
+      fetch(0, 100, [&](const HttpRequest& request, std::size_t) { return serve(other, request); });
+  EXPECT_EQ(refused.code(), StatusCode::kObjectChanged);  // 412
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(refused.detail().http_status, 412);
+
+  const Status ignored = fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+    HttpRequest without = request;
+    std::erase_if(without.headers,
+                  [](const NameValue& header) { return header.name == "If-Match"; });
+    return serve(other, without);
+  });
+  EXPECT_EQ(ignored.code(), StatusCode::kObjectChanged);  // 206 of another version
+  EXPECT_THAT(ignored.message(), AllOf(HasSubstr(object_.etag), HasSubstr(other.etag)));
+  EXPECT_EQ(one_->chunk_.view().filled, 0u);
+}
+
+TEST_F(ChunkFetchTest, ErrorsTellWhatWasAskedAndWhatWasAnswered) {
+  const Status status = fetch(100, 100, [&](const HttpRequest&, std::size_t) {
+    return oss_error(404, "NoSuchKey", "<EC>0026-00000001</EC>");
+  });
+  EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+  EXPECT_EQ(requests_.size(), 1u);
+  for (const char* part : {"GET", "oss://bucket-1/dir/k ey", "[100, 200)", "1 attempt", "404",
+                           "NoSuchKey", "REQ-404"}) {
+    EXPECT_THAT(status.message(), HasSubstr(part));
+  }
+  EXPECT_EQ(status.detail().uri, "oss://bucket-1/dir/k ey");
+  EXPECT_EQ(status.detail().http_status, 404);
+  EXPECT_EQ(status.detail().error_code, "NoSuchKey");
+  EXPECT_EQ(status.detail().ec, "0026-00000001");
+  EXPECT_EQ(status.detail().request_id, "REQ-404");
+  EXPECT_EQ(status.detail().attempts, 1);
+}
+
+TEST_F(ChunkFetchTest, SecretsInAReplyStayOutOfTheText) {
+  const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t) {
+    return oss_error(403, "SignatureDoesNotMatch",
+                     "<StringToSign>x-oss-security-token:" + std::string(kTestToken) +
+                         "</StringToSign><SignatureProvided>sig</SignatureProvided>");
+  });
+  EXPECT_EQ(status.code(), StatusCode::kCredentials);
+}
+
+TEST_F(ChunkFetchTest, ServerErrorsAreRetriedWithBackoff) {
+  ASSERT_TRUE(fetch(0, 100, [&](const HttpRequest& request, std::size_t index) {
+                return index < 3 ? oss_error(500, "InternalError") : good(request);
+              }).is_ok());
+  ASSERT_EQ(requests_.size(), 4u);
+  EXPECT_LT(requests_[3].at - requests_[0].at, std::chrono::milliseconds(200 + 400 + 800));
+  EXPECT_EQ(load(parts_.counters.retries), 3u);
+}
+
+TEST_F(ChunkFetchTest, AThrottleThatStaysIsThrottled) {
+  const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t) {
+    return oss_error(503, "DownloadTrafficRateLimitExceeded");
+  });
+  EXPECT_EQ(status.code(), StatusCode::kThrottled);
+  EXPECT_EQ(requests_.size(), 6u);
+  EXPECT_EQ(load(parts_.counters.throttles), 6u);
+}
+
+TEST_F(ChunkFetchTest, ARangeRefusedOnTheFirstRequestIsTold) {
+  object_.size = 0;
+  const Status status =
+      fetch(0, 100, [&](const HttpRequest& request, std::size_t) { return good(request); }, false);
+  EXPECT_EQ(status.code(), StatusCode::kProtocol);
+  EXPECT_TRUE(one_->range_refused_);
+  EXPECT_EQ(requests_.size(), 1u);
+
+  object_.size = 1000;
+  EXPECT_EQ(
+      fetch(0, 100, [&](const HttpRequest&, std::size_t) { return oss_error(416, "InvalidRange"); })
+          .code(),
+      StatusCode::kProtocol);
+  EXPECT_FALSE(one_->range_refused_);  // inside a known size it is a broken reply
+}
+
+TEST_F(ChunkFetchTest, TheOwnerMayRefuseTheVersion) {
+  refuse_version_ = Status(StatusCode::kMemoryBudget, "too large");
+  const Status status =
+      fetch(0, 100, [&](const HttpRequest& request, std::size_t) { return good(request); }, false);
+  EXPECT_EQ(status.code(), StatusCode::kMemoryBudget);
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(one_->chunk_.view().filled, 0u);
+}
+
+TEST_F(ChunkFetchTest, CancelEndsIt) {
+  one_ = std::make_unique<OneChunk>(parts_.context, 0, 100, &known_);
+  known_.size = 1000;
+  known_.etag = object_.etag;
+  FakeTransport transport(*one_, parts_.clock, [&](const HttpRequest& request, std::size_t) {
+    FakeReply reply = good(request);
+    reply.body.resize(2);
+    reply.hangs = true;
+    return reply;
+  });
+  transport.run();
+  ASSERT_FALSE(one_->end_.has_value());
+  EXPECT_EQ(one_->chunk_.view().filled, 14u);
+  one_->fetch_->cancel();
+  transport.run();
+  ASSERT_TRUE(one_->end_.has_value());
+  EXPECT_EQ(one_->end_->code(), StatusCode::kClosed);
+  EXPECT_EQ(transport.in_progress(), 0);
+}
+
+TEST_F(ChunkFetchTest, StoppingTheTransportEndsIt) {
+  known_.size = 1000;
+  known_.etag = object_.etag;
+  one_ = std::make_unique<OneChunk>(parts_.context, 0, 100, &known_);
+  FakeTransport transport(*one_, parts_.clock, [&](const HttpRequest&, std::size_t) {
+    FakeReply reply;
+    reply.status = 0;
+    reply.hangs = true;
+    return reply;
+  });
+  transport.run();
+  transport.stop();
+  ASSERT_TRUE(one_->end_.has_value());
+  EXPECT_EQ(one_->end_->code(), StatusCode::kClosed);
+}
+
+TEST_F(ChunkFetchTest, AStallThatStaysIsATimeout) {
+  const Status status = fetch(0, 100, [&](const HttpRequest& request, std::size_t) {
+    FakeReply reply = good(request).reset_after(1);
+    reply.error = TransportError::kStalled;
+    return reply;
+  });
+  EXPECT_EQ(status.code(), StatusCode::kTransferTimeout);
+  EXPECT_THAT(status.message(), HasSubstr("[0, 100)"));
+}
+
+TEST_F(ChunkFetchTest, WithoutVerificationNoCrcIsComputed) {
+  parts_.context.verify_crc64 = false;
+  known_.size = 1000;
+  known_.etag = object_.etag;
+  one_ = std::make_unique<OneChunk>(parts_.context, 0, 100, &known_);
+  FakeTransport transport(*one_, parts_.clock,
+                          [&](const HttpRequest& request, std::size_t) { return good(request); });
+  transport.run();
+  ASSERT_TRUE(one_->end_.has_value());
+  EXPECT_TRUE(one_->end_->is_ok());
+  EXPECT_EQ(one_->chunk_.crc(), 0u);
+}
+
+TEST_F(ChunkFetchTest, EndlessErrorBodiesAreCutOff) {
+  const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t) {
+    FakeReply reply;
+    reply.status = 403;
+    reply.body.assign(100, std::string(10'000, '<'));
+    return reply;
+  });
+  EXPECT_EQ(status.code(), StatusCode::kAccessDenied);
+  EXPECT_LT(status.message().size(), 2000u);
+}
+
+}  // namespace
+}  // namespace ossmc

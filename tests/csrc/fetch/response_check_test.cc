@@ -1,0 +1,244 @@
+#include "fetch/response_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ossmc {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kEtag[] = "5B3C1A2E053D763E1B002CC607C5A0FE";
+
+ObjectVersion known_version() {
+  ObjectVersion version;
+  version.size = 1000;
+  version.etag = kEtag;
+  return version;
+}
+
+// What a server says.
+struct Reply {
+  int status = 206;
+  std::string range;   // Content-Range; empty: none
+  std::string length;  // Content-Length; empty: none
+  std::string etag = kEtag;
+
+  ResponseHead head() const {
+    std::vector<NameValue> headers = {
+        {"ETag", "\"" + etag + "\""}, {"x-oss-request-id", "REQ"}, {"x-oss-ec", "0026-1"}};
+    if (!range.empty()) headers.push_back({"Content-Range", range});
+    if (!length.empty()) headers.push_back({"Content-Length", length});
+    return parse_response_head(status, headers);
+  }
+};
+
+TEST(CheckRangeReply, TakesWhatFits) {
+  const ObjectVersion known = known_version();
+  const struct {
+    Reply reply;
+    ByteRange asked;
+    bool is_known;
+    ByteRange range;
+    std::uint64_t total;
+  } cases[] = {
+      {{206, "bytes 0-99/1000", "100"}, {0, 100}, true, {0, 100}, 1000},
+      {{206, "bytes 900-999/1000", "100"}, {900, 1000}, true, {900, 1000}, 1000},
+      {{206, "bytes 0-999/1000", ""}, {0, 1000}, true, {0, 1000}, 1000},  // chunked
+      {{206, "bytes 0-999/1000", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
+      {{206, "bytes 500-999/1000", "500"}, {500, 8 << 20}, false, {500, 1000}, 1000},
+      {{206, "bytes 0-8388607/1125899906842624", "8388608"},
+       {0, 8 << 20},
+       false,
+       {0, 8 << 20},
+       1ULL << 50},
+      {{200, "", "1000"}, {0, 1000}, true, {0, 1000}, 1000},
+      {{200, "", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
+      {{200, "", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(std::to_string(one.reply.status) + " " + one.reply.range + " of " +
+                 one.reply.length);
+    const CheckedReply checked =
+        check_range_reply(one.reply.head(), one.asked, one.is_known ? &known : nullptr);
+    ASSERT_FALSE(checked.failure.has_value()) << checked.failure->status.message();
+    EXPECT_EQ(checked.range, one.range);
+    EXPECT_EQ(checked.version.size, one.total);
+    EXPECT_EQ(checked.version.etag, kEtag);
+  }
+}
+
+TEST(CheckRangeReply, RefusesTheRest) {
+  const ObjectVersion known = known_version();
+  const struct {
+    Reply reply;
+    ByteRange asked;
+    bool is_known;
+    StatusCode code;
+    RetryClass retry;
+  } cases[] = {
+      // Another place than asked for: before, behind, more, less.
+      {{206, "bytes 1-100/1000", "100"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 100-199/1000", "100"},
+       {200, 300},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-199/1000", "200"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-49/1000", "50"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-49/1000", "50"},
+       {0, 100},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-99/1000", "100"},
+       {500, 600},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      // No Content-Range, or one that cannot be read or be true.
+      {{206, "", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
+      {{206, "bytes */1000", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
+      {{206, "bytes 0-99/*", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
+      {{206, "bytes 99-0/1000", "100"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-1000/1000", "1001"},
+       {0, 1001},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-99/99999999999999999999", "100"},
+       {0, 100},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-18446744073709551615/18446744073709551616", "0"},
+       {0, 100},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      // Sizes that no object has.
+      {{206, "bytes 0-99/1125899906842625", "100"},
+       {0, 100},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      // A length that does not fit.
+      {{206, "bytes 0-99/1000", "99"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      {{206, "bytes 0-99/1000", "101"},
+       {0, 100},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kTransient},
+      // Another version.
+      {{206, "bytes 0-99/1000", "100", "other"},
+       {0, 100},
+       true,
+       StatusCode::kObjectChanged,
+       RetryClass::kNever},
+      {{206, "bytes 0-99/1000", "100", ""},
+       {0, 100},
+       true,
+       StatusCode::kObjectChanged,
+       RetryClass::kNever},
+      {{206, "bytes 0-99/2000", "100"},
+       {0, 100},
+       true,
+       StatusCode::kObjectChanged,
+       RetryClass::kNever},
+      {{206, "bytes 0-99/2000", "100", "other"},
+       {0, 100},
+       true,
+       StatusCode::kObjectChanged,
+       RetryClass::kNever},
+      // 200: the range was not heeded, and it is not the whole that was wanted.
+      {{200, "", "1000"}, {100, 200}, true, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", "1000"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", "1000"}, {0, 100}, false, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", ""}, {0, 1000}, true, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "bytes 100-199/1000", "100"},
+       {100, 200},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      {{200, "", "18446744073709551615"},
+       {0, 1000},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      {{200, "", "1000", "other"}, {0, 1000}, true, StatusCode::kObjectChanged, RetryClass::kNever},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(std::to_string(one.reply.status) + " " + one.reply.range + " of " +
+                 one.reply.length + ", ETag " + one.reply.etag);
+    const CheckedReply checked =
+        check_range_reply(one.reply.head(), one.asked, one.is_known ? &known : nullptr);
+    ASSERT_TRUE(checked.failure.has_value());
+    EXPECT_EQ(checked.failure->status.code(), one.code) << checked.failure->status.message();
+    EXPECT_EQ(checked.failure->retry, one.retry) << checked.failure->status.message();
+    EXPECT_EQ(checked.failure->status.detail().http_status, one.reply.status);
+    EXPECT_EQ(checked.failure->status.detail().request_id, "REQ");
+    EXPECT_EQ(checked.failure->status.detail().ec, "0026-1");
+  }
+}
+
+TEST(CheckRangeReply, AChangedObjectTellsBothEtags) {
+  const ObjectVersion known = known_version();
+  const CheckedReply checked =
+      check_range_reply(Reply{206, "bytes 0-99/2000", "100", "NEW"}.head(), {0, 100}, &known);
+  EXPECT_THAT(checked.failure->status.message(),
+              testing::AllOf(HasSubstr(kEtag), HasSubstr("NEW")));
+}
+
+TEST(CheckRangeReply, AVersionWithoutEtagIsPinnedByItsSizeAlone) {
+  ObjectVersion known = known_version();
+  known.etag.clear();
+  EXPECT_FALSE(check_range_reply(Reply{206, "bytes 0-99/1000", "100"}.head(), {0, 100}, &known)
+                   .failure.has_value());
+  EXPECT_TRUE(check_range_reply(Reply{206, "bytes 0-99/1001", "100"}.head(), {0, 100}, &known)
+                  .failure.has_value());
+}
+
+TEST(CheckRangeReply, TheCrcOfALinkIsNotThatOfItsTarget) {
+  std::vector<NameValue> headers = {{"Content-Range", "bytes 0-99/1000"},
+                                    {"ETag", "\"e\""},
+                                    {"x-oss-hash-crc64ecma", "18446744073709551615"},
+                                    {"x-oss-object-type", "Normal"}};
+  EXPECT_EQ(check_range_reply(parse_response_head(206, headers), {0, 100}, nullptr).version.crc64,
+            ~0ULL);
+  headers.back().value = "Symlink";
+  EXPECT_EQ(check_range_reply(parse_response_head(206, headers), {0, 100}, nullptr).version.crc64,
+            std::nullopt);
+}
+
+TEST(CheckHeadReply, NeedsASize) {
+  const CheckedReply good = check_head_reply(Reply{200, "", "1000"}.head());
+  ASSERT_FALSE(good.failure.has_value());
+  EXPECT_EQ(good.version.size, 1000u);
+  EXPECT_EQ(good.range, (ByteRange{0, 1000}));
+  for (const char* length : {"", "-1", "x", "1125899906842625", "99999999999999999999"}) {
+    EXPECT_TRUE(check_head_reply(Reply{200, "", length}.head()).failure.has_value()) << length;
+  }
+}
+
+}  // namespace
+}  // namespace ossmc

@@ -1,0 +1,120 @@
+// SchedulerHouse: the real scheduler over a fake transport in virtual time, with objects of pattern data behind it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prefetch/object_view.h"
+#include "prefetch/scheduler.h"
+#include "prefetch/stream_reader.h"
+#include "support/csrc/fake_transport.h"
+#include "support/csrc/fetch_parts.h"
+#include "support/csrc/pattern.h"
+
+namespace ossmc {
+
+struct HouseOptions {
+  std::uint32_t chunk_bytes = 64 * 1024;
+  std::uint64_t budget_bytes = 16ULL * 64 * 1024;
+  int threads = 2;
+  int slots_per_thread = 4;
+  std::uint64_t seed = 1;
+};
+
+class SchedulerHouse {
+ public:
+  explicit SchedulerHouse(HouseOptions options = {})
+      : options_(options),
+        budget(std::make_shared<Budget>(options.budget_bytes)),
+        pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
+        scheduler({.chunk_bytes = options.chunk_bytes, .threads = options.threads, .slots_per_thread = options.slots_per_thread},
+                  parts.context, budget, pool),
+        transport(
+            scheduler, parts.clock, [this](const HttpRequest& request, std::size_t index) { return reply(request, index); },
+            options.seed, options.threads),
+        pump(transport) {
+    scheduler.set_transport(&transport);
+  }
+  ~SchedulerHouse() {
+    scheduler.close_all();
+    transport.stop();
+  }
+
+  void add_object(const std::string& key, std::uint64_t size) {
+    objects[key] = FakeObject{.size = size, .seed = std::hash<std::string>{}(key), .etag = "ETAG-" + key};
+  }
+  std::shared_ptr<ObjectStream> open(const std::string& key) { return scheduler.open({"bucket", key}); }
+  // Opens and waits, HEAD included.
+  std::shared_ptr<ObjectStream> open_now(const std::string& key) {
+    auto stream = open(key);
+    while (stream->state() == StreamState::kOpening || stream->state() == StreamState::kNeedsHead) {
+      if (stream->state() == StreamState::kNeedsHead) {
+        ObjectVersion version;
+        version.size = objects[key].size;
+        version.etag = objects[key].etag;
+        scheduler.complete_open(*stream, version);
+        ++heads;
+      } else if (!transport.step() && stream->state() == StreamState::kOpening) {
+        break;
+      }
+    }
+    EXPECT_EQ(stream->state(), StreamState::kOpen) << key;
+    return stream;
+  }
+  Status read(ObjectStream& stream, std::uint64_t offset, std::size_t size, std::string* out, bool sequential = true) {
+    out->resize(size);
+    return read_stream(scheduler, stream, offset, reinterpret_cast<std::byte*>(out->data()), size,
+                       {.progress_limit = std::chrono::seconds(3600), .sequential = sequential}, pump);
+  }
+  std::string expected(const std::string& key, std::uint64_t offset, std::size_t size) {
+    return pattern_string(objects[key].seed, offset, size);
+  }
+  // "key@begin" of every ranged request so far, in order of start.
+  std::vector<std::string> ranges() const {
+    std::vector<std::string> result;
+    for (const FakeTransport::Started& started : transport.started()) result.push_back(range_of(started.request));
+    return result;
+  }
+  static std::string range_of(const HttpRequest& request) {
+    const std::string range = header_of(request, "Range");
+    const std::string key = request.url.substr(request.url.rfind('/') + 1);
+    return key + "@" + range.substr(6, range.find('-') - 6);
+  }
+
+  const HouseOptions options_;
+  FetchParts parts;
+  std::map<std::string, FakeObject> objects;
+  // Overrides the reply to a request when it returns one.
+  std::function<std::optional<FakeReply>(const HttpRequest&, std::size_t)> fault;
+  std::shared_ptr<Budget> budget;
+  std::shared_ptr<PagePool> pool;
+  Scheduler scheduler;
+  FakeTransport transport;
+  PumpingInterrupt pump;
+  int heads = 0;
+
+ private:
+  FakeReply reply(const HttpRequest& request, std::size_t index) {
+    EXPECT_LE(budget->used_bytes(), budget->limit_bytes());
+    if (fault) {
+      if (auto overridden = fault(request, index)) return *overridden;
+    }
+    const std::string key = request.url.substr(request.url.rfind('/') + 1);
+    const auto found = objects.find(key);
+    if (found == objects.end()) return oss_error(404, "NoSuchKey");
+    FakeReply good = serve(found->second, request);
+    good.head_delay = std::chrono::milliseconds(5);
+    good.piece_delay = std::chrono::milliseconds(1);
+    return good;
+  }
+};
+
+}  // namespace ossmc

@@ -1,0 +1,239 @@
+#include "protocol/error_reply.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ossmc {
+namespace {
+
+constexpr std::string_view kUri = "oss://my-bucket/dir/key";
+
+bool holds(std::string_view text, std::string_view piece) { return text.find(piece) != text.npos; }
+
+ResponseHead head_of(int status, const char* location = "") {
+  ResponseHead head;
+  head.status = status;
+  head.location = location;
+  return head;
+}
+
+std::string error_xml(std::string_view code, std::string_view more = "") {
+  return "<Error><Code>" + std::string(code) + "</Code><Message>The message.</Message>" +
+         std::string(more) + "</Error>";
+}
+
+Failure classify(int status, std::string_view code = "",
+                 Operation operation = Operation::kGetObject) {
+  ResponseHead head;
+  head.status = status;
+  head.date = "Sun, 02 Jun 2024 01:30:05 GMT";
+  return classify_error_reply(operation, kUri, head, code.empty() ? "" : error_xml(code));
+}
+
+TEST(ClassifyErrorReply, TableOfStatusAndCode) {
+  struct Row {
+    int status;
+    const char* code;
+    StatusCode want;
+    RetryClass retry;
+  };
+  const Row rows[] = {
+      {400, "InvalidArgument", StatusCode::kOss, RetryClass::kNever},
+      {400, "BadRequest", StatusCode::kOss, RetryClass::kNever},
+      {400, "RequestTimeout", StatusCode::kOss, RetryClass::kTransient},
+      {400, "", StatusCode::kOss, RetryClass::kNever},
+      {401, "", StatusCode::kCredentials, RetryClass::kCredentials},
+      {401, "Whatever", StatusCode::kCredentials, RetryClass::kCredentials},
+      {403, "", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "AccessDenied", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "UserDisable", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "InDebt", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "SecondLevelDomainForbidden", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "SomethingNew", StatusCode::kAccessDenied, RetryClass::kNever},
+      {403, "InvalidAccessKeyId", StatusCode::kCredentials, RetryClass::kCredentials},
+      {403, "SignatureDoesNotMatch", StatusCode::kCredentials, RetryClass::kCredentials},
+      {403, "InvalidSecurityToken", StatusCode::kCredentials, RetryClass::kCredentials},
+      {403, "SecurityTokenExpired", StatusCode::kCredentials, RetryClass::kCredentials},
+      {403, "AccessKeyIdAndSecurityTokenNotMatch", StatusCode::kCredentials,
+       RetryClass::kCredentials},
+      {403, "RequestTimeTooSkewed", StatusCode::kAccessDenied, RetryClass::kClockSkew},
+      {403, "InvalidObjectState", StatusCode::kObjectArchived, RetryClass::kNever},
+      {403, "AccountQpsLimitExceeded", StatusCode::kThrottled, RetryClass::kThrottled},
+      {404, "", StatusCode::kObjectNotFound, RetryClass::kNever},
+      {404, "NoSuchKey", StatusCode::kObjectNotFound, RetryClass::kNever},
+      {404, "NoSuchVersion", StatusCode::kObjectNotFound, RetryClass::kNever},
+      {404, "SymlinkTargetNotExist", StatusCode::kObjectNotFound, RetryClass::kNever},
+      {404, "NoSuchBucket", StatusCode::kBucketNotFound, RetryClass::kNever},
+      {404, "NoSuchWebsiteConfiguration", StatusCode::kOss, RetryClass::kNever},
+      {405, "MethodNotAllowed", StatusCode::kOss, RetryClass::kNever},
+      {407, "", StatusCode::kOss, RetryClass::kNever},
+      {408, "", StatusCode::kOss, RetryClass::kTransient},
+      {409, "FileImmutable", StatusCode::kOss, RetryClass::kNever},
+      {412, "PreconditionFailed", StatusCode::kObjectChanged, RetryClass::kNever},
+      {412, "", StatusCode::kObjectChanged, RetryClass::kNever},
+      {416, "InvalidRange", StatusCode::kProtocol, RetryClass::kNever},
+      {416, "", StatusCode::kProtocol, RetryClass::kNever},
+      {429, "", StatusCode::kThrottled, RetryClass::kThrottled},
+      {429, "QpsLimitExceeded", StatusCode::kThrottled, RetryClass::kThrottled},
+      {499, "", StatusCode::kOss, RetryClass::kNever},
+      {500, "InternalError", StatusCode::kServer, RetryClass::kTransient},
+      {500, "", StatusCode::kServer, RetryClass::kTransient},
+      {500, "CpuLimitExceeded", StatusCode::kThrottled, RetryClass::kThrottled},
+      {502, "", StatusCode::kServer, RetryClass::kTransient},
+      {503, "", StatusCode::kThrottled, RetryClass::kThrottled},
+      {503, "SlowDown", StatusCode::kThrottled, RetryClass::kThrottled},
+      {503, "ServiceUnavailable", StatusCode::kThrottled, RetryClass::kThrottled},
+      {503, "DownloadTrafficRateLimitExceeded", StatusCode::kThrottled, RetryClass::kThrottled},
+      {503, "PartitionQpsLimitted", StatusCode::kThrottled, RetryClass::kThrottled},
+      {504, "", StatusCode::kServer, RetryClass::kTransient},
+      {599, "", StatusCode::kServer, RetryClass::kTransient},
+      {301, "", StatusCode::kProtocol, RetryClass::kNever},
+      {304, "", StatusCode::kProtocol, RetryClass::kNever},
+      {307, "", StatusCode::kProtocol, RetryClass::kNever},
+      {204, "", StatusCode::kProtocol, RetryClass::kNever},
+      {0, "", StatusCode::kProtocol, RetryClass::kNever},
+      {999, "", StatusCode::kProtocol, RetryClass::kNever},
+  };
+  for (const Row& row : rows) {
+    const Failure failure = classify(row.status, row.code);
+    EXPECT_EQ(failure.status.code(), row.want) << row.status << " " << row.code;
+    EXPECT_EQ(failure.retry, row.retry) << row.status << " " << row.code;
+    EXPECT_EQ(failure.status.detail().http_status, row.status);
+    EXPECT_EQ(failure.status.detail().error_code, row.code);
+    EXPECT_EQ(failure.status.detail().uri, kUri);
+    EXPECT_EQ(failure.status.detail().attempts, 0);
+    EXPECT_EQ(failure.server_unix_seconds.has_value(), failure.retry == RetryClass::kClockSkew);
+    EXPECT_TRUE(holds(failure.status.message(), "HTTP " + std::to_string(row.status)));
+    EXPECT_TRUE(holds(failure.status.message(), row.code));
+  }
+}
+
+TEST(ClassifyErrorReply, Any404ToAListIsAMissingBucket) {
+  for (const char* code : {"", "NoSuchBucket", "NoSuchKey", "Whatever"}) {
+    EXPECT_EQ(classify(404, code, Operation::kList).status.code(), StatusCode::kBucketNotFound)
+        << code;
+  }
+  EXPECT_EQ(classify(404, "", Operation::kHeadObject).status.code(), StatusCode::kObjectNotFound);
+}
+
+TEST(ClassifyErrorReply, TheTextSaysWhatToDo) {
+  const std::string bucket =
+      classify_error_reply(
+          Operation::kGetObject, kUri, head_of(404),
+          error_xml("NoSuchBucket", "<HostId>my-bucket.oss-cn-hangzhou.aliyuncs.com</HostId>"))
+          .status.message();
+  EXPECT_TRUE(holds(bucket, "my-bucket at my-bucket.oss-cn-hangzhou.aliyuncs.com")) << bucket;
+  EXPECT_TRUE(holds(classify(403, "AccessDenied").status.message(), "oss:GetObject"));
+  EXPECT_TRUE(holds(classify(403, "", Operation::kHeadObject).status.message(), "oss:GetObject"));
+  EXPECT_TRUE(
+      holds(classify(403, "AccessDenied", Operation::kList).status.message(), "oss:ListObjects"));
+  const std::string signature = classify(403, "SignatureDoesNotMatch").status.message();
+  EXPECT_TRUE(holds(signature, "secret") && holds(signature, "region=")) << signature;
+}
+
+TEST(ClassifyErrorReply, AFullText) {
+  ResponseHead head;
+  head.status = 403;
+  head.request_id = "5C3D9175";
+  head.ec = "0003-00000001";
+  EXPECT_EQ(classify_error_reply(Operation::kGetObject, kUri, head, error_xml("AccessDenied"))
+                .status.message(),
+            "HTTP 403 AccessDenied: The message; the credentials need the permission oss:GetObject "
+            "on this object (request id 5C3D9175, EC 0003-00000001)");
+}
+
+TEST(ClassifyErrorReply, AWrongRegionNamesTheEndpointToUse) {
+  for (const char* code : {"AccessDenied", "PermanentRedirect"}) {
+    const Failure failure = classify_error_reply(
+        Operation::kGetObject, kUri, head_of(403),
+        error_xml(code, "<Bucket>b</Bucket><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>"));
+    EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
+    EXPECT_EQ(failure.retry, RetryClass::kNever);
+    EXPECT_TRUE(holds(failure.status.message(), "oss-cn-beijing.aliyuncs.com"));
+    EXPECT_TRUE(holds(failure.status.message(), "region cn-beijing")) << failure.status.message();
+  }
+}
+
+TEST(ClassifyErrorReply, RedirectsNameTheHostAlone) {
+  const auto text = [](const char* location) {
+    return classify_error_reply(Operation::kGetObject, kUri, head_of(302, location), "")
+        .status.message();
+  };
+  const std::string message = text("https://user:pw@mirror.example.com:8443/k?Signature=abc");
+  EXPECT_TRUE(holds(message, "https://mirror.example.com:8443")) << message;
+  EXPECT_FALSE(holds(message, "abc") || holds(message, "pw@")) << message;
+  EXPECT_FALSE(holds(text("/login?token=abc"), "abc"));
+  EXPECT_TRUE(holds(text("//other.example.com/x"), "//other.example.com"));
+}
+
+TEST(ClassifyErrorReply, ClockSkewBringsTheServersTime) {
+  ResponseHead head;
+  head.status = 403;
+  head.date = "Sun, 02 Jun 2024 01:30:05 GMT";
+  Failure failure =
+      classify_error_reply(Operation::kGetObject, kUri, head, error_xml("RequestTimeTooSkewed"));
+  EXPECT_EQ(failure.server_unix_seconds, 1717291805);
+  // The reply's own word goes before the header, which a cache may have kept.
+  failure = classify_error_reply(
+      Operation::kGetObject, kUri, head,
+      error_xml("RequestTimeTooSkewed", "<ServerTime>2024-06-02T01:30:15.000Z</ServerTime>"));
+  EXPECT_EQ(failure.server_unix_seconds, 1717291815);
+  // Without either nothing can be corrected.
+  head.date = "soon";
+  failure =
+      classify_error_reply(Operation::kGetObject, kUri, head, error_xml("RequestTimeTooSkewed"));
+  EXPECT_FALSE(failure.server_unix_seconds.has_value());
+  EXPECT_EQ(failure.retry, RetryClass::kNever);
+  EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
+}
+
+TEST(ClassifyErrorReply, AHeadReplyIsReadFromItsHeader) {
+  ResponseHead head;
+  head.status = 403;
+  // <Error><Code>InvalidAccessKeyId</Code></Error>
+  head.error_header = "PEVycm9yPjxDb2RlPkludmFsaWRBY2Nlc3NLZXlJZDwvQ29kZT48L0Vycm9yPg==";
+  head.ec = "0002-00000902";
+  Failure failure = classify_error_reply(Operation::kHeadObject, kUri, head, "");
+  EXPECT_EQ(failure.status.code(), StatusCode::kCredentials);
+  EXPECT_EQ(failure.status.detail().error_code, "InvalidAccessKeyId");
+  EXPECT_EQ(failure.status.detail().ec, "0002-00000902");
+  head.error_header = "*broken*";
+  failure = classify_error_reply(Operation::kHeadObject, kUri, head, "");
+  EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
+}
+
+TEST(ClassifyErrorReply, ForeignBodiesAreQuotedShortly) {
+  const Failure failure = classify_error_reply(
+      Operation::kGetObject, kUri, head_of(502),
+      "<html><body><h1>Bad\nGateway</h1>" + std::string(100000, 'x') + "</body></html>");
+  EXPECT_EQ(failure.status.code(), StatusCode::kServer);
+  const std::string& text = failure.status.message();
+  EXPECT_TRUE(holds(text, "Bad Gateway")) << text;
+  EXPECT_FALSE(holds(text, "\n") || holds(text, "<"));
+  EXPECT_LT(text.size(), 700u);
+}
+
+TEST(ClassifyErrorReply, NoTokenComesThrough) {
+  const std::string signed_text = "GET\n\n\ndate\nx-oss-security-token:CAISsecrettoken\n/b/k";
+  for (const std::string& body :
+       {error_xml("SignatureDoesNotMatch", "<StringToSign>" + signed_text + "</StringToSign>"),
+        "<Error><Message>" + signed_text + "</Message></Error>",
+        "<Error><StringToSign>" + signed_text, "<html>" + signed_text + "</html>"}) {
+    const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head_of(403), body);
+    EXPECT_FALSE(holds(failure.status.message(), "CAIS")) << failure.status.message();
+  }
+}
+
+TEST(ClassifyErrorReply, HostileHeadersStayOneShortLine) {
+  ResponseHead head;
+  head.status = 500;
+  head.request_id = std::string(5000, 'r') + "\n";
+  head.ec = "a\nb";
+  const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head, "");
+  EXPECT_LT(failure.status.message().size(), 400u);
+  EXPECT_FALSE(holds(failure.status.message(), "\n"));
+}
+
+}  // namespace
+}  // namespace ossmc

@@ -1,0 +1,198 @@
+#include "protocol/list_reply.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ossmc {
+namespace {
+
+std::string page(std::string_view inside) {
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult>" + std::string(inside) +
+         "</ListBucketResult>";
+}
+
+std::string object(std::string_view key, std::string_view size = "1") {
+  return "<Contents><Key>" + std::string(key) + "</Key><Size>" + std::string(size) +
+         "</Size></Contents>";
+}
+
+// The only key of a page.
+std::string key_of(std::string_view inside) {
+  const Result<ListPage> result = parse_list_page(page(inside));
+  if (!result.is_ok()) return "! " + result.status().message();
+  return result->objects.size() == 1 ? result->objects[0].key : "! not one object";
+}
+
+void expect_broken(std::string_view body, std::string_view word = "") {
+  const Result<ListPage> result = parse_list_page(body);
+  ASSERT_FALSE(result.is_ok()) << body.substr(0, 300);
+  EXPECT_EQ(result.status().code(), StatusCode::kProtocol);
+  EXPECT_NE(result.status().message().find(word), std::string::npos) << result.status().message();
+  EXPECT_EQ(result.status().message().find('\n'), std::string::npos);
+  EXPECT_LT(result.status().message().size(), 500u);
+}
+
+TEST(ListReply, ReadsAPageAsOssSendsIt) {
+  const Result<ListPage> result = parse_list_page(R"(<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com">
+  <Name>examplebucket</Name><Prefix>fun%2F</Prefix><StartAfter></StartAfter><MaxKeys>1000</MaxKeys>
+  <Delimiter/><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
+  <NextContinuationToken>CgJiYw--</NextContinuationToken>
+  <Contents>
+    <Key>fun%2Fmovie%2F001.avi</Key>
+    <LastModified>2012-02-24T08:43:07.000Z</LastModified>
+    <ETag>&quot;5B3C1A2E053D763E1B002CC607C5A0FE-2&quot;</ETag>
+    <Type>Multipart</Type><Size>344606</Size><StorageClass>Standard</StorageClass>
+    <Owner><ID>0022012****</ID><DisplayName>user-example</DisplayName></Owner>
+  </Contents>
+  <Contents>
+    <Key>fun%2Ftest.jpg</Key><Size>0</Size><StorageClass>IA</StorageClass>
+  </Contents>
+  <CommonPrefixes><Prefix>fun%2Fmore%2F</Prefix></CommonPrefixes>
+  <KeyCount>3</KeyCount>
+</ListBucketResult>)");
+  ASSERT_TRUE(result.is_ok()) << result.status().message();
+  ASSERT_EQ(result->objects.size(), 2u);
+  const ListedObject& first = result->objects[0];
+  EXPECT_EQ(first.key, "fun/movie/001.avi");
+  EXPECT_EQ(first.size, 344606u);
+  EXPECT_EQ(first.etag, "5B3C1A2E053D763E1B002CC607C5A0FE-2");
+  EXPECT_EQ(first.last_modified_unix, 1330072987);
+  EXPECT_EQ(first.storage_class, "Standard");
+  const ListedObject& second = result->objects[1];
+  EXPECT_EQ(second.key, "fun/test.jpg");
+  EXPECT_EQ(second.size, 0u);
+  EXPECT_EQ(second.etag, "");
+  EXPECT_EQ(second.last_modified_unix, 0);
+  EXPECT_EQ(second.storage_class, "IA");
+  EXPECT_TRUE(result->is_truncated);
+  EXPECT_EQ(result->next_continuation_token, "CgJiYw--");
+}
+
+TEST(ListReply, AnyOrderAndAnyNamespace) {
+  const Result<ListPage> result = parse_list_page(
+      "<o:ListBucketResult "
+      "xmlns:o=\"urn:x\"><o:NextContinuationToken>t%2Bt</o:NextContinuationToken>"
+      "<o:Contents><o:Size> 7 </o:Size><o:Key>a%20b</o:Key></o:Contents>"
+      "<o:IsTruncated> true\n</o:IsTruncated><o:EncodingType>url</o:EncodingType>"
+      "</o:ListBucketResult>");
+  ASSERT_TRUE(result.is_ok()) << result.status().message();
+  ASSERT_EQ(result->objects.size(), 1u);
+  EXPECT_EQ(result->objects[0].key, "a b");
+  EXPECT_EQ(result->objects[0].size, 7u);
+  EXPECT_EQ(result->next_continuation_token, "t+t");
+}
+
+TEST(ListReply, EntitiesFirstThenPercentOnce) {
+  const std::string url = "<EncodingType>url</EncodingType>";
+  EXPECT_EQ(key_of(url + object("a+b")), "a+b");
+  EXPECT_EQ(key_of(url + object("%2541")), "%41");
+  EXPECT_EQ(key_of(url + object("&#37;41&amp;%26amp;")), "A&&amp;");
+  EXPECT_EQ(key_of(url + object("%E4%BD%A0%0A%01")), "\xE4\xBD\xA0\n\x01");
+  // Not encoded: percent is an ordinary character.
+  EXPECT_EQ(key_of(object("%41%")), "%41%");
+  EXPECT_EQ(key_of("<EncodingType/>" + object("%41")), "%41");
+  EXPECT_EQ(key_of(object("<![CDATA[a<b]]>")), "a<b");
+  EXPECT_EQ(key_of(object("\xE4\xBD\xA0")), "\xE4\xBD\xA0");
+  EXPECT_EQ(key_of(object(" a ")), " a ");
+  EXPECT_EQ(key_of(object(" ")), " ");
+}
+
+TEST(ListReply, EmptyAndMissingElements) {
+  for (const char* inside :
+       {"", "<IsTruncated>false</IsTruncated>", "<IsTruncated/><NextContinuationToken/>",
+        "<Name/><Prefix/><KeyCount/><CommonPrefixes/><IsTruncated>false</IsTruncated>"}) {
+    const Result<ListPage> result = parse_list_page(page(inside));
+    ASSERT_TRUE(result.is_ok()) << inside;
+    EXPECT_TRUE(result->objects.empty());
+    EXPECT_FALSE(result->is_truncated);
+  }
+  EXPECT_TRUE(parse_list_page("<ListBucketResult/>").is_ok());
+  const Result<ListPage> result =
+      parse_list_page(page("<Contents><Key>k</Key><LastModified/><ETag/><Size>1</"
+                           "Size><StorageClass/><Owner/></Contents>"));
+  ASSERT_TRUE(result.is_ok()) << result.status().message();
+  // An empty page may still go on.
+  EXPECT_TRUE(parse_list_page(page("<IsTruncated>true</IsTruncated><NextContinuationToken>t"
+                                   "</NextContinuationToken>"))
+                  ->is_truncated);
+}
+
+TEST(ListReply, WhatWouldLoseObjectsIsAnError) {
+  expect_broken(page("<IsTruncated>true</IsTruncated>"), "NextContinuationToken");
+  expect_broken(
+      page("<IsTruncated>true</IsTruncated><NextContinuationToken> </NextContinuationToken>"),
+      "NextContinuationToken");
+  expect_broken(page("<NextContinuationToken>t</NextContinuationToken>"), "IsTruncated");
+  expect_broken(page("<IsTruncated>TRUE</IsTruncated>"), "IsTruncated");
+  expect_broken(page("<IsTruncated>1</IsTruncated>"), "IsTruncated");
+}
+
+TEST(ListReply, ObjectsThatCannotBe) {
+  expect_broken(page("<Contents/>"), "Key");
+  expect_broken(page("<Contents><Size>1</Size></Contents>"), "Key");
+  expect_broken(page(object("")), "Key");
+  expect_broken(page(object("\xFF")), "Key");
+  expect_broken(page("<EncodingType>url</EncodingType>" + object("%FF")), "Key");
+  expect_broken(page("<EncodingType>url</EncodingType>" + object("%ED%A0%80")), "Key");
+  expect_broken(page("<EncodingType>url</EncodingType>" + object("100%")), "Key");
+  expect_broken(page("<EncodingType>url</EncodingType>" + object("%4G")), "Key");
+  expect_broken(page("<EncodingType>base64</EncodingType>" + object("k")), "EncodingType");
+  expect_broken(page("<Contents><Key>k</Key></Contents>"), "Size");
+  for (const char* size : {"", "-1", "1.5", "1e3", "9223372036854775808", "18446744073709551616"}) {
+    expect_broken(page(object("k", size)), "Size");
+  }
+  EXPECT_EQ(parse_list_page(page(object("k", "9223372036854775807")))->objects[0].size,
+            9223372036854775807u);
+  expect_broken(
+      page("<Contents><Key>k</Key><Size>1</Size><LastModified>now</LastModified></Contents>"),
+      "LastModified");
+  expect_broken(page("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+                     "<NextContinuationToken>%</NextContinuationToken>"),
+                "NextContinuationToken");
+}
+
+TEST(ListReply, NotAListDocument) {
+  for (const char* body : {
+           "",
+           "   ",
+           "<html><body>502 Bad Gateway</body></html>",
+           "<Error><Code>NoSuchBucket</Code></Error>",
+           "{\"Contents\": []}",
+           "<ListBucketResult>",
+           "<ListBucketResult></ListBucketResult><ListBucketResult/>",
+           "<ListBucketResult><Contents></ListBucketResult>",
+           "<!DOCTYPE x [<!ENTITY a \"b\">]><ListBucketResult/>",
+           "\xFE\xFF\0<",
+       }) {
+    expect_broken(body);
+  }
+}
+
+TEST(ListReply, CutAnywhereIsAnError) {
+  const std::string whole = page(object("k") + "<IsTruncated>false</IsTruncated>");
+  ASSERT_TRUE(parse_list_page(whole).is_ok());
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_FALSE(parse_list_page(std::string_view(whole).substr(0, size)).is_ok()) << size;
+  }
+}
+
+TEST(ListReply, Limits) {
+  std::string objects;
+  for (int i = 0; i < 1000; ++i) objects += object("k" + std::to_string(i));
+  EXPECT_EQ(parse_list_page(page(objects))->objects.size(), 1000u);
+  expect_broken(page(objects + object("one more")), "1,000");
+  expect_broken(page("<Name>" + std::string(8 << 20, 'n') + "</Name>"), "bytes");
+  std::string tags;
+  for (int i = 0; i < 200000; ++i) tags += "<x/>";
+  expect_broken(page(tags), "tags");
+  std::string deep;
+  for (int i = 0; i < 17; ++i) deep += "<x>";
+  for (int i = 0; i < 17; ++i) deep += "</x>";
+  expect_broken(page(deep), "deeper");
+  EXPECT_TRUE(parse_list_page(page("<Name>" + std::string(1 << 20, '<' + 1) + "</Name>")).is_ok());
+}
+
+}  // namespace
+}  // namespace ossmc

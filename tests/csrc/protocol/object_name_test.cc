@@ -1,0 +1,101 @@
+#include "protocol/object_name.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ossmc {
+namespace {
+
+std::string key_of(std::string_view uri) {
+  const Result<ObjectName> name = parse_object_uri(uri);
+  return name.is_ok() ? name->key : "! " + name.status().message();
+}
+
+TEST(ObjectName, TheKeyIsTheRawTextAfterTheFirstSlash) {
+  const Result<ObjectName> name = parse_object_uri("oss://my-bucket/dir/file.bin");
+  ASSERT_TRUE(name.is_ok());
+  EXPECT_EQ(name->bucket, "my-bucket");
+  EXPECT_EQ(name->key, "dir/file.bin");
+  EXPECT_EQ(name->uri(), "oss://my-bucket/dir/file.bin");
+  EXPECT_EQ(key_of("oss://bkt/a?b#c"), "a?b#c");
+  EXPECT_EQ(key_of("oss://bkt//abs"), "/abs");
+  EXPECT_EQ(key_of("oss://bkt/%41"), "%41");
+  EXPECT_EQ(key_of("oss://bkt/a/./../b"), "a/./../b");
+  EXPECT_EQ(key_of("oss://bkt/a b\n+"), "a b\n+");
+  EXPECT_EQ(key_of("oss://bkt/dir/"), "dir/");
+  EXPECT_EQ(key_of("oss://bkt/\xE4\xBD\xA0\xF0\x9F\x98\x80"), "\xE4\xBD\xA0\xF0\x9F\x98\x80");
+  EXPECT_EQ(key_of("oss://bkt/oss://x/y"), "oss://x/y");
+}
+
+TEST(ObjectName, KeysMayHave1023Bytes) {
+  EXPECT_TRUE(parse_object_uri("oss://bkt/" + std::string(1023, 'k')).is_ok());
+  EXPECT_FALSE(parse_object_uri("oss://bkt/" + std::string(1024, 'k')).is_ok());
+  // Bytes, not characters: 341 x 3 = 1023.
+  std::string wide;
+  for (int i = 0; i < 341; ++i) wide += "\xE4\xBD\xA0";
+  EXPECT_TRUE(check_object_key(wide).is_ok());
+  EXPECT_FALSE(check_object_key(wide + "k").is_ok());
+  EXPECT_TRUE(check_list_prefix(wide).is_ok());
+  EXPECT_FALSE(check_list_prefix(wide + "k").is_ok());
+  EXPECT_TRUE(check_list_prefix("").is_ok());
+}
+
+TEST(ObjectName, RefusesWithATextOfOneLine) {
+  for (const char* uri : {
+           "",
+           "oss:",
+           "oss:/bkt/key",
+           "bkt/key",
+           "OSS://bkt/key",
+           "s3://bkt/key",
+           " oss://bkt/key",
+           "oss://",
+           "oss:///key",
+           "oss://bkt",
+           "oss://bkt/",
+           "oss://user@bkt/key",
+           "oss://b_t/key",
+           "oss://BKT/key",
+           "oss://bkt\n/key",
+           "oss://bkt/\xED\xA0\x80",  // a lone surrogate
+           "oss://bkt/\xFF",
+       }) {
+    const Result<ObjectName> name = parse_object_uri(uri);
+    ASSERT_FALSE(name.is_ok()) << uri;
+    EXPECT_EQ(name.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(name.status().message().find('\n'), std::string::npos) << uri;
+  }
+}
+
+TEST(ObjectName, BucketNames) {
+  for (const char* name : {"abc", "a-b", "123", "a--b", "xn--abc"}) {
+    EXPECT_TRUE(check_bucket_name(name).is_ok()) << name;
+  }
+  EXPECT_TRUE(check_bucket_name(std::string(63, 'b')).is_ok());
+  EXPECT_FALSE(check_bucket_name(std::string(64, 'b')).is_ok());
+  for (const char* name : {"", "ab", "-abc", "abc-", "aBc", "a.b", "a_b", "a/b", "a b",
+                           "\xC3\xA4"
+                           "bc"}) {
+    EXPECT_FALSE(check_bucket_name(name).is_ok()) << name;
+  }
+}
+
+TEST(Printable, EscapesWhatBreaksALine) {
+  EXPECT_EQ(printable("plain \"text\" \xE4\xBD\xA0"), "plain \"text\" \xE4\xBD\xA0");
+  EXPECT_EQ(printable("a\nb\rc\td"), "a\\nb\\rc\\td");
+  EXPECT_EQ(printable(std::string_view("\0\x1B[31m\x7F", 7)), "\\x00\\x1b[31m\\x7f");
+  EXPECT_EQ(printable("\xFF\xED\xA0\x80"), "\\xff\\xed\\xa0\\x80");
+  EXPECT_EQ(printable("\xC2\x85|\xE2\x80\xA8"), "\\u0085|\\u2028");
+}
+
+TEST(Printable, ShortensBetweenCharacters) {
+  EXPECT_EQ(printable("abcdef", 6), "abcdef");
+  EXPECT_EQ(printable("abcdefg", 6), "abcdef...");
+  EXPECT_EQ(printable("ab\xE4\xBD\xA0", 4), "ab...");
+  EXPECT_EQ(printable("a\n\n", 4), "a\\n...");
+  EXPECT_LE(printable(std::string(1 << 20, '\xFF')).size(), 1203u);
+}
+
+}  // namespace
+}  // namespace ossmc

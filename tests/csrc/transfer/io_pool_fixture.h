@@ -1,0 +1,196 @@
+// What the tests of IoPool share: an exchange that remembers, a source that is a queue, and both
+// with a running pool.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "transfer/exchange.h"
+#include "transfer/io_pool.h"
+
+namespace ossmc {
+
+using namespace std::chrono_literals;
+
+// Owned by the test, which waits for its end. Members without a lock: set before it is queued.
+class RecordedExchange final : public Exchange {
+ public:
+  explicit RecordedExchange(std::string url, Method method = Method::kGet) {
+    request_.url = std::move(url);
+    request_.method = method;
+  }
+
+  HttpRequest request_;
+  bool accept_head_ = true;
+  std::size_t accept_body_ = SIZE_MAX;  // aborts at the piece that passes this
+  std::function<void()> on_start_;      // on the I/O thread, as the next one
+  std::function<void()> on_end_;        // called last
+  std::atomic<bool> cancelled_{false};
+
+  const HttpRequest& request() noexcept override {
+    const std::lock_guard lock(mutex_);
+    calls_ += 'r';
+    if (on_start_) on_start_();
+    return request_;
+  }
+  bool on_head(const ResponseHead& head) noexcept override {
+    const std::lock_guard lock(mutex_);
+    calls_ += 'h';
+    head_ = head;
+    changed_.notify_all();
+    return accept_head_;
+  }
+  bool on_body(const std::byte* data, std::size_t size) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (calls_.back() != 'b') calls_ += 'b';
+    body_.append(reinterpret_cast<const char*>(data), size);
+    changed_.notify_all();
+    return body_.size() <= accept_body_;
+  }
+  void on_done(const ExchangeOutcome& outcome) noexcept override {
+    const std::function<void()> on_end = on_end_;
+    {
+      const std::lock_guard lock(mutex_);
+      calls_ += 'd';
+      outcome_ = outcome;
+      changed_.notify_all();
+    }
+    if (on_end) on_end();
+  }
+  bool cancelled() const noexcept override { return cancelled_.load(); }
+
+  // Blocks until on_done.
+  ExchangeOutcome wait() {
+    std::unique_lock lock(mutex_);
+    if (!wait_locked(lock, [this] { return outcome_.has_value(); })) {
+      ADD_FAILURE() << "exchange not done: " << request_.url;
+      return {TransportError::kOther, "not done", false, false, {}, {}};
+    }
+    return *outcome_;
+  }
+  bool wait_for_head() {
+    std::unique_lock lock(mutex_);
+    return wait_locked(lock, [this] { return head_.has_value(); });
+  }
+  bool wait_for_body(std::size_t size) {
+    std::unique_lock lock(mutex_);
+    return wait_locked(lock, [this, size] { return body_.size() >= size; });
+  }
+  bool done() {
+    const std::lock_guard lock(mutex_);
+    return outcome_.has_value();
+  }
+  // After the end: one letter a call, pieces of the body in a row as one.
+  std::string calls() {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  ResponseHead head() {
+    const std::lock_guard lock(mutex_);
+    return head_.value_or(ResponseHead{});
+  }
+  std::string body() {
+    const std::lock_guard lock(mutex_);
+    return body_;
+  }
+
+ private:
+  template <typename Condition>
+  bool wait_locked(std::unique_lock<std::mutex>& lock, Condition condition) {
+    // The system's clock: see wire_server.cc.
+    return changed_.wait_until(lock, std::chrono::system_clock::now() + 20s, condition);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string calls_;
+  std::optional<ResponseHead> head_;
+  std::string body_;
+  std::optional<ExchangeOutcome> outcome_;
+};
+
+// First in, first out; at most `limit` at a time for each thread.
+class QueueSource final : public WorkSource {
+ public:
+  std::atomic<int> limit_{8};
+  std::atomic<int> asked_{0};
+
+  void push(Exchange& exchange) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({&exchange, TimePoint::min()});
+  }
+  // Not before `due`.
+  void push_at(Exchange& exchange, TimePoint due) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({&exchange, due});
+  }
+  Exchange* next(int, int busy) noexcept override {
+    asked_.fetch_add(1);
+    if (busy >= limit_.load()) return nullptr;
+    const std::lock_guard lock(mutex_);
+    if (queue_.empty() || queue_.front().second > system_clock().now()) return nullptr;
+    Exchange* exchange = queue_.front().first;
+    queue_.pop_front();
+    return exchange;
+  }
+  TimePoint next_due() noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (queue_.empty() || queue_.front().second == TimePoint::min()) return TimePoint::max();
+    return queue_.front().second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::pair<Exchange*, TimePoint>> queue_;
+};
+
+class IoPoolTest : public ::testing::Test {
+ protected:
+  IoPoolTest() {
+    options_.proxy_from_environment = false;
+    options_.user_agent = "ossmc-test";
+  }
+
+  void start() {
+    pool_ = std::make_unique<IoPool>(options_, source_, system_clock(), counters_);
+    const Status status = pool_->start();
+    ASSERT_TRUE(status.is_ok()) << status.message();
+  }
+  void submit(RecordedExchange& exchange) {
+    source_.push(exchange);
+    pool_->wake();
+  }
+  // One exchange from its start to its end.
+  ExchangeOutcome run(RecordedExchange& exchange) {
+    if (!pool_) start();
+    submit(exchange);
+    return exchange.wait();
+  }
+  bool eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 2000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(1ms);
+    }
+    return false;
+  }
+
+  IoPoolOptions options_;
+  Counters counters_;
+  QueueSource source_;
+  std::unique_ptr<IoPool> pool_;  // goes before what it uses
+};
+
+}  // namespace ossmc

@@ -1,0 +1,341 @@
+// IoPool against a real server: what a healthy exchange looks like, and who decides what runs when.
+// Faults are in io_pool_faults_test.cc, TLS in io_pool_tls_test.cc.
+#include "transfer/io_pool.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "csrc/transfer/io_pool_fixture.h"
+#include "support/csrc/wire_server.h"
+
+namespace ossmc {
+namespace {
+
+void reply_hello(WireConnection& peer, const WireRequest&) { peer.send(http_reply(200, "hello")); }
+
+TEST_F(IoPoolTest, DeliversHeadAndBody) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_reply(206, "hello", {"ETag: \"tag\"", "Content-Range: bytes 5-9/20"}));
+  });
+  RecordedExchange exchange(server.url("/bucket/key"));
+  exchange.request_.headers = {{"Range", "bytes=5-9"}, {"x-oss-empty", ""}};
+  const ExchangeOutcome outcome = run(exchange);
+
+  EXPECT_EQ(outcome.error, TransportError::kNone) << outcome.text;
+  EXPECT_EQ(outcome.text, "");
+  EXPECT_TRUE(outcome.any_reply_byte);
+  EXPECT_FALSE(outcome.reused_connection);
+  EXPECT_GT(outcome.elapsed, Duration::zero());
+  EXPECT_EQ(outcome.remote, "127.0.0.1:" + std::to_string(server.port()));
+  EXPECT_EQ(exchange.calls(), "rhbd");
+  EXPECT_EQ(exchange.head().status, 206);
+  EXPECT_EQ(exchange.head().etag, "tag");
+  EXPECT_EQ(exchange.head().content_length, 5u);
+  EXPECT_EQ(exchange.body(), "hello");
+  EXPECT_EQ(load(counters_.requests), 1u);
+  EXPECT_EQ(load(counters_.bytes_received), 5u);
+  EXPECT_EQ(load(counters_.connections), 1u);
+
+  const WireRequest request = server.requests().at(0);
+  EXPECT_EQ(request.method, "GET");
+  EXPECT_EQ(request.header("Range"), "bytes=5-9");
+  EXPECT_NE(request.text.find("x-oss-empty:\r\n"), std::string::npos) << request.text;
+  EXPECT_EQ(request.header("User-Agent"), "ossmc-test");
+  EXPECT_EQ(request.header("Host"), "127.0.0.1:" + std::to_string(server.port()));
+  for (const char* unwanted : {"Expect", "Accept-Encoding", "Cookie", "Authorization", "TE"}) {
+    EXPECT_EQ(request.header(unwanted), "") << unwanted;
+  }
+}
+
+TEST_F(IoPoolTest, HeadHasAHeadAndNoBody) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_head("200 OK", {"Content-Length: 1000"}));
+  });
+  for (int i = 0; i < 2; ++i) {
+    RecordedExchange exchange(server.url("/k"), Method::kHead);
+    EXPECT_EQ(run(exchange).error, TransportError::kNone);
+    EXPECT_EQ(exchange.calls(), "rhd");
+    EXPECT_EQ(exchange.head().content_length, 1000u);
+  }
+  EXPECT_EQ(server.requests().at(0).method, "HEAD");
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(IoPoolTest, GetAfterHeadOnTheSameHandle) {
+  WireServer server([](WireConnection& peer, const WireRequest& request) {
+    peer.send(request.method == "HEAD" ? http_head("200 OK", {"Content-Length: 5"})
+                                       : http_reply(200, "hello"));
+  });
+  for (const Method method : {Method::kHead, Method::kGet, Method::kHead, Method::kGet}) {
+    RecordedExchange exchange(server.url("/k"), method);
+    EXPECT_EQ(run(exchange).error, TransportError::kNone);
+    EXPECT_EQ(exchange.body(), method == Method::kGet ? "hello" : "");
+  }
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(IoPoolTest, EmptyBodyStillHasAHead) {
+  WireServer server([](WireConnection& peer, const WireRequest& request) {
+    peer.send(request.target == "/204" ? http_head("204 No Content") : http_reply(200, ""));
+  });
+  for (const char* path : {"/200", "/204"}) {
+    RecordedExchange exchange(server.url(path));
+    EXPECT_EQ(run(exchange).error, TransportError::kNone);
+    EXPECT_EQ(exchange.calls(), "rhd");
+  }
+}
+
+TEST_F(IoPoolTest, ErrorRepliesAreRepliesAndRedirectsAreNotFollowed) {
+  WireServer server([](WireConnection& peer, const WireRequest& request) {
+    peer.send(request.target == "/moved"
+                  ? http_reply(302, "", {"Location: http://127.0.0.1:1/other"})
+                  : http_reply(503, "<Error/>"));
+  });
+  RecordedExchange moved(server.url("/moved"));
+  EXPECT_EQ(run(moved).error, TransportError::kNone);
+  EXPECT_EQ(moved.head().status, 302);
+  EXPECT_EQ(moved.head().location, "http://127.0.0.1:1/other");
+  RecordedExchange busy(server.url("/busy"));
+  EXPECT_EQ(run(busy).error, TransportError::kNone);
+  EXPECT_EQ(busy.head().status, 503);
+  EXPECT_EQ(busy.body(), "<Error/>");
+}
+
+TEST_F(IoPoolTest, ReusesConnections) {
+  WireServer server(reply_hello);
+  for (int i = 0; i < 5; ++i) {
+    RecordedExchange exchange(server.url("/" + std::to_string(i)));
+    EXPECT_EQ(run(exchange).reused_connection, i > 0);
+  }
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(load(counters_.connections), 1u);
+  EXPECT_EQ(load(counters_.requests), 5u);
+  pool_.reset();
+  EXPECT_EQ(load(counters_.connections), 0u);
+}
+
+TEST_F(IoPoolTest, RunsManyExchangesInOrderOverFewSlots) {
+  constexpr int kCount = 200;
+  constexpr int kSlots = 4;
+  WireServer server([](WireConnection& peer, const WireRequest& request) {
+    peer.send(http_reply(200, request.target));
+  });
+  source_.limit_ = kSlots;
+  std::vector<std::unique_ptr<RecordedExchange>> all;
+  std::vector<int> started;
+  for (int i = 0; i < kCount; ++i) {
+    all.push_back(std::make_unique<RecordedExchange>(server.url("/" + std::to_string(i))));
+    all.back()->on_start_ = [&started, i] { started.push_back(i); };
+    source_.push(*all.back());
+  }
+  start();
+  for (int i = 0; i < kCount; ++i) {
+    EXPECT_EQ(all[i]->wait().error, TransportError::kNone);
+    EXPECT_EQ(all[i]->body(), "/" + std::to_string(i));
+  }
+  EXPECT_LE(server.connections(), kSlots);
+  pool_.reset();
+  EXPECT_EQ(started.size(), std::size_t{kCount});
+  EXPECT_TRUE(std::is_sorted(started.begin(), started.end()));
+}
+
+TEST_F(IoPoolTest, SpreadsOverThreads) {
+  options_.threads = 3;
+  source_.limit_ = 2;
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.wait(20ms);
+    peer.send(http_reply(200, std::string(100'000, 'x')));
+  });
+  std::vector<std::unique_ptr<RecordedExchange>> all;
+  for (int i = 0; i < 24; ++i) {
+    all.push_back(std::make_unique<RecordedExchange>(server.url("/")));
+    source_.push(*all.back());
+  }
+  start();
+  for (const auto& one : all) EXPECT_EQ(one->wait().error, TransportError::kNone);
+  EXPECT_LE(server.connections(), 6);
+  EXPECT_GT(server.connections(), 2);
+  EXPECT_EQ(load(counters_.bytes_received), 2'400'000u);
+}
+
+TEST_F(IoPoolTest, KeepsThePathAsItIs) {
+  WireServer server(reply_hello);
+  for (const char* path : {"/a/./b/../c", "//", "/a//b/", "/%2e%2e/%2E/x", "/..",
+                           "/k?versionId=a%2Fb&x", "/%E4%BD%A0"}) {
+    RecordedExchange exchange(server.url(path));
+    EXPECT_EQ(run(exchange).error, TransportError::kNone);
+    EXPECT_EQ(server.requests().back().target, path);
+  }
+}
+
+TEST_F(IoPoolTest, DoesNotDecodeBodies) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_reply(200, "not gzip", {"Content-Encoding: gzip"}));
+  });
+  RecordedExchange exchange(server.url("/"));
+  EXPECT_EQ(run(exchange).error, TransportError::kNone);
+  EXPECT_EQ(exchange.body(), "not gzip");
+  EXPECT_EQ(exchange.head().content_encoding, "gzip");
+}
+
+TEST_F(IoPoolTest, DeliversChunkedBodies) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_head("200 OK", {"Transfer-Encoding: chunked"}));
+    peer.send("5\r\nhello\r\n3;x=y\r\n to\r\n0\r\nX-Trailer: t\r\n\r\n");
+  });
+  for (int i = 0; i < 2; ++i) {
+    RecordedExchange exchange(server.url("/"));
+    EXPECT_EQ(run(exchange).error, TransportError::kNone);
+    EXPECT_EQ(exchange.body(), "hello to");
+    EXPECT_EQ(exchange.calls(), "rhbd");
+  }
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(IoPoolTest, DeliversBodiesThatTheEndOfTheConnectionEnds) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_head("200 OK") + "to the end");
+    peer.close();
+  });
+  RecordedExchange exchange(server.url("/"));
+  EXPECT_EQ(run(exchange).error, TransportError::kNone);
+  EXPECT_EQ(exchange.body(), "to the end");
+}
+
+TEST_F(IoPoolTest, SkipsInterimReplies) {
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_head("100 Continue") + http_head("103 Early Hints", {"ETag: \"no\""}));
+    peer.send(http_reply(200, "hello"));
+  });
+  RecordedExchange exchange(server.url("/"));
+  EXPECT_EQ(run(exchange).error, TransportError::kNone);
+  EXPECT_EQ(exchange.calls(), "rhbd");
+  EXPECT_EQ(exchange.head().status, 200);
+  EXPECT_EQ(exchange.head().etag, "");
+}
+
+TEST_F(IoPoolTest, AsksAgainWhenTheSourceIsDue) {
+  WireServer server(reply_hello);
+  start();
+  RecordedExchange exchange(server.url("/"));
+  const TimePoint due = system_clock().now() + 100ms;
+  source_.push_at(exchange, due);
+  pool_->wake();
+  EXPECT_EQ(exchange.wait().error, TransportError::kNone);
+  EXPECT_GE(system_clock().now(), due);
+}
+
+TEST_F(IoPoolTest, DoesNotSpinWhileADueSourceHasNothingToGive) {
+  source_.limit_ = 0;
+  RecordedExchange exchange("http://127.0.0.1:1/");
+  source_.push_at(exchange, system_clock().now() - 1s);
+  start();
+  std::this_thread::sleep_for(100ms);
+  EXPECT_LE(source_.asked_.load(), 15);
+  source_.limit_ = 1;
+  EXPECT_EQ(exchange.wait().error, TransportError::kConnect);
+}
+
+TEST_F(IoPoolTest, NoWakeIsLost) {
+  WireServer server(reply_hello);
+  start();
+  // Each round races the thread's way to sleep; a lost wake-up would hang until the test's limit.
+  for (int i = 0; i < 300; ++i) {
+    RecordedExchange exchange(server.url("/"));
+    ASSERT_EQ(run(exchange).error, TransportError::kNone);
+  }
+}
+
+TEST_F(IoPoolTest, WakesFromManyThreads) {
+  WireServer server(reply_hello);
+  start();
+  std::vector<std::unique_ptr<RecordedExchange>> all;
+  for (int i = 0; i < 80; ++i) {
+    all.push_back(std::make_unique<RecordedExchange>(server.url("/")));
+  }
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t * 20; i < t * 20 + 20; ++i) submit(*all[i]);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& one : all) EXPECT_EQ(one->wait().error, TransportError::kNone);
+}
+
+TEST_F(IoPoolTest, AsksTheSourceAgainRightAfterAnEnd) {
+  WireServer server(reply_hello);
+  RecordedExchange second(server.url("/2"));
+  RecordedExchange first(server.url("/1"));
+  first.on_end_ = [&] { source_.push(second); };  // no wake
+  EXPECT_EQ(run(first).error, TransportError::kNone);
+  EXPECT_EQ(second.wait().error, TransportError::kNone);
+}
+
+TEST_F(IoPoolTest, ThreadsAreNamedAndBlockSignals) {
+  options_.thread_name = "a-long-thread-name";
+  WireServer server(reply_hello);
+  RecordedExchange exchange(server.url("/"));
+  std::string name(16, '\0');
+  sigset_t mask;
+  exchange.on_end_ = [&] {
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  };
+  run(exchange);
+  pool_.reset();
+  EXPECT_STREQ(name.c_str(), "a-long-thread-0");
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGALRM, SIGCHLD}) {
+    EXPECT_EQ(sigismember(&mask, signal), 1) << signal;
+  }
+  EXPECT_EQ(sigismember(&mask, SIGSEGV), 0);
+}
+
+TEST_F(IoPoolTest, SendsHttpThroughTheProxyExceptToHostsLeftOut) {
+  WireServer proxy([](WireConnection& peer, const WireRequest&) {
+    peer.send(http_reply(200, "from the proxy"));
+  });
+  WireServer server(reply_hello);
+  options_.proxy_from_environment = true;
+  const std::string address = "http://user:secret@127.0.0.1:" + std::to_string(proxy.port());
+  ::setenv("http_proxy", address.c_str(), 1);
+  ::setenv("no_proxy", "127.0.0.1", 1);
+  start();
+  ::unsetenv("http_proxy");
+  ::unsetenv("no_proxy");
+
+  RecordedExchange through("http://store.invalid/a/../b");
+  EXPECT_EQ(run(through).error, TransportError::kNone);
+  EXPECT_EQ(through.body(), "from the proxy");
+  EXPECT_EQ(proxy.requests().at(0).target, "http://store.invalid/a/../b");
+  EXPECT_EQ(proxy.requests().at(0).header("Proxy-Authorization"), "Basic dXNlcjpzZWNyZXQ=");
+  RecordedExchange direct(server.url("/"));
+  EXPECT_EQ(run(direct).error, TransportError::kNone);
+  EXPECT_EQ(direct.body(), "hello");
+  EXPECT_EQ(server.requests().at(0).header("Proxy-Authorization"), "");
+}
+
+TEST_F(IoPoolTest, StartRefusesWhatCannotWork) {
+  options_.ca_file = "/no/such/file.pem";
+  IoPool pool(options_, source_, system_clock(), counters_);
+  const Status status = pool.start();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("/no/such/file.pem"), std::string::npos) << status.message();
+  pool.wake();
+  pool.stop();
+}
+
+TEST_F(IoPoolTest, StopTwiceAndWakeAfterStop) {
+  start();
+  pool_->stop();
+  pool_->stop();
+  pool_->wake();
+}
+
+}  // namespace
+}  // namespace ossmc

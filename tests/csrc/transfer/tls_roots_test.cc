@@ -1,0 +1,55 @@
+#include "transfer/tls_roots.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace ossmc {
+namespace {
+
+class TlsRootsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream(file_) << "no certificate, but readable";
+    TearDownEnvironment();
+  }
+  void TearDown() override {
+    ::unlink(file_.c_str());
+    TearDownEnvironment();
+  }
+  static void TearDownEnvironment() {
+    ::unsetenv("SSL_CERT_FILE");
+    ::unsetenv("CURL_CA_BUNDLE");
+  }
+
+  const std::string file_ = ::testing::TempDir() + "ossmc-roots-" + std::to_string(::getpid());
+};
+
+TEST_F(TlsRootsTest, OptionsComeFirst) {
+  ::setenv("SSL_CERT_FILE", "/elsewhere", 1);
+  EXPECT_EQ(find_tls_roots(file_, "/tmp").value().file, file_);
+  EXPECT_EQ(find_tls_roots("", "/tmp").value().path, "/tmp");
+  EXPECT_EQ(find_tls_roots("", "/tmp").value().file, "");
+}
+
+TEST_F(TlsRootsTest, ThenTheEnvironment) {
+  ::setenv("CURL_CA_BUNDLE", "/curl", 1);
+  EXPECT_EQ(find_tls_roots("", "").value().file, "/curl");
+  ::setenv("SSL_CERT_FILE", "/openssl", 1);
+  EXPECT_EQ(find_tls_roots("", "").value().file, "/openssl");
+  ::setenv("SSL_CERT_FILE", "", 1);
+  EXPECT_EQ(find_tls_roots("", "").value().file, "/curl");
+}
+
+TEST_F(TlsRootsTest, NamesWhatCannotBeRead) {
+  const Status missing = find_tls_roots(file_ + "-missing", "").status();
+  EXPECT_EQ(missing.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(missing.message().find(file_ + "-missing"), std::string::npos);
+  EXPECT_EQ(find_tls_roots("/tmp", "").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(find_tls_roots("", file_).status().code(), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace ossmc
