@@ -1,4 +1,5 @@
-// Counters: what the core counts since construction. Relaxed atomics: each is exact, together they are a near-snapshot.
+// Counters: what the core counts since construction. Relaxed atomics: each is exact, together they
+// are a near-snapshot.
 #pragma once
 
 #include <atomic>
@@ -9,11 +10,11 @@ namespace ossmc {
 using Counter = std::atomic<std::uint64_t>;
 
 struct Counters {
-  Counter bytes_received{0};   // body bytes that arrived
-  Counter bytes_read{0};       // bytes handed to callers
-  Counter requests{0};         // exchanges started, retries included
+  Counter bytes_received{0};  // body bytes that arrived
+  Counter bytes_read{0};      // bytes handed to callers
+  Counter requests{0};        // exchanges started, retries included
   Counter retries{0};
-  Counter throttles{0};        // replies 429/503 and their like
+  Counter throttles{0};  // replies 429/503 and their like
   Counter hedges{0};
   Counter refetches{0};        // chunks fetched again after eviction
   Counter prefetch_hits{0};    // reads that found their bytes in memory
@@ -21,7 +22,11 @@ struct Counters {
   Counter connections{0};      // open connections now
 };
 
-inline void add(Counter& counter, std::uint64_t n = 1) { counter.fetch_add(n, std::memory_order_relaxed); }
-inline std::uint64_t load(const Counter& counter) { return counter.load(std::memory_order_relaxed); }
+inline void add(Counter& counter, std::uint64_t n = 1) {
+  counter.fetch_add(n, std::memory_order_relaxed);
+}
+inline std::uint64_t load(const Counter& counter) {
+  return counter.load(std::memory_order_relaxed);
+}
 
 }  // namespace ossmc

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::uint64_t kPolynomial = 0xC96C5795D7870F42u;
 
-// Polynomials over GF(2) are held reflected: the top bit is the coefficient of x^0, the lowest that of x^63.
+// Polynomials over GF(2) are held reflected: the top bit is the coefficient of x^0, the lowest that
+// of x^63.
 constexpr std::uint64_t kOne = std::uint64_t{1} << 63;
 
 // a * b modulo the CRC's polynomial.
@@ -27,19 +28,22 @@ constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
 constexpr std::array<std::uint64_t, 64> kPowers = [] {
   std::array<std::uint64_t, 64> powers{};
   powers[0] = kOne >> 8;  // x^8
-  for (std::size_t n = 1; n < powers.size(); ++n) powers[n] = multiply(powers[n - 1], powers[n - 1]);
+  for (std::size_t n = 1; n < powers.size(); ++n) {
+    powers[n] = multiply(powers[n - 1], powers[n - 1]);
+  }
   return powers;
 }();
 
 }  // namespace
 
-// ISA-L inverts the value on the way in and on the way out, so 0 starts a CRC and a CRC continues itself.
+// ISA-L inverts the value on the way in and on the way out, so 0 starts a CRC and a CRC continues
+// itself.
 std::uint64_t crc64_update(std::uint64_t crc, const void* data, std::size_t size) {
   return ::crc64_ecma_refl(crc, static_cast<const unsigned char*>(data), size);
 }
 
-// As in zlib's crc32_combine: with the same value for start and final xor, the two inversions cancel out, and appending
-// B is to multiply A's CRC by x^(8 * size_b) and add B's.
+// As in zlib's crc32_combine: with the same value for start and final xor, the two inversions
+// cancel out, and appending B is to multiply A's CRC by x^(8 * size_b) and add B's.
 std::uint64_t crc64_combine(std::uint64_t crc_a, std::uint64_t crc_b, std::uint64_t size_b) {
   for (std::size_t n = 0; size_b != 0; ++n, size_b >>= 1) {
     if ((size_b & 1) != 0) crc_a = multiply(kPowers[n], crc_a);

@@ -1,5 +1,6 @@
-// CRC-64 as OSS computes it: ECMA-182 reflected (polynomial 0xC96C5795D7870F42), initial value and final xor all ones,
-// known as CRC-64/XZ. By ISA-L's carry-less multiply code: 0.02 to 0.04 cpu-s/GB on x86-64.
+// CRC-64 as OSS computes it: ECMA-182 reflected (polynomial 0xC96C5795D7870F42), initial value and
+// final xor all ones, known as CRC-64/XZ. By ISA-L's carry-less multiply code: 0.02 to 0.04
+// cpu-s/GB on x86-64.
 #pragma once
 
 #include <cstddef>

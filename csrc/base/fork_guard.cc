@@ -10,8 +10,8 @@ namespace {
 
 constinit std::atomic<std::uint64_t> generation{0};
 
-// Runs in the child, where only the forking thread lives. vfork() and posix_spawn() do not come here, rightly: their
-// child runs nothing of ours before exec().
+// Runs in the child, where only the forking thread lives. vfork() and posix_spawn() do not come
+// here, rightly: their child runs nothing of ours before exec().
 void count_fork() { generation.fetch_add(1, std::memory_order_relaxed); }
 
 // When this library is loaded. Fails only without memory.

@@ -23,7 +23,8 @@ struct Decoded {
   std::uint32_t point;  // the character
 };
 
-// The UTF-8 sequence at the start of `text`, which is not empty. Refuses overlong forms, surrogates and > U+10FFFF.
+// The UTF-8 sequence at the start of `text`, which is not empty. Refuses overlong forms, surrogates
+// and > U+10FFFF.
 Decoded decode_utf8(std::string_view text) {
   constexpr Decoded kInvalid{0, 0};
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -56,9 +57,9 @@ void append_hex(std::string* out, char kind, std::uint32_t value, int digits) {
 }
 
 std::string to_one_line(std::string text) {
-  const bool is_plain = text.size() <= kMaxTextBytes && std::all_of(text.begin(), text.end(), [](char c) {
-                          return c >= 0x20 && c < 0x7F;
-                        });
+  const bool is_plain =
+      text.size() <= kMaxTextBytes &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
   if (is_plain) return text;
   std::string line;
   line.reserve(std::min(text.size(), kMaxTextBytes) + 16);
@@ -100,7 +101,8 @@ constinit std::atomic<ProcessRing*> process_ring{nullptr};
 }  // namespace
 
 LogRing::LogRing(std::size_t capacity)
-    : capacity_(std::max<std::size_t>(capacity, 1)), event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : capacity_(std::max<std::size_t>(capacity, 1)),
+      event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 LogRing::~LogRing() {
   if (event_fd_ >= 0) ::close(event_fd_);
@@ -140,7 +142,8 @@ std::vector<LogRecord> LogRing::drain(std::size_t limit) {
   std::vector<LogRecord> taken;
   if (limit == 0) return taken;
   taken.reserve(std::min(limit, capacity_ + 1));
-  // Cleared before the look, so that a record which comes after it signals again: at worst there is one signal too many.
+  // Cleared before the look, so that a record which comes after it signals again: at worst there is
+  // one signal too many.
   std::uint64_t signals = 0;
   [[maybe_unused]] const ssize_t cleared = ::read(event_fd_, &signals, sizeof(signals));
 
@@ -170,8 +173,9 @@ LogRing& process_log() {
   while (current == nullptr || current->generation != fork_generation()) {
     auto fresh = std::make_unique<ProcessRing>();
     if (current != nullptr) {
-      // What the parent wants to be told, its child is asked to tell too. Atomics may be read; the rest of the parent's
-      // ring is left alone (a thread that is not here may have held its lock), and leaked.
+      // What the parent wants to be told, its child is asked to tell too. Atomics may be read; the
+      // rest of the parent's ring is left alone (a thread that is not here may have held its lock),
+      // and leaked.
       fresh->ring.set_audit(current->ring.wants_audit());
       fresh->ring.set_level(current->ring.level());
     }

@@ -1,9 +1,10 @@
 // LogRing: where the core leaves its records; the front end's one drain thread collects them.
 //
-// Writers (any thread, I/O threads included) never block on a reader and never call user code: a record goes into a
-// bounded ring, and an eventfd becomes readable when the ring stops being empty. When the ring is full the record is
-// dropped and counted; the next drain tells how many. Thread-safe. One ring for the process (process_log()), made
-// anew, with the same level and audit switch, in a forked child.
+// Writers (any thread, I/O threads included) never block on a reader and never call user code: a
+// record goes into a bounded ring, and an eventfd becomes readable when the ring stops being empty.
+// When the ring is full the record is dropped and counted; the next drain tells how many.
+// Thread-safe. One ring for the process (process_log()), made anew, with the same level and audit
+// switch, in a forked child.
 #pragma once
 
 #include <atomic>
@@ -39,13 +40,13 @@ class LogRing {
   bool wants(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
   bool wants_audit() const { return audit_.load(std::memory_order_relaxed); }
 
-  // Dropped unless wants(). Control characters and invalid UTF-8 in `text` are escaped, so that one record is one line;
-  // it is cut off after 4 KiB.
+  // Dropped unless wants(). Control characters and invalid UTF-8 in `text` are escaped, so that one
+  // record is one line; it is cut off after 4 KiB.
   void write(LogLevel level, std::string text);
   void write_audit(std::string text);
 
-  // Takes out up to `limit` records, oldest first, and clears the eventfd when none is left. Records that did not fit
-  // are told of by one more record, a warning.
+  // Takes out up to `limit` records, oldest first, and clears the eventfd when none is left.
+  // Records that did not fit are told of by one more record, a warning.
   std::vector<LogRecord> drain(std::size_t limit);
   // Readable while records wait. Owned by the ring.
   int event_fd() const { return event_fd_; }

@@ -1,7 +1,7 @@
 // Mutex and MutexLock: std::mutex with Clang's thread-safety annotations, which libstdc++ lacks.
 //
-// House rule: locks are leaves. Nothing that blocks, allocates much, makes a system call, takes the GIL or runs a
-// foreign destructor happens while one is held.
+// House rule: locks are leaves. Nothing that blocks, allocates much, makes a system call, takes the
+// GIL or runs a foreign destructor happens while one is held.
 #pragma once
 
 #include <mutex>

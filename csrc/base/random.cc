@@ -11,8 +11,8 @@ namespace ossmc {
 
 namespace {
 
-// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mix of its bits. One atomic addition a number, so no lock is
-// needed; more than good enough for jitter, and not meant for secrets.
+// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mix of its bits. One atomic addition a
+// number, so no lock is needed; more than good enough for jitter, and not meant for secrets.
 class SplitMixRandom final : public Random {
  public:
   explicit SplitMixRandom(std::uint64_t seed) : state_(seed) {}
@@ -37,7 +37,8 @@ class SplitMixRandom final : public Random {
 std::unique_ptr<Random> make_system_random() {
   std::uint64_t seed = 0;
   if (::getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != static_cast<ssize_t>(sizeof(seed))) {
-    // Early in a machine's boot, or a sandbox without the call: the time and the process still differ between clients.
+    // Early in a machine's boot, or a sandbox without the call: the time and the process still
+    // differ between clients.
     seed = static_cast<std::uint64_t>(system_clock().now().time_since_epoch().count()) ^
            (static_cast<std::uint64_t>(::getpid()) << 32);
   }

@@ -4,7 +4,8 @@ namespace ossmc {
 
 namespace {
 
-// What the accessors of an OK status refer to. Never destroyed: a thread may still look while the program ends.
+// What the accessors of an OK status refer to. Never destroyed: a thread may still look while the
+// program ends.
 const std::string& empty_message() {
   static const std::string& text = *new std::string;
   return text;

@@ -1,7 +1,8 @@
 // Status and Result: how every floor of the core reports an outcome. No exception crosses a floor.
 //
-// A Status is a small value: OK costs one null pointer; an error shares an immutable detail record, so copying it
-// between threads is safe and cheap. Texts never contain secrets: whoever builds one passes redacted words only.
+// A Status is a small value: OK costs one null pointer; an error shares an immutable detail record,
+// so copying it between threads is safe and cheap. Texts never contain secrets: whoever builds one
+// passes redacted words only.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@
 
 namespace ossmc {
 
-// What went wrong, in the terms of the public error tree (one Python class each; the table is in bindings/).
+// What went wrong, in the terms of the public error tree (one Python class each; the table is in
+// bindings/).
 enum class StatusCode : std::uint8_t {
   kOk = 0,
   kInvalidArgument,  // ValueError
@@ -44,7 +46,7 @@ struct ErrorDetail {
   std::string error_code;  // the store's own code word, e.g. NoSuchKey
   std::string ec;          // the store's diagnostic number, e.g. 0026-00000001
   std::string request_id;
-  int attempts = 0;        // exchanges made for this request
+  int attempts = 0;  // exchanges made for this request
 };
 
 class [[nodiscard]] Status {
@@ -78,8 +80,8 @@ std::string_view status_code_name(StatusCode code);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : held_(std::move(value)) {}                  // NOLINT(google-explicit-constructor)
-  Result(Status status) : held_(std::move(status)) {}           // NOLINT(google-explicit-constructor)
+  Result(T value) : held_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : held_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 
   bool is_ok() const { return std::holds_alternative<T>(held_); }
   Status status() const { return is_ok() ? Status::ok() : std::get<Status>(held_); }

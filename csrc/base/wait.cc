@@ -19,9 +19,12 @@ class NoInterrupt final : public Interrupt {
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t) &&
               std::atomic<std::uint32_t>::is_always_lock_free);
 
-// Errors need no look: EAGAIN (the word has changed), EINTR and ETIMEDOUT all mean "look again", and so may anything else.
-void futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* limit) {
-  ::syscall(SYS_futex, reinterpret_cast<const std::uint32_t*>(&word), operation, value, limit, nullptr, 0);
+// Errors need no look: EAGAIN (the word has changed), EINTR and ETIMEDOUT all mean "look again",
+// and so may anything else.
+void futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+           const timespec* limit) {
+  ::syscall(SYS_futex, reinterpret_cast<const std::uint32_t*>(&word), operation, value, limit,
+            nullptr, 0);
 }
 
 }  // namespace

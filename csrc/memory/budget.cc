@@ -4,7 +4,8 @@
 
 namespace ossmc {
 
-// All orders are relaxed: the numbers alone are shared here, memory itself is handed over by the pool and the chunks.
+// All orders are relaxed: the numbers alone are shared here, memory itself is handed over by the
+// pool and the chunks.
 bool Budget::try_reserve(std::uint64_t bytes, std::uint64_t keep_free_bytes) {
   std::uint64_t used = used_.load(std::memory_order_relaxed);
   do {
@@ -34,7 +35,8 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
   return *this;
 }
 
-Ticket Ticket::try_take(std::shared_ptr<Budget> budget, std::uint64_t bytes, std::uint64_t keep_free_bytes) {
+Ticket Ticket::try_take(std::shared_ptr<Budget> budget, std::uint64_t bytes,
+                        std::uint64_t keep_free_bytes) {
   Ticket ticket;
   if (budget->try_reserve(bytes, keep_free_bytes)) {
     ticket.budget_ = std::move(budget);

@@ -13,7 +13,8 @@ class Budget {
  public:
   explicit Budget(std::uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  // Takes `bytes` if at least `keep_free_bytes` stay free afterwards. Prefetch keeps the reserve of blocked readers free.
+  // Takes `bytes` if at least `keep_free_bytes` stay free afterwards. Prefetch keeps the reserve of
+  // blocked readers free.
   bool try_reserve(std::uint64_t bytes, std::uint64_t keep_free_bytes = 0);
   void release(std::uint64_t bytes);
 
@@ -28,21 +29,24 @@ class Budget {
   std::atomic<std::uint64_t> peak_{0};
 };
 
-// A part of the budget, given back on destruction. Move-only; not thread-safe itself. Keeps the budget alive.
+// A part of the budget, given back on destruction. Move-only; not thread-safe itself. Keeps the
+// budget alive.
 class Ticket {
  public:
   Ticket() = default;
-  Ticket(Ticket&& other) noexcept : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+  Ticket(Ticket&& other) noexcept
+      : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
   Ticket& operator=(Ticket&& other) noexcept;
   ~Ticket() { reset(); }
 
   // An empty ticket when the budget has no room.
-  static Ticket try_take(std::shared_ptr<Budget> budget, std::uint64_t bytes, std::uint64_t keep_free_bytes = 0);
+  static Ticket try_take(std::shared_ptr<Budget> budget, std::uint64_t bytes,
+                         std::uint64_t keep_free_bytes = 0);
 
   explicit operator bool() const { return budget_ != nullptr; }
   std::uint64_t bytes() const { return bytes_; }
   void shrink_to(std::uint64_t bytes);  // REQUIRES: bytes <= bytes()
-  void absorb(Ticket&& other);          // becomes the sum; REQUIRES: the same budget, or *this is empty
+  void absorb(Ticket&& other);  // becomes the sum; REQUIRES: the same budget, or *this is empty
   void reset();
 
  private:

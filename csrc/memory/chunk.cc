@@ -18,16 +18,25 @@ constexpr std::uint64_t kPinsMask = std::uint64_t{0xFFFFFF} << 32;
 constexpr int kPhaseShift = 56;
 constexpr std::uint32_t kNobody = UINT32_MAX;
 
-// A pin that other threads' pins keep failing ends after this many tries; the caller looks again, as after any wait.
+// A pin that other threads' pins keep failing ends after this many tries; the caller looks again,
+// as after any wait.
 constexpr int kMaxPinTries = 1000;
 
-constexpr std::uint64_t phase_bits(ChunkPhase phase) { return static_cast<std::uint64_t>(phase) << kPhaseShift; }
-constexpr ChunkPhase phase_of(std::uint64_t word) { return static_cast<ChunkPhase>(word >> kPhaseShift); }
-constexpr std::uint32_t filled_of(std::uint64_t word) { return static_cast<std::uint32_t>(word & kFilledMask); }
+constexpr std::uint64_t phase_bits(ChunkPhase phase) {
+  return static_cast<std::uint64_t>(phase) << kPhaseShift;
+}
+constexpr ChunkPhase phase_of(std::uint64_t word) {
+  return static_cast<ChunkPhase>(word >> kPhaseShift);
+}
+constexpr std::uint32_t filled_of(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word & kFilledMask);
+}
 
-// What to add to a word in phase `from` so that it is in phase `to` and all else stays: one read-modify-write that cannot
-// fail, and modulo 2^64 it also goes down.
-constexpr std::uint64_t phase_step(ChunkPhase from, ChunkPhase to) { return phase_bits(to) - phase_bits(from); }
+// What to add to a word in phase `from` so that it is in phase `to` and all else stays: one
+// read-modify-write that cannot fail, and modulo 2^64 it also goes down.
+constexpr std::uint64_t phase_step(ChunkPhase from, ChunkPhase to) {
+  return phase_bits(to) - phase_bits(from);
+}
 
 constexpr bool is_readable(std::uint64_t word, std::uint32_t end) {
   const ChunkPhase phase = phase_of(word);
@@ -43,16 +52,19 @@ constexpr bool is_decided(std::uint64_t word, std::uint32_t end) {
 }  // namespace
 
 // On memory orders. The word carries everything between threads:
-//  - What the writer stored (bytes, data_, crc_) before it changes the word (release) is seen by who reads the word after
-//    (acquire). In between others may change the word too, with read-modify-writes, which keep up the release sequence.
-//  - What a reader did with the bytes comes before its unpin (release) and so before the reuse of the memory by whoever
-//    sees the word without pins (acquire).
-// The word and wanted_ are a Dekker pair: a waiter writes wanted_, then looks at the word; the writer writes the word, then
-// looks at wanted_. One of the two must see the other, which only sequential consistency of all four accesses gives.
+//  - What the writer stored (bytes, data_, crc_) before it changes the word (release) is seen by
+//    who reads the word after (acquire). In between others may change the word too, with
+//    read-modify-writes, which keep up the release sequence.
+//  - What a reader did with the bytes comes before its unpin (release) and so before the reuse of
+//    the memory by whoever sees the word without pins (acquire).
+// The word and wanted_ are a Dekker pair: a waiter writes wanted_, then looks at the word; the
+// writer writes the word, then looks at wanted_. One of the two must see the other, which only
+// sequential consistency of all four accesses gives.
 
 Chunk::View Chunk::view() const {
   const std::uint64_t word = word_.load(std::memory_order_acquire);
-  return {phase_of(word), filled_of(word), static_cast<std::uint32_t>((word & kPinsMask) / kOnePin)};
+  return {phase_of(word), filled_of(word),
+          static_cast<std::uint32_t>((word & kPinsMask) / kOnePin)};
 }
 
 bool Chunk::try_pin(std::uint32_t end) {
@@ -60,8 +72,9 @@ bool Chunk::try_pin(std::uint32_t end) {
   std::uint64_t word = word_.load(std::memory_order_relaxed);
   for (int tries = 0; tries < kMaxPinTries; ++tries) {
     if (!is_readable(word, end) || (word & kPinsMask) == kPinsMask) return false;
-    // Acquire: the bytes and data_. That the word may have gone around to the same value in between does no harm, for all
-    // that was asked of it is in it. No order for a failure: nothing is read then.
+    // Acquire: the bytes and data_. That the word may have gone around to the same value in between
+    // does no harm, for all that was asked of it is in it. No order for a failure: nothing is read
+    // then.
     if (word_.compare_exchange_weak(word, word + kOnePin, std::memory_order_acquire,
                                     std::memory_order_relaxed)) {
       return true;
@@ -77,15 +90,17 @@ void Chunk::unpin() {
 }
 
 void Chunk::wait(std::uint32_t end, Duration limit) {
-  // First the futex word: whatever bumps it from here on ends the sleep below. Acquire, with the release in wake(): who sees
-  // a bump also sees wanted_ as it was cleared for it, and does not take an old entry for one that still counts.
+  // First the futex word: whatever bumps it from here on ends the sleep below. Acquire, with the
+  // release in notify(): who sees a bump also sees wanted_ as it was cleared for it, and does not
+  // take an old entry for one that still counts.
   const std::uint32_t seen = futex_.load(std::memory_order_acquire);
   if (is_decided(word_.load(std::memory_order_acquire), end)) return;
   std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
   // A smaller entry of another waiter does: it wakes all, and this one then enters its own.
   while (end < wanted && !wanted_.compare_exchange_weak(wanted, end, std::memory_order_seq_cst)) {
   }
-  if (is_decided(word_.load(std::memory_order_seq_cst), end)) return;  // the waiter's half of the Dekker pair
+  // The waiter's half of the Dekker pair.
+  if (is_decided(word_.load(std::memory_order_seq_cst), end)) return;
   futex_wait(futex_, seen, limit);
 }
 
@@ -98,7 +113,8 @@ void Chunk::notify() {
 void Chunk::wake_if_wanted(std::uint32_t filled) {
   const std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
   if (wanted == kNobody || wanted > filled) return;  // `filled` = kNobody: whatever they want
-  // Cleared before the bump: who enters itself after this and has not seen the bump finds it when going to sleep.
+  // Cleared before the bump: who enters itself after this and has not seen the bump finds it when
+  // going to sleep.
   wanted_.exchange(kNobody, std::memory_order_seq_cst);
   notify();
 }
@@ -122,7 +138,8 @@ bool Chunk::mark_handed_out(std::uint32_t begin, std::uint32_t end) {
 
 bool Chunk::handed_out_whole() const {
   const std::uint64_t hull = handed_out_.load(std::memory_order_relaxed);
-  return hull != 0 && hull == std::uint64_t{length()} << 32;  // a chunk that was never filled has no length
+  // A chunk that was never filled has no length: of it nothing was handed out.
+  return hull != 0 && hull == std::uint64_t{length()} << 32;
 }
 
 bool Chunk::handed_out_any() const { return handed_out_.load(std::memory_order_relaxed) != 0; }
@@ -143,13 +160,14 @@ void Chunk::begin_fill_at(std::byte* data, std::uint32_t length) {
   running_crc_ = 0;
   running_crc_bytes_ = 0;
   length_.store(length, std::memory_order_relaxed);
-  // Release: data_ and length_ before the phase that allows pins. A plain store, since nobody changes the word in kAbsent.
-  // wanted_ stays: who waits for a queued chunk waits on.
+  // Release: data_ and length_ before the phase that allows pins. A plain store, since nobody
+  // changes the word in kAbsent. wanted_ stays: who waits for a queued chunk waits on.
   word_.store(phase_bits(ChunkPhase::kFilling), std::memory_order_release);
 }
 
 void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
-  assert(view().phase == ChunkPhase::kFilling && filled_by_writer_ == 0 && length <= this->length());
+  assert(view().phase == ChunkPhase::kFilling && filled_by_writer_ == 0 &&
+         length <= this->length());
   // Nobody is pinned: there is no byte that a pin could be for.
   if (smaller_or_empty) {
     assert(smaller_or_empty.size() >= length);
@@ -170,8 +188,8 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
     running_crc_bytes_ += static_cast<std::uint32_t>(size);
   }
   filled_by_writer_ += static_cast<std::uint32_t>(size);
-  // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64). The sum stays within
-  // the word's low half, since it ends at length.
+  // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
+  // The sum stays within the word's low half, since it ends at length.
   word_.fetch_add(size, std::memory_order_seq_cst);
   wake_if_wanted(filled_by_writer_);
 }
@@ -192,11 +210,12 @@ void Chunk::fail() {
 bool Chunk::try_take_block(Block* block, Ticket* ticket) {
   std::uint64_t word = word_.load(std::memory_order_relaxed);
   const ChunkPhase phase = phase_of(word);
-  if ((phase != ChunkPhase::kReady && phase != ChunkPhase::kFailed) || (word & kPinsMask) != 0) return false;
-  // Acquire: what the last readers did comes before what happens to the memory now. One try: it fails only because a
-  // reader came, and then there is a pin.
-  if (!word_.compare_exchange_strong(word, phase_bits(ChunkPhase::kAbsent), std::memory_order_acquire,
-                                     std::memory_order_relaxed)) {
+  if ((phase != ChunkPhase::kReady && phase != ChunkPhase::kFailed) || (word & kPinsMask) != 0)
+    return false;
+  // Acquire: what the last readers did comes before what happens to the memory now. One try: it
+  // fails only because a reader came, and then there is a pin.
+  if (!word_.compare_exchange_strong(word, phase_bits(ChunkPhase::kAbsent),
+                                     std::memory_order_acquire, std::memory_order_relaxed)) {
     return false;
   }
   *block = std::move(block_);

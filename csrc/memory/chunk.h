@@ -1,20 +1,26 @@
 // Chunk: a fixed slice of an object and the hand-over of its bytes from one writer to many readers.
 //
-// The writer is the I/O thread that runs the chunk's fetch; readers are any threads. They meet in one atomic word that
-// holds the phase, how many readers have the chunk pinned, and how many bytes are there:
+// The writer is the I/O thread that runs the chunk's fetch; readers are any threads. They meet in
+// one atomic word that holds the phase, how many readers have the chunk pinned, and how many bytes
+// are there:
 //
-//   kAbsent --begin_fill--> kFilling --publish...finish--> kReady --try_take_block--> kAbsent
-//                               |                             \--begin_move--> kMoving --finish_move--> kReady
-//                               \------fail---> kFailed --try_take_block--> kAbsent
+//   kAbsent --begin_fill--> kFilling --append...finish--> kReady --try_take_block--> kAbsent
+//                              |                          ^    |
+//                              |                finish_move    try_begin_move
+//                              |                          |    v
+//                              |                          kMoving
+//                              +---------fail---------> kFailed --try_take_block--> kAbsent
 //
 // Invariants:
 //  1. The buffer pointer changes only in kAbsent and kMoving; nobody can be pinned then.
-//  2. A pin is given only in kFilling and kReady, and only for bytes already published; while it is held the buffer stays.
+//  2. A pin is given only in kFilling and kReady, and only for bytes already published; while it is
+//     held the buffer stays.
 //  3. Published bytes never change (a resumed fetch appends).
-//  4. Transitions other than publish/pin/unpin are made by one caller at a time (the prefetch floor's lock, or the writer
-//     while kFilling).
-// Blocked readers store the byte they need and sleep on a futex word; the writer wakes them when it is there, or when the
-// chunk ends otherwise, not at each publish.
+//  4. Transitions other than publish/pin/unpin are made by one caller at a time (the prefetch
+//     floor's lock, or the writer while kFilling).
+//
+// Blocked readers store the byte they need and sleep on a futex word; the writer wakes them when it
+// is there, or when the chunk ends otherwise, not at each publish.
 #pragma once
 
 #include <atomic>
@@ -43,60 +49,68 @@ class Chunk {
 
   View view() const;  // acquire: bytes up to `filled` are visible to the caller
   std::uint32_t length() const { return length_.load(std::memory_order_relaxed); }
-  // Of all its bytes. REQUIRES: has been kReady once, every append() before that with_crc. A later refill does not disturb
-  // it before it is complete.
+  // Of all its bytes. REQUIRES: has been kReady once, every append() before that with_crc. A later
+  // refill does not disturb it before it is complete.
   std::uint64_t crc() const { return crc_.load(std::memory_order_relaxed); }
 
   // --- readers ---
-  // True: pinned, and bytes [0, end) may be read through data() until unpin(). False: they are not there, or (rarely) too
-  // many pinned at the same time: look at view() and try again. REQUIRES: end > 0.
+
+  // True: pinned, and bytes [0, end) may be read through data() until unpin(). False: they are not
+  // there, or (rarely) too many pinned at the same time: look at view() and try again.
+  // REQUIRES: end > 0.
   bool try_pin(std::uint32_t end);
   void unpin();
   const std::byte* data() const { return data_; }  // REQUIRES: pinned, or the caller is the writer
-  // Sleeps until bytes [0, end) are there, the phase is kReady or kFailed, notify() is called, or `limit` passed. In kAbsent
-  // (queued) and kMoving it sleeps too. Spurious returns are allowed: look at view() again.
+  // Sleeps until bytes [0, end) are there, the phase is kReady or kFailed, notify() is called, or
+  // `limit` passed. In kAbsent (queued) and kMoving it sleeps too. Spurious returns are allowed:
+  // look at view() again.
   void wait(std::uint32_t end, Duration limit);
   // Wakes all waiters to look again (closed, re-queued).
   void notify();
-  // Records that [begin, end) were handed to a caller. The record is the hull of all such ranges: never too small.
-  // Returns true if this call made it cover the whole chunk.
+  // Records that [begin, end) were handed to a caller. The record is the hull of all such ranges:
+  // never too small. Returns true if this call made it cover the whole chunk.
   bool mark_handed_out(std::uint32_t begin, std::uint32_t end);
   bool handed_out_whole() const;
   bool handed_out_any() const;
   void clear_handed_out();
 
   // --- writer and prefetch floor ---
-  // kAbsent -> kFilling with nothing there yet. `block` holds at least `length` bytes. `ticket` may be empty (a region's).
+
+  // kAbsent -> kFilling with nothing there yet. `block` holds at least `length` bytes. `ticket` may
+  // be empty (a region's).
   void begin_fill(Block block, Ticket ticket, std::uint32_t length);
   // The same into memory that another object owns and keeps (a ViewRegion).
   void begin_fill_at(std::byte* data, std::uint32_t length);
-  // Before the first byte only: the length turned out shorter; a smaller block may replace the first, and then the ticket
-  // shrinks to `length`. Gives the first block back: under no lock.
+  // Before the first byte only: the length turned out shorter; a smaller block may replace the
+  // first, and then the ticket shrinks to `length`. Gives the first block back: under no lock.
   void shrink(Block smaller_or_empty, std::uint32_t length);
   std::byte* write_position() { return data_ + filled_by_writer_; }
   std::uint32_t writer_filled() const { return filled_by_writer_; }
   std::uint32_t writer_room() const { return length() - filled_by_writer_; }
   // Of the bytes filled so far. REQUIRES: every append() of this fill with_crc.
   std::uint64_t writer_crc() const { return running_crc_; }
-  // Writer: copies into place (unless the bytes are at write_position() already), updates the CRC if `with_crc`, publishes.
-  // REQUIRES: size <= writer_room().
+  // Writer: copies into place (unless the bytes are at write_position() already), updates the CRC
+  // if `with_crc`, publishes. REQUIRES: size <= writer_room().
   void append(const std::byte* bytes, std::size_t size, bool with_crc);
   void finish();  // kFilling -> kReady; REQUIRES: writer_room() == 0
-  void fail();    // kFilling -> kFailed; bytes already there stay readable for those who hold a pin, no new pins
-  // kReady or kFailed with no pins -> kAbsent; the memory is handed to the caller. False: pinned, or another phase.
+  // kFilling -> kFailed; bytes already there stay readable for those who hold a pin, no new pins.
+  void fail();
+  // kReady or kFailed with no pins -> kAbsent; the memory is handed to the caller. False: pinned,
+  // or another phase.
   bool try_take_block(Block* block, Ticket* ticket);
-  // kReady with no pins -> kMoving, its memory in the caller's hands (an empty block if another object owned it). The caller
-  // brings the bytes to `data`, which another object owns and keeps (a ViewRegion); finish_move makes it kReady there.
+  // kReady with no pins -> kMoving, its memory in the caller's hands (an empty block if another
+  // object owned it). The caller brings the bytes to `data`, which another object owns and keeps (a
+  // ViewRegion); finish_move makes it kReady there.
   bool try_begin_move(Block* block, Ticket* ticket);
   void finish_move(std::byte* data);
 
  private:
   void wake_if_wanted(std::uint32_t filled);
 
-  std::atomic<std::uint64_t> word_{0};  // bits 0-31 filled, 32-55 pins, 56-63 phase
+  std::atomic<std::uint64_t> word_{0};             // bits 0-31 filled, 32-55 pins, 56-63 phase
   std::atomic<std::uint32_t> wanted_{UINT32_MAX};  // smallest `end` a waiter needs
   std::atomic<std::uint32_t> futex_{0};            // bumped to wake
-  std::atomic<std::uint64_t> handed_out_{0};  // hull: low half begin, high half end
+  std::atomic<std::uint64_t> handed_out_{0};       // hull: low half begin, high half end
   std::atomic<std::uint32_t> length_{0};
   std::atomic<std::uint64_t> crc_{0};
   // Writer only while kFilling; else under the prefetch floor's lock.

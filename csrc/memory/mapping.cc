@@ -7,7 +7,8 @@
 #include <cstdlib>
 
 #ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack the name, older kernels refuse the number
+// Linux 5.14. Older headers lack the name, older kernels refuse the number.
+#define MADV_POPULATE_WRITE 23
 #endif
 
 namespace ossmc {
@@ -15,7 +16,8 @@ namespace ossmc {
 namespace {
 
 constexpr int kProtection = PROT_READ | PROT_WRITE;
-// NORESERVE: the budget decides how much is used, not the kernel's guess when address space is reserved.
+// NORESERVE: the budget decides how much is used, not the kernel's guess when address space is
+// reserved.
 constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 // Does every page of the range belong to some mapping?
@@ -43,22 +45,25 @@ std::byte* map_memory(std::size_t bytes) {
 
 void unmap_memory(std::byte* data, std::size_t bytes) {
   if (::munmap(data, bytes) == 0) return;
-  // Taking a piece out of the middle of a mapping can need one more mapping than the process may have
-  // (vm.max_map_count). Then the address range is lost, but its pages need not be.
+  // Taking a piece out of the middle of a mapping can need one more mapping than the process may
+  // have (vm.max_map_count). Then the address range is lost, but its pages need not be.
   ::madvise(data, bytes, MADV_DONTNEED);
 }
 
 void hide_from_forks(std::byte* data, std::size_t bytes) { ::madvise(data, bytes, MADV_DONTFORK); }
 
 bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {
-  // Before the move, which takes the mapping's flags along: there is no moment at which a fork would miss the pages.
+  // Before the move, which takes the mapping's flags along: there is no moment at which a fork
+  // would miss the pages.
   ::madvise(from, bytes, MADV_DOFORK);
   if (::mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED) return true;
   // Usually refused beforehand: too many mappings. But it may have unmapped `to` already.
   if (!is_mapped(to, bytes)) {
     if (::mmap(to, bytes, kProtection, kFlags | MAP_FIXED, -1, 0) == MAP_FAILED) {
-      // A hole in somebody's region: the next mapping of anybody could land in it. There is no safe way on.
-      std::fputs("ossmodelconnector: the system refused to map memory back that it had unmapped\n", stderr);
+      // A hole in somebody's region: the next mapping of anybody could land in it. There is no safe
+      // way on.
+      std::fputs("ossmodelconnector: the system refused to map memory back that it had unmapped\n",
+                 stderr);
       std::abort();
     }
     if (bytes >= kHugePageBytes) ::madvise(to, bytes, MADV_HUGEPAGE);
@@ -66,6 +71,8 @@ bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {
   return false;
 }
 
-void populate_mapping(std::byte* data, std::size_t bytes) { ::madvise(data, bytes, MADV_POPULATE_WRITE); }
+void populate_mapping(std::byte* data, std::size_t bytes) {
+  ::madvise(data, bytes, MADV_POPULATE_WRITE);
+}
 
 }  // namespace ossmc

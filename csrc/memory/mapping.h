@@ -9,20 +9,24 @@ inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kHugePageBytes = 2u << 20;
 
 // REQUIRES: `unit` is a power of two and the sum fits.
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) & ~(unit - 1); }
+constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) & ~(unit - 1);
+}
 
-// Anonymous private memory, readable and writable, with no pages yet. From 2 MiB on it starts at a multiple of 2 MiB and
-// huge pages are asked for; they serve whole multiples, a tail gets small pages, so nothing is wasted.
-// nullptr when the system refuses. REQUIRES: `bytes` is a multiple of kPageBytes and not 0.
+// Anonymous private memory, readable and writable, with no pages yet. From 2 MiB on it starts at a
+// multiple of 2 MiB and huge pages are asked for; they serve whole multiples, a tail gets small
+// pages, so nothing is wasted. nullptr when the system refuses. REQUIRES: `bytes` is a multiple of
+// kPageBytes and not 0.
 std::byte* map_memory(std::size_t bytes);
 void unmap_memory(std::byte* data, std::size_t bytes);
 
 // A child forked from now on does not have the range.
 void hide_from_forks(std::byte* data, std::size_t bytes);
 
-// Brings the pages of [from, from + bytes) to `to`, inside the caller's own anonymous mapping, and unmaps the range they
-// left: a change of page tables, no copy. A forked child sees them there. False: the kernel would not; then `from` is as
-// before and `to` is mapped (REQUIRES that its old content was of no use). REQUIRES: all three are multiples of kPageBytes.
+// Brings the pages of [from, from + bytes) to `to`, inside the caller's own anonymous mapping, and
+// unmaps the range they left: a change of page tables, no copy. A forked child sees them there.
+// False: the kernel would not; then `from` is as before and `to` is mapped (REQUIRES that its old
+// content was of no use). REQUIRES: all three are multiples of kPageBytes.
 bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to);
 
 // Backs [data, data + bytes) with pages now. Best effort. REQUIRES: page-aligned.

@@ -17,16 +17,18 @@ namespace ossmc {
 
 namespace {
 
-// Smaller buffers come from malloc. Each mapping of its own counts against vm.max_map_count (65530), which the whole
-// process shares: at this size 16 GiB of them fit even if no two neighbours merge.
+// Smaller buffers come from malloc. Each mapping of its own counts against vm.max_map_count
+// (65530), which the whole process shares: at this size 16 GiB of them fit even if no two
+// neighbours merge.
 constexpr std::size_t kMinMappedBytes = 256u << 10;
-// A move of less is done by copying: a moved piece stays a mapping of its own for as long as its view lives, and 64 GiB
-// of views shall not use up the process's mappings.
+// A move of less is done by copying: a moved piece stays a mapping of its own for as long as its
+// view lives, and 64 GiB of views shall not use up the process's mappings.
 constexpr std::size_t kMinMovedBytes = 1u << 20;
 constexpr std::size_t kCacheLineBytes = 64;
 
-// Buffers to measure come in 8 sizes from one power of two to the next, so that a freed one fits others: at most 1/8 of it
-// is address space without use (the pages behind the bytes are touched only by a later, larger user).
+// Buffers to measure come in 8 sizes from one power of two to the next, so that a freed one fits
+// others: at most 1/8 of it is address space without use (the pages behind the bytes are touched
+// only by a later, larger user).
 constexpr std::size_t kSizesPerDoubling = 8;
 
 std::size_t measured_size(std::size_t bytes) {
@@ -42,7 +44,8 @@ std::size_t full_slot_size(std::size_t bytes) {
 // REQUIRES: `size` is a result of measured_size() and not below kMinMappedBytes.
 std::size_t class_index(std::size_t size) {
   const std::size_t base = std::bit_floor(size);
-  const auto doublings = static_cast<std::size_t>(std::countr_zero(base) - std::countr_zero(kMinMappedBytes));
+  const auto doublings =
+      static_cast<std::size_t>(std::countr_zero(base) - std::countr_zero(kMinMappedBytes));
   return doublings * kSizesPerDoubling + (size - base) / (base / kSizesPerDoubling);
 }
 
@@ -78,7 +81,8 @@ struct PagePool::Impl {
     shelves.back().size = slot_size;
   }
 
-  // A buffer's shelf, by its size: full slots have the last, mapped buffers to measure the others. nullptr: none.
+  // A buffer's shelf, by its size: full slots have the last, mapped buffers to measure the others.
+  // nullptr: none.
   Shelf* shelf_of(std::size_t size) OSSMC_REQUIRES(mutex) {
     if (size == slot_size) return &shelves.back();
     if (size < kMinMappedBytes) return nullptr;
@@ -88,9 +92,11 @@ struct PagePool::Impl {
   }
 
   std::byte* make_buffer(std::size_t size) {
-    if (size < kMinMappedBytes) return static_cast<std::byte*>(std::aligned_alloc(kCacheLineBytes, size));
+    if (size < kMinMappedBytes)
+      return static_cast<std::byte*>(std::aligned_alloc(kCacheLineBytes, size));
     std::byte* data = map_memory(size);
-    // A forked child never looks at chunks: it need not have them, and the parent's next write copies no page.
+    // A forked child never looks at chunks: it need not have them, and the parent's next write
+    // copies no page.
     if (data != nullptr) hide_from_forks(data, size);
     return data;
   }
@@ -126,8 +132,8 @@ struct PagePool::Impl {
   const std::uint64_t generation;
   const std::size_t slot_size;
 
-  // No later than the oldest idle buffer's time; kNever: none. Relaxed: a look that misses the newest value trims one
-  // turn later, or takes the lock for nothing.
+  // No later than the oldest idle buffer's time; kNever: none. Relaxed: a look that misses the
+  // newest value trims one turn later, or takes the lock for nothing.
   std::atomic<std::int64_t> oldest_ns{kNever};
 
   mutable Mutex mutex;
@@ -140,7 +146,8 @@ std::shared_ptr<PagePool> PagePool::make(Options options, const Clock& clock) {
   return std::shared_ptr<PagePool>(new PagePool(options, clock));
 }
 
-PagePool::PagePool(Options options, const Clock& clock) : impl_(std::make_unique<Impl>(options, clock)) {}
+PagePool::PagePool(Options options, const Clock& clock)
+    : impl_(std::make_unique<Impl>(options, clock)) {}
 
 // Does not block but for the system's time to unmap. Blocks hold the pool, so none is out.
 PagePool::~PagePool() { retire(); }
@@ -172,7 +179,8 @@ Block PagePool::take(std::size_t bytes) {
 
 void PagePool::give_back(std::byte* data, std::size_t size) noexcept {
   Impl& impl = *impl_;
-  // In a forked child the memory is not there, the addresses may serve another, and the lock may never open.
+  // In a forked child the memory is not there, the addresses may serve another, and the lock may
+  // never open.
   if (fork_generation() != impl.generation) return;
   const TimePoint now = impl.clock.now();
   {
@@ -193,7 +201,8 @@ void PagePool::give_back(std::byte* data, std::size_t size) noexcept {
 void PagePool::trim() {
   const TimePoint until = impl_->clock.now() - impl_->options.idle_limit;
   if (impl_->oldest_ns.load(std::memory_order_relaxed) > to_ns(until)) return;
-  for (const Impl::Mapped& buffer : impl_->take_idle(until)) impl_->free_buffer(buffer.data, buffer.size);
+  for (const Impl::Mapped& buffer : impl_->take_idle(until))
+    impl_->free_buffer(buffer.data, buffer.size);
 }
 
 void PagePool::retire() {
@@ -245,7 +254,8 @@ void Block::move_pages_to(std::byte* destination, std::size_t bytes) && {
   // Whole pages only: what follows the bytes at the destination may be another chunk's.
   const std::size_t paged = bytes / kPageBytes * kPageBytes;
   const bool is_aligned = reinterpret_cast<std::uintptr_t>(destination) % kPageBytes == 0;
-  if (!movable_ || !is_aligned || paged < kMinMovedBytes || !move_mapping(data_, paged, destination)) {
+  if (!movable_ || !is_aligned || paged < kMinMovedBytes ||
+      !move_mapping(data_, paged, destination)) {
     std::memcpy(destination, data_, bytes);
     reset();
     return;

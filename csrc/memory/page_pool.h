@@ -1,5 +1,6 @@
-// PagePool: warm buffers for chunks, recycled. First touch of fresh memory costs as much as everything else on a byte's
-// way (docs/decisions/0001), so a freed buffer keeps its pages and serves the next chunk.
+// PagePool: warm buffers for chunks, recycled. First touch of fresh memory costs as much as
+// everything else on a byte's way (docs/decisions/0001), so a freed buffer keeps its pages and
+// serves the next chunk.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,8 @@ namespace ossmc {
 
 class PagePool;
 
-// One buffer of at least size() bytes. Move-only owner; on destruction goes back to its pool (or to the system when the
-// pool keeps enough already). Holds the pool alive.
+// One buffer of at least size() bytes. Move-only owner; on destruction goes back to its pool (or to
+// the system when the pool keeps enough already). Holds the pool alive.
 class Block {
  public:
   Block() = default;
@@ -25,11 +26,13 @@ class Block {
   explicit operator bool() const { return data_ != nullptr; }
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
-  // True when its pages may be moved elsewhere by move_pages_to(): whole pages of a private mapping of their own.
+  // True when its pages may be moved elsewhere by move_pages_to(): whole pages of a private mapping
+  // of their own.
   bool is_movable() const { return movable_; }
-  // Brings the first `bytes` to `destination`, inside an anonymous mapping of the caller's such as a ViewRegion, and nothing
-  // else. Without a copy where `destination` is page-aligned, 1 MiB or more is to be moved and the kernel agrees (mremap);
-  // else by copying. The block is consumed. System calls: under no lock.
+  // Brings the first `bytes` to `destination`, inside an anonymous mapping of the caller's such as
+  // a ViewRegion, and nothing else. Without a copy where `destination` is page-aligned, 1 MiB or
+  // more is to be moved and the kernel agrees (mremap); else by copying. The block is consumed.
+  // System calls: under no lock.
   void move_pages_to(std::byte* destination, std::size_t bytes) &&;
 
  private:
@@ -41,26 +44,30 @@ class Block {
   bool movable_ = false;
 };
 
-// Thread-safe. `slot_bytes` is the size of a full chunk's buffer; other sizes up to it are served to measure. Its memory
-// is not there in a forked child, where blocks and the pool may only be destroyed (which does nothing).
+// Thread-safe. `slot_bytes` is the size of a full chunk's buffer; other sizes up to it are served
+// to measure. Its memory is not there in a forked child, where blocks and the pool may only be
+// destroyed (which does nothing).
 class PagePool : public std::enable_shared_from_this<PagePool> {
  public:
   struct Options {
     std::size_t slot_bytes = 8u << 20;
-    std::size_t keep_bytes = 256u << 20;                  // free buffers that stay mapped for reuse
-    Duration idle_limit = std::chrono::seconds(10);       // ... and are given back when unused for this long
+    // Free buffers that stay mapped for reuse, and for how long if nobody takes them.
+    std::size_t keep_bytes = 256u << 20;
+    Duration idle_limit = std::chrono::seconds(10);
   };
   static std::shared_ptr<PagePool> make(Options options, const Clock& clock);
   ~PagePool();
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
-  // A buffer for `bytes` <= slot_bytes. More than half a slot: a slot, the warmest free one if there is any. Less: a buffer
-  // to measure (from 256 KiB on recycled too; at most 1/8 larger than asked for), so that small objects do not hold large
-  // pages. Empty only when the system has no memory.
+  // A buffer for `bytes` <= slot_bytes. More than half a slot: a slot, the warmest free one if
+  // there is any. Less: a buffer to measure (from 256 KiB on recycled too; at most 1/8 larger than
+  // asked for), so that small objects do not hold large pages. Empty only when the system has no
+  // memory.
   Block take(std::size_t bytes);
 
-  // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there is nothing to do.
+  // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there
+  // is nothing to do.
   void trim();
   // Gives all free buffers back and keeps none from now on. At close of the connector.
   void retire();

@@ -11,11 +11,13 @@
 
 namespace ossmc {
 
-// Owns the mapping and the budget ticket for it; shared by the object and by every view of it; unmapped with the last.
-// The bytes are written by the prefetch floor before anybody sees a view; immutable afterwards.
+// Owns the mapping and the budget ticket for it; shared by the object and by every view of it;
+// unmapped with the last. The bytes are written by the prefetch floor before anybody sees a view;
+// immutable afterwards.
 class ViewRegion {
  public:
-  // Reserves address space only, 2 MiB aligned, huge pages asked for; pages come when touched or moved in.
+  // Reserves address space only, 2 MiB aligned, huge pages asked for; pages come when touched or
+  // moved in.
   static Result<std::shared_ptr<ViewRegion>> make(std::size_t bytes);
   ~ViewRegion();
   ViewRegion(const ViewRegion&) = delete;

@@ -21,7 +21,8 @@ TEST(ForkGuard, CountsForksInTheChildOnly) {
   const std::uint64_t before = fork_generation();
   EXPECT_EQ(in_child([before] {
               const int one = static_cast<int>(fork_generation() - before);
-              const int two = in_child([before] { return static_cast<int>(fork_generation() - before); });
+              const int two =
+                  in_child([before] { return static_cast<int>(fork_generation() - before); });
               return one == 1 && two == 2 ? 0 : 1;
             }),
             0);

@@ -90,11 +90,11 @@ TEST(LogRing, OneRecordIsOneLineOfUtf8) {
 
 TEST(LogRing, InvalidUtf8IsEscapedByteByByte) {
   EXPECT_EQ(written_as("\xFF\x80"), "\\xff\\x80");
-  EXPECT_EQ(written_as("\xC0\xAF"), "\\xc0\\xaf");                  // overlong
-  EXPECT_EQ(written_as("\xE0\x80\xAF"), "\\xe0\\x80\\xaf");         // overlong
-  EXPECT_EQ(written_as("\xED\xA0\x80"), "\\xed\\xa0\\x80");         // a surrogate
+  EXPECT_EQ(written_as("\xC0\xAF"), "\\xc0\\xaf");                    // overlong
+  EXPECT_EQ(written_as("\xE0\x80\xAF"), "\\xe0\\x80\\xaf");           // overlong
+  EXPECT_EQ(written_as("\xED\xA0\x80"), "\\xed\\xa0\\x80");           // a surrogate
   EXPECT_EQ(written_as("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond U+10FFFF
-  EXPECT_EQ(written_as("\xE4\xB8"), "\\xe4\\xb8");                  // cut off
+  EXPECT_EQ(written_as("\xE4\xB8"), "\\xe4\\xb8");                    // cut off
   EXPECT_EQ(written_as("\xC3z"), "\\xc3z");
 }
 

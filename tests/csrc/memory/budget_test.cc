@@ -61,7 +61,8 @@ TEST(Budget, ThreadsNeverPassTheLimitAndLoseNothing) {
           Ticket ticket = Ticket::try_take(budget, bytes, random() % 50);
           if (!ticket) continue;
           taken.fetch_add(1);
-          // `held` is raised after the budget and lowered before it, so it may not pass the limit either.
+          // `held` is raised after the budget and lowered before it, so it may not pass the limit
+          // either.
           if (held.fetch_add(bytes) + bytes > 1000) passed = true;
           const std::uint64_t less = bytes / 2;
           held.fetch_sub(bytes);

@@ -103,7 +103,8 @@ TEST_F(PagePoolTest, BuffersToMeasureAreUsedAgainByTheirSize) {
   }
   const Block other = pool->take(2 * kMiB);
   EXPECT_NE(other.data(), first);
-  const Block again = pool->take(kMiB - 100);  // the same of the eight sizes between 512 KiB and 1 MiB
+  const Block again =
+      pool->take(kMiB - 100);  // the same of the eight sizes between 512 KiB and 1 MiB
   EXPECT_EQ(again.data(), first);
 }
 

@@ -107,7 +107,7 @@ TEST(ViewRegion, ChunksMoveInFromThePool) {
     fill_pattern(block.data(), 4, at, length);
     std::byte* const old = block.data();
     std::move(block).move_pages_to(region->data() + at, length);
-    EXPECT_FALSE(block);             // NOLINT(bugprone-use-after-move): consumed, as promised
+    EXPECT_FALSE(block);  // NOLINT(bugprone-use-after-move): consumed, as promised
     EXPECT_FALSE(is_mapped(old, 4096)) << "the pages left without a copy";
   }
   EXPECT_TRUE(matches_pattern(region->data(), 4, 0, bytes));

@@ -1,5 +1,6 @@
-// Pattern data: bytes that follow from (seed, offset) alone, so that a test checks any slice of any object without
-// keeping a copy. Neighbouring words and neighbouring seeds share nothing: data from a wrong place is found out.
+// Pattern data: bytes that follow from (seed, offset) alone, so that a test checks any slice of any
+// object without keeping a copy. Neighbouring words and neighbouring seeds share nothing: data from
+// a wrong place is found out.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ inline std::uint64_t pattern_word(std::uint64_t seed, std::uint64_t index) {
   return z ^ (z >> 31);
 }
 
-// Calls visit(bytes, size) for each piece (at most 8 bytes) of [begin, begin + size), in order, until it returns false.
+// Calls visit(bytes, size) for each piece (at most 8 bytes) of [begin, begin + size), in order,
+// until it returns false.
 template <typename Visit>
 bool visit_pattern(std::uint64_t seed, std::uint64_t begin, std::size_t size, Visit visit) {
   while (size != 0) {
@@ -45,7 +47,8 @@ inline void fill_pattern(void* out, std::uint64_t seed, std::uint64_t begin, std
   });
 }
 
-inline bool matches_pattern(const void* data, std::uint64_t seed, std::uint64_t begin, std::size_t size) {
+inline bool matches_pattern(const void* data, std::uint64_t seed, std::uint64_t begin,
+                            std::size_t size) {
   const auto* position = static_cast<const unsigned char*>(data);
   return visit_pattern(seed, begin, size, [&](const unsigned char* bytes, std::size_t piece) {
     if (std::memcmp(position, bytes, piece) != 0) return false;
