@@ -49,6 +49,11 @@ std::unique_ptr<CredentialsCache> CredentialsCache::make_fixed(const Clock& cloc
   return cache;
 }
 
+bool CredentialsCache::is_anonymous() const {
+  MutexLock lock(mutex_);
+  return fixed_ && held_.credentials != nullptr && held_.credentials->anonymous;
+}
+
 void CredentialsCache::set_listener(Listener* listener) {
   MutexLock lock(listener_mutex_);
   listener_ = listener;

@@ -15,7 +15,8 @@ void register_base(py::module_& module) {
       "crc64",
       [](const py::buffer& data, std::uint64_t value) {
         Py_buffer view;
-        if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0) throw py::error_already_set();
+        if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0)
+          throw py::error_already_set();
         std::uint64_t crc = 0;
         {
           const py::gil_scoped_release released;
@@ -32,7 +33,8 @@ void register_base(py::module_& module) {
       [](std::size_t limit) {
         py::list result;
         for (const LogRecord& record : process_log().drain(limit)) {
-          result.append(py::make_tuple(static_cast<int>(record.level), record.audit, record.unix_seconds, record.text));
+          result.append(py::make_tuple(static_cast<int>(record.level), record.audit,
+                                       record.unix_seconds, record.text));
         }
         return result;
       },

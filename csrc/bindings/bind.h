@@ -1,7 +1,8 @@
-// What the binding files share: one register function a topic, the GIL rules, and the one way an error becomes an exception.
+// What the binding files share: one register function a topic, the GIL rules, and the one way an
+// error becomes an exception.
 //
-// Rules: a blocking call into the core releases the GIL and brings a PythonInterrupt; destructors that may join or free much
-// run without the GIL; no logic.
+// Rules: a blocking call into the core releases the GIL and brings a PythonInterrupt; destructors
+// that may join or free much run without the GIL; no logic.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -25,14 +26,15 @@ void register_connector(py::module_& module);
 void register_reader(py::module_& module);
 void register_listing(py::module_& module);
 
-// Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted: the one already set by a
-// signal handler. REQUIRES: the GIL, !status.is_ok().
+// Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted:
+// the one already set by a signal handler. REQUIRES: the GIL, !status.is_ok().
 [[noreturn]] void raise(const Status& status);
 inline void raise_unless_ok(const Status& status) {
   if (!status.is_ok()) raise(status);
 }
 
-// Lets Python's signal handlers run between slices of a wait (they do so on the main thread only, as always).
+// Lets Python's signal handlers run between slices of a wait (they do so on the main thread only,
+// as always).
 class PythonInterrupt final : public Interrupt {
  public:
   bool pending() override {
@@ -55,7 +57,8 @@ T value_or_raise(Result<T> result) {
   return std::move(result).value();
 }
 
-// A shared_ptr whose last release happens without the GIL: the destructor may wait for threads or unmap gigabytes.
+// A shared_ptr whose last release happens without the GIL: the destructor may wait for threads or
+// unmap gigabytes.
 template <typename T>
 class Released {
  public:
@@ -77,8 +80,8 @@ class Released {
   std::shared_ptr<T> held_;
 };
 
-// A writable, C-contiguous buffer of any object that offers one, held as long as this lives. TypeError / BufferError
-// otherwise, as the io module raises them.
+// A writable, C-contiguous buffer of any object that offers one, held as long as this lives.
+// TypeError / BufferError otherwise, as the io module raises them.
 class WritableBuffer {
  public:
   explicit WritableBuffer(const py::handle& object) {
@@ -86,20 +89,25 @@ class WritableBuffer {
     // io says TypeError for whatever cannot be written to; BufferError would name a detail.
     if (PyErr_ExceptionMatches(PyExc_BufferError)) {
       PyErr_Clear();
-      PyErr_Format(PyExc_TypeError, "readinto() argument must be read-write bytes-like object, not %.200s", Py_TYPE(object.ptr())->tp_name);
+      PyErr_Format(PyExc_TypeError,
+                   "readinto() argument must be read-write bytes-like object, not %.200s",
+                   Py_TYPE(object.ptr())->tp_name);
     }
     throw py::error_already_set();
   }
   ~WritableBuffer() { PyBuffer_Release(&view_); }
   WritableBuffer(const WritableBuffer&) = delete;
   WritableBuffer& operator=(const WritableBuffer&) = delete;
-  std::span<std::byte> span() const { return {static_cast<std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+  std::span<std::byte> span() const {
+    return {static_cast<std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
 
  private:
   Py_buffer view_{};
 };
 
-// A str as UTF-8. ValueError naming `what` for text that has no UTF-8 (lone surrogates); TypeError for other types.
+// A str as UTF-8. ValueError naming `what` for text that has no UTF-8 (lone surrogates); TypeError
+// for other types.
 std::string utf8(const py::handle& text, const char* what);
 
 }  // namespace ossmc::bindings

@@ -10,18 +10,24 @@ namespace ossmc::bindings {
 
 namespace {
 
-std::unique_ptr<ConnectorHandle> make_connector(const py::str& endpoint, const py::str& region, const py::str& config_text,
-                                                const py::str& config_name, const py::str& overrides, const CredentialsFeed& credentials) {
+std::unique_ptr<ConnectorHandle> make_connector(const py::str& endpoint, const py::str& region,
+                                                const py::str& config_text,
+                                                const py::str& config_name,
+                                                const py::str& overrides,
+                                                const CredentialsFeed& credentials) {
   std::vector<std::string> warnings;
-  Config config = value_or_raise(parse_config(utf8(config_text, "the configuration"), utf8(config_name, "config_path"),
+  Config config = value_or_raise(parse_config(utf8(config_text, "the configuration"),
+                                              utf8(config_name, "config_path"),
                                               utf8(overrides, "config"), &warnings));
-  std::shared_ptr<Connector> connector =
-      value_or_raise(Connector::make(utf8(endpoint, "endpoint"), utf8(region, "region"), std::move(config), credentials.cache));
+  std::shared_ptr<Connector> connector = value_or_raise(Connector::make(
+      utf8(endpoint, "endpoint"), utf8(region, "region"), std::move(config), credentials.cache));
   if (connector->lacks_region()) {
     warnings.push_back("requests to " + connector->endpoint_text() +
-                       " are signed with signature V1, because the region is not known: pass region= to sign with V4");
+                       " are signed with signature V1, because the region is not known: pass "
+                       "region= to sign with V4");
   }
-  return std::make_unique<ConnectorHandle>(Released<Connector>(std::move(connector)), std::move(warnings));
+  return std::make_unique<ConnectorHandle>(Released<Connector>(std::move(connector)),
+                                           std::move(warnings));
 }
 
 py::dict stats_dict(const ConnectorStats& stats) {
@@ -44,7 +50,8 @@ py::dict stats_dict(const ConnectorStats& stats) {
 }
 
 py::tuple stat_tuple(const ObjectStat& stat) {
-  return py::make_tuple(stat.key, stat.size, stat.etag, stat.last_modified_unix, stat.storage_class);
+  return py::make_tuple(stat.key, stat.size, stat.etag, stat.last_modified_unix,
+                        stat.storage_class);
 }
 
 std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
@@ -55,26 +62,33 @@ std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
 
 void register_connector(py::module_& module) {
   py::class_<ConnectorHandle>(module, "Connector", py::is_final())
-      .def(py::init(&make_connector), py::arg("endpoint"), py::arg("region"), py::arg("config_text"), py::arg("config_name"),
-           py::arg("overrides"), py::arg("credentials"))
+      .def(py::init(&make_connector), py::arg("endpoint"), py::arg("region"),
+           py::arg("config_text"), py::arg("config_name"), py::arg("overrides"),
+           py::arg("credentials"))
       .def_property_readonly("warnings", [](const ConnectorHandle& self) { return self.warnings; })
-      .def_property_readonly("endpoint", [](const ConnectorHandle& self) { return self.connector->endpoint_text(); })
-      .def_property_readonly("region", [](const ConnectorHandle& self) { return self.connector->signing().region; })
-      .def_property_readonly("signature",
-                             [](const ConnectorHandle& self) {
-                               return self.connector->signing().version == SignatureVersion::kV4 ? "V4" : "V1";
-                             })
+      .def_property_readonly(
+          "endpoint", [](const ConnectorHandle& self) { return self.connector->endpoint_text(); })
+      .def_property_readonly(
+          "region", [](const ConnectorHandle& self) { return self.connector->signing().region; })
+      .def_property_readonly(
+          "signature",
+          [](const ConnectorHandle& self) {
+            return self.connector->signing().version == SignatureVersion::kV4 ? "V4" : "V1";
+          })
       .def_property_readonly("log_settings",
                              [](const ConnectorHandle& self) {
                                const Config& config = self.connector->config();
-                               return py::make_tuple(static_cast<int>(config.log_level), config.log_path, config.audit_path);
+                               return py::make_tuple(static_cast<int>(config.log_level),
+                                                     config.log_path, config.audit_path);
                              })
-      .def_property_readonly("closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
+      .def_property_readonly(
+          "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(
           "open",
           [](ConnectorHandle& self, const py::str& uri) {
             const std::string text = utf8(uri, "uri");
-            return handle(value_or_raise(without_gil([&](Interrupt& interrupt) { return self.connector->open(text, interrupt); })));
+            return handle(value_or_raise(without_gil(
+                [&](Interrupt& interrupt) { return self.connector->open(text, interrupt); })));
           },
           py::arg("uri"))
       .def(
@@ -82,7 +96,8 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::sequence& uris) {
             std::vector<std::string> texts;
             for (const py::handle& uri : uris) texts.push_back(utf8(uri, "uri"));
-            auto readers = value_or_raise(without_gil([&](Interrupt& interrupt) { return self.connector->open_many(texts, interrupt); }));
+            auto readers = value_or_raise(without_gil(
+                [&](Interrupt& interrupt) { return self.connector->open_many(texts, interrupt); }));
             py::list result;
             for (auto& reader : readers) result.append(handle(std::move(reader)));
             return result;
@@ -92,15 +107,18 @@ void register_connector(py::module_& module) {
           "stat",
           [](ConnectorHandle& self, const py::str& uri) {
             const std::string text = utf8(uri, "uri");
-            return stat_tuple(value_or_raise(without_gil([&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); })));
+            return stat_tuple(value_or_raise(without_gil(
+                [&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); })));
           },
           py::arg("uri"))
       .def(
           "exists",
           [](ConnectorHandle& self, const py::str& uri) {
             const std::string text = utf8(uri, "uri");
-            const Result<ObjectStat> stat = without_gil([&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); });
-            if (!stat.is_ok() && stat.status().code() != StatusCode::kObjectNotFound) raise(stat.status());
+            const Result<ObjectStat> stat = without_gil(
+                [&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); });
+            if (!stat.is_ok() && stat.status().code() != StatusCode::kObjectNotFound)
+              raise(stat.status());
             return stat.is_ok();
           },
           py::arg("uri"))
@@ -109,10 +127,12 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
             const std::string bucket_text = utf8(bucket, "bucket");
             const std::string prefix_text = utf8(prefix, "prefix");
-            ObjectColumns columns = value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->list(bucket_text, prefix_text, fast, interrupt); }));
-            return std::make_unique<ColumnsHandle>(bucket_text,
-                                                   Released<const ObjectColumns>(std::make_shared<const ObjectColumns>(std::move(columns))));
+            ObjectColumns columns = value_or_raise(without_gil([&](Interrupt& interrupt) {
+              return self.connector->list(bucket_text, prefix_text, fast, interrupt);
+            }));
+            return std::make_unique<ColumnsHandle>(
+                bucket_text, Released<const ObjectColumns>(
+                                 std::make_shared<const ObjectColumns>(std::move(columns))));
           },
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
       .def("stats", [](const ConnectorHandle& self) { return stats_dict(self.connector->stats()); })
@@ -123,7 +143,9 @@ void register_connector(py::module_& module) {
            })
       .def(
           "after_fork_in_child",
-          [](ConnectorHandle& self, const CredentialsFeed& credentials) { self.connector->after_fork_in_child(credentials.cache); },
+          [](ConnectorHandle& self, const CredentialsFeed& credentials) {
+            self.connector->after_fork_in_child(credentials.cache);
+          },
           py::arg("credentials"));
 }
 

@@ -8,21 +8,27 @@
 namespace ossmc::bindings {
 
 void register_credentials(py::module_& module) {
-  py::class_<CredentialsFeed>(module, "CredentialsFeed", py::is_final(), "The refresher's end of the core's credentials cache.")
+  py::class_<CredentialsFeed>(module, "CredentialsFeed", py::is_final(),
+                              "The refresher's end of the core's credentials cache.")
       .def(py::init([] {
-        return CredentialsFeed{std::make_shared<CredentialsCache>(system_clock(), CredentialsCache::Options{})};
+        return CredentialsFeed{
+            std::make_shared<CredentialsCache>(system_clock(), CredentialsCache::Options{})};
       }))
       .def_static("anonymous",
                   [] {
                     Credentials credentials;
                     credentials.anonymous = true;
-                    return CredentialsFeed{CredentialsCache::make_fixed(system_clock(), std::move(credentials))};
+                    return CredentialsFeed{
+                        CredentialsCache::make_fixed(system_clock(), std::move(credentials))};
                   })
-      .def_property_readonly("event_fd", [](const CredentialsFeed& feed) { return feed.cache->event_fd(); })
-      .def("take_refresh_request", [](const CredentialsFeed& feed) { return feed.cache->take_refresh_request(); })
+      .def_property_readonly("event_fd",
+                             [](const CredentialsFeed& feed) { return feed.cache->event_fd(); })
+      .def("take_refresh_request",
+           [](const CredentialsFeed& feed) { return feed.cache->take_refresh_request(); })
       .def(
           "put",
-          [](const CredentialsFeed& feed, std::string id, std::string secret, std::string token, std::optional<double> expires) {
+          [](const CredentialsFeed& feed, std::string id, std::string secret, std::string token,
+             std::optional<double> expires) {
             Credentials credentials;
             credentials.access_key_id = std::move(id);
             credentials.access_key_secret = std::move(secret);
@@ -31,7 +37,8 @@ void register_credentials(py::module_& module) {
             const py::gil_scoped_release released;
             feed.cache->put(std::move(credentials));
           },
-          py::arg("access_key_id"), py::arg("access_key_secret"), py::arg("security_token"), py::arg("expires_unix_seconds"))
+          py::arg("access_key_id"), py::arg("access_key_secret"), py::arg("security_token"),
+          py::arg("expires_unix_seconds"))
       .def(
           "put_failure",
           [](const CredentialsFeed& feed, std::string message) {

@@ -13,13 +13,17 @@ PyObject* error_factory = nullptr;
 }  // namespace
 
 void raise(const Status& status) {
-  if (status.code() == StatusCode::kInterrupted && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (status.code() == StatusCode::kInterrupted && PyErr_Occurred() != nullptr)
+    throw py::error_already_set();
   if (error_factory == nullptr) throw std::runtime_error(status.message());
   const ErrorDetail& detail = status.detail();
   const std::string name(status_code_name(status.code()));
   const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
-      name, py::str(PyUnicode_DecodeUTF8(status.message().data(), static_cast<Py_ssize_t>(status.message().size()), "replace")), detail.uri,
-      detail.http_status, detail.error_code, detail.ec, detail.request_id, detail.attempts);
+      name,
+      py::str(PyUnicode_DecodeUTF8(status.message().data(),
+                                   static_cast<Py_ssize_t>(status.message().size()), "replace")),
+      detail.uri, detail.http_status, detail.error_code, detail.ec, detail.request_id,
+      detail.attempts);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
 }
@@ -42,7 +46,8 @@ std::string utf8(const py::handle& text, const char* what) {
   const char* const data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
   if (data == nullptr) {
     PyErr_Clear();
-    throw py::value_error(std::string(what) + " holds a lone surrogate and cannot be encoded as UTF-8");
+    throw py::value_error(std::string(what) +
+                          " holds a lone surrogate and cannot be encoded as UTF-8");
   }
   return {data, static_cast<std::size_t>(size)};
 }

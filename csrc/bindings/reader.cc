@@ -10,14 +10,15 @@ namespace ossmc::bindings {
 
 namespace {
 
-// Up to this size a read whose bytes are in memory is copied without releasing the GIL: giving it up and taking it again
-// costs about as much as copying 64 KiB.
+// Up to this size a read whose bytes are in memory is copied without releasing the GIL: giving it
+// up and taking it again costs about as much as copying 64 KiB.
 constexpr std::size_t kCopyUnderGilBytes = 64 * 1024;
 
 ObjectReader::CursorLock lock_cursor(ObjectReader& reader) {
   ObjectReader::CursorLock lock = reader.try_lock_cursor();
   if (lock.owns_lock()) return lock;
-  return value_or_raise(without_gil([&](Interrupt& interrupt) { return reader.lock_cursor(interrupt); }));
+  return value_or_raise(
+      without_gil([&](Interrupt& interrupt) { return reader.lock_cursor(interrupt); }));
 }
 
 void require_open(const ObjectReader& reader) {
@@ -30,22 +31,26 @@ void fill(ObjectReader& reader, std::span<std::byte> out) {
     const ObjectReader::Ready ready = reader.read_if_ready(out);
     if (ready == ObjectReader::Ready::kDone) return;
     if (ready == ObjectReader::Ready::kNeedsVerdict) {
-      raise_unless_ok(without_gil([&](Interrupt& interrupt) { return reader.finish_read(out.size(), interrupt); }));
+      raise_unless_ok(without_gil(
+          [&](Interrupt& interrupt) { return reader.finish_read(out.size(), interrupt); }));
       return;
     }
   }
-  raise_unless_ok(without_gil([&](Interrupt& interrupt) { return reader.read(out, interrupt).status(); }));
+  raise_unless_ok(
+      without_gil([&](Interrupt& interrupt) { return reader.read(out, interrupt).status(); }));
 }
 
 py::bytes make_bytes(std::uint64_t size) {
-  if (size > static_cast<std::uint64_t>(std::numeric_limits<Py_ssize_t>::max())) throw py::value_error("the object is larger than bytes can be");
+  if (size > static_cast<std::uint64_t>(std::numeric_limits<Py_ssize_t>::max()))
+    throw py::value_error("the object is larger than bytes can be");
   PyObject* const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
   if (bytes == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::bytes>(bytes);
 }
 
 std::span<std::byte> span_of(const py::bytes& bytes) {
-  return {reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes.ptr())), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+  return {reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes.ptr())),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
 py::bytes read(ReaderHandle& self, Py_ssize_t size) {
@@ -53,7 +58,8 @@ py::bytes read(ReaderHandle& self, Py_ssize_t size) {
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
   const std::uint64_t remaining = reader.remaining();
-  py::bytes result = make_bytes(size < 0 ? remaining : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
+  py::bytes result = make_bytes(
+      size < 0 ? remaining : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
   if (span_of(result).empty()) {
     require_open(reader);
   } else {
@@ -67,7 +73,8 @@ std::size_t readinto(ReaderHandle& self, const py::object& target) {
   require_open(reader);
   const WritableBuffer buffer(target);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.span().size(), reader.remaining()));
+  const auto size =
+      static_cast<std::size_t>(std::min<std::uint64_t>(buffer.span().size(), reader.remaining()));
   if (size > 0) fill(reader, buffer.span().first(size));
   return size;
 }
@@ -76,9 +83,12 @@ py::bytes readline(ReaderHandle& self, Py_ssize_t limit) {
   ObjectReader& reader = *self.reader;
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
-  const std::uint64_t most = limit < 0 ? reader.remaining() : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining());
+  const std::uint64_t most =
+      limit < 0 ? reader.remaining()
+                : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining());
   if (most == 0) return make_bytes(0);
-  const auto length = value_or_raise(without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
+  const auto length = value_or_raise(
+      without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
   py::bytes result = make_bytes(length);
   fill(reader, span_of(result));
   return result;
@@ -144,8 +154,8 @@ py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
   for (const py::handle& item : ranges) {
     const auto pair = py::cast<std::pair<std::int64_t, std::int64_t>>(item);
     if (pair.first < 0 || pair.second < 0) {
-      throw py::value_error("a range is (offset, length), neither negative: (" + std::to_string(pair.first) + ", " +
-                            std::to_string(pair.second) + ")");
+      throw py::value_error("a range is (offset, length), neither negative: (" +
+                            std::to_string(pair.first) + ", " + std::to_string(pair.second) + ")");
     }
     const auto offset = static_cast<std::uint64_t>(pair.first);
     const std::uint64_t room = offset < reader.size() ? reader.size() - offset : 0;
@@ -158,30 +168,37 @@ py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
     parts.emplace_back(offset, span_of(bytes));
     result.append(std::move(bytes));
   }
-  raise_unless_ok(without_gil([&](Interrupt& interrupt) { return reader.read_parts(parts, interrupt); }));
+  raise_unless_ok(
+      without_gil([&](Interrupt& interrupt) { return reader.read_parts(parts, interrupt); }));
   return result;
 }
 
 }  // namespace
 
 void register_reader(py::module_& module) {
-  py::class_<ViewHandle>(module, "View", py::is_final(), py::buffer_protocol(),
-                         "Read-only bytes of a whole object (buffer protocol); keeps its memory alive.")
+  py::class_<ViewHandle>(
+      module, "View", py::is_final(), py::buffer_protocol(),
+      "Read-only bytes of a whole object (buffer protocol); keeps its memory alive.")
       .def("__len__", [](const ViewHandle& self) { return self.view->size(); })
       .def_buffer([](const ViewHandle& self) {
         static const std::byte nothing{};
         const std::byte* const data = self.view->size() > 0 ? self.view->data() : &nothing;
-        return py::buffer_info(const_cast<std::byte*>(data), 1, py::format_descriptor<std::uint8_t>::format(), 1,
-                               {static_cast<py::ssize_t>(self.view->size())}, {1}, /*readonly=*/true);
+        return py::buffer_info(
+            const_cast<std::byte*>(data), 1, py::format_descriptor<std::uint8_t>::format(), 1,
+            {static_cast<py::ssize_t>(self.view->size())}, {1}, /*readonly=*/true);
       });
 
   py::class_<ReaderHandle>(module, "Reader", py::is_final())
-      .def_property_readonly("bucket", [](const ReaderHandle& self) { return self.reader->name().bucket; })
-      .def_property_readonly("key", [](const ReaderHandle& self) { return self.reader->name().key; })
-      .def_property_readonly("uri", [](const ReaderHandle& self) { return self.reader->name().uri(); })
+      .def_property_readonly("bucket",
+                             [](const ReaderHandle& self) { return self.reader->name().bucket; })
+      .def_property_readonly("key",
+                             [](const ReaderHandle& self) { return self.reader->name().key; })
+      .def_property_readonly("uri",
+                             [](const ReaderHandle& self) { return self.reader->name().uri(); })
       .def_property_readonly("size", [](const ReaderHandle& self) { return self.reader->size(); })
       .def_property_readonly("etag", [](const ReaderHandle& self) { return self.reader->etag(); })
-      .def_property_readonly("closed", [](const ReaderHandle& self) { return self.reader->is_closed(); })
+      .def_property_readonly("closed",
+                             [](const ReaderHandle& self) { return self.reader->is_closed(); })
       .def("read", &read, py::arg("size") = -1)
       .def("readinto", &readinto, py::arg("buffer"))
       .def("readline", &readline, py::arg("limit") = -1)
@@ -193,8 +210,8 @@ void register_reader(py::module_& module) {
       .def("getbuffer",
            [](ReaderHandle& self) {
              require_open(*self.reader);
-             return std::make_unique<ViewHandle>(Released<ObjectView>(
-                 value_or_raise(without_gil([&](Interrupt& interrupt) { return self.reader->view(interrupt); }))));
+             return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
+                 without_gil([&](Interrupt& interrupt) { return self.reader->view(interrupt); }))));
            })
       .def("close",
            [](ReaderHandle& self) {

@@ -10,7 +10,8 @@
 
 namespace ossmc {
 
-Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text, std::string_view region, Config config,
+Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text,
+                                                   std::string_view region, Config config,
                                                    std::shared_ptr<CredentialsCache> credentials) {
   Result<Endpoint> endpoint = parse_endpoint(endpoint_text);
   if (!endpoint.is_ok()) return endpoint.status();
@@ -18,14 +19,26 @@ Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_tex
   options.endpoint = *endpoint;
   options.addressing = config.addressing.value_or(default_addressing(*endpoint));
   bool lacks_region = false;
-  Result<SigningOptions> signing = choose_signature(*endpoint, options.addressing, region, &lacks_region);
+  Result<SigningOptions> signing =
+      choose_signature(*endpoint, options.addressing, region, &lacks_region);
+  if (credentials->is_anonymous() && region.empty()) {
+    // Nothing is signed, so no region is needed and no warning either.
+    lacks_region = false;
+    if (!signing.is_ok()) {
+      SigningOptions unused;
+      unused.version = SignatureVersion::kV1;
+      signing = unused;
+    }
+  }
   if (!signing.is_ok()) return signing.status();
   options.signing = std::move(signing).value();
   options.extra_headers = config.headers;
-  return std::shared_ptr<Connector>(new Connector(std::move(config), std::move(options), lacks_region, std::move(credentials)));
+  return std::shared_ptr<Connector>(
+      new Connector(std::move(config), std::move(options), lacks_region, std::move(credentials)));
 }
 
-Connector::Connector(Config config, RequestBuilderOptions request_options, bool lacks_region, std::shared_ptr<CredentialsCache> credentials)
+Connector::Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
+                     std::shared_ptr<CredentialsCache> credentials)
     : config_(std::move(config)),
       request_options_(std::move(request_options)),
       lacks_region_(lacks_region),
@@ -54,10 +67,12 @@ Result<std::shared_ptr<Engine>> Connector::engine() {
     const Status status = engine->start();
     if (!status.is_ok()) return status;
     live_->engine = std::move(engine);
-    process_log().write(LogLevel::kInfo, "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
-                                             " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
-                                             " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
-                                             std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+    process_log().write(
+        LogLevel::kInfo,
+        "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
+            " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
+            " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
+            std::to_string(config_.prefetch_chunk_bytes) + " bytes");
   }
   return live_->engine;
 }
@@ -69,18 +84,21 @@ ReadOptions Connector::read_options(bool sequential) const {
 Result<ObjectName> Connector::checked_name(std::string_view uri) const {
   Result<ObjectName> name = parse_object_uri(uri);
   if (!name.is_ok()) return name;
-  const Status status = check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing, name->bucket);
+  const Status status = check_endpoint_for_bucket(request_options_.endpoint,
+                                                  request_options_.addressing, name->bucket);
   if (!status.is_ok()) return status;
   return name;
 }
 
 Result<std::shared_ptr<ObjectReader>> Connector::open(std::string_view uri, Interrupt& interrupt) {
-  Result<std::vector<std::shared_ptr<ObjectReader>>> readers = open_many({std::string(uri)}, interrupt);
+  Result<std::vector<std::shared_ptr<ObjectReader>>> readers =
+      open_many({std::string(uri)}, interrupt);
   if (!readers.is_ok()) return readers.status();
   return std::move(readers->front());
 }
 
-Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(const std::vector<std::string>& uris, Interrupt& interrupt) {
+Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
+    const std::vector<std::string>& uris, Interrupt& interrupt) {
   std::vector<ObjectName> names;
   for (const std::string& uri : uris) {
     Result<ObjectName> name = checked_name(uri);
@@ -108,7 +126,8 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(const st
   return readers;
 }
 
-Status Connector::wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const {
+Status Connector::wait_until_open(Engine& engine, ObjectStream& stream,
+                                  Interrupt& interrupt) const {
   const Duration limit = config_.read_timeout;
   const TimePoint deadline = engine.clock().now() + limit;
   while (true) {
@@ -133,19 +152,24 @@ Status Connector::wait_until_open(Engine& engine, ObjectStream& stream, Interrup
     if (now >= deadline) {
       ErrorDetail detail;
       detail.uri = stream.name().uri();
-      return Status(StatusCode::kTransferTimeout, "open of " + printable(detail.uri) + " had no reply within timeout.readSeconds", detail);
+      return Status(StatusCode::kTransferTimeout,
+                    "open of " + printable(detail.uri) + " had no reply within timeout.readSeconds",
+                    detail);
     }
     stream.wait_while_opening(std::min<Duration>(kWaitSlice, deadline - now));
   }
 }
 
-Result<ObjectVersion> Connector::head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const {
-  const auto pending = engine.scheduler().small_requests().submit(Operation::kHeadObject, head_request(name.bucket, name.key),
-                                                                  "HEAD " + printable(name.uri()), name.uri(), 64 * 1024);
+Result<ObjectVersion> Connector::head(Engine& engine, const ObjectName& name,
+                                      Interrupt& interrupt) const {
+  const auto pending = engine.scheduler().small_requests().submit(
+      Operation::kHeadObject, head_request(name.bucket, name.key), "HEAD " + printable(name.uri()),
+      name.uri(), 64 * 1024);
   const Status status = pending->wait(interrupt, engine.clock(), config_.read_timeout);
   if (!status.is_ok()) return status;
   CheckedReply checked = check_head_reply(pending->head());
-  if (checked.failure.has_value()) return checked.failure->status.with_prefix("HEAD " + printable(name.uri()) + ": ");
+  if (checked.failure.has_value())
+    return checked.failure->status.with_prefix("HEAD " + printable(name.uri()) + ": ");
   return std::move(checked.version);
 }
 
@@ -165,16 +189,20 @@ Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
   return stat;
 }
 
-Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view prefix, bool /*fast*/, Interrupt& interrupt) {
+Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view prefix,
+                                      bool /*fast*/, Interrupt& interrupt) {
   Status status = check_bucket_name(bucket);
   if (status.is_ok()) status = check_list_prefix(prefix);
-  if (status.is_ok()) status = check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing, bucket);
+  if (status.is_ok())
+    status =
+        check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing, bucket);
   if (!status.is_ok()) return status;
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
   Result<SmallRequestQueue*> queue = (*engine)->list_queue();
   if (!queue.is_ok()) return queue.status();
-  return list_serially(**queue, bucket, prefix, interrupt, (*engine)->clock(), config_.read_timeout);
+  return list_serially(**queue, bucket, prefix, interrupt, (*engine)->clock(),
+                       config_.read_timeout);
 }
 
 ConnectorStats Connector::stats() const {

@@ -1,4 +1,5 @@
-// Connector: what a user does: open, list, stat. The public face of the core for bindings and C++ programs alike.
+// Connector: what a user does: open, list, stat. The public face of the core for bindings and C++
+// programs alike.
 #pragma once
 
 #include <atomic>
@@ -50,19 +51,24 @@ struct ObjectStat {
 // Thread-safe; blocking calls take an Interrupt. Shared by its readers.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
-  // Checks everything that can be checked without a request. `region` may be empty: then it is read off the endpoint.
-  static Result<std::shared_ptr<Connector>> make(std::string_view endpoint, std::string_view region, Config config,
+  // Checks everything that can be checked without a request. `region` may be empty: then it is read
+  // off the endpoint.
+  static Result<std::shared_ptr<Connector>> make(std::string_view endpoint, std::string_view region,
+                                                 Config config,
                                                  std::shared_ptr<CredentialsCache> credentials);
   ~Connector();
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
   Result<std::shared_ptr<ObjectReader>> open(std::string_view uri, Interrupt& interrupt);
-  // All asked for at once, in this order; the first failure in this order, after the others were closed.
-  Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(const std::vector<std::string>& uris, Interrupt& interrupt);
+  // All asked for at once, in this order; the first failure in this order, after the others were
+  // closed.
+  Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(const std::vector<std::string>& uris,
+                                                               Interrupt& interrupt);
   Result<ObjectStat> stat(std::string_view uri, Interrupt& interrupt);
   // kBucketNotFound for a missing bucket. `fast` is served by the plain listing for now.
-  Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast, Interrupt& interrupt);
+  Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast,
+                             Interrupt& interrupt);
   ConnectorStats stats() const;
   // Closes all readers. No-op the second time.
   void close();
@@ -74,8 +80,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // Signs V1 only because the region is not known: worth a warning.
   bool lacks_region() const { return lacks_region_; }
 
-  // In a forked child, before anything else uses the connector there: leaves the parent's machinery alone and makes its own
-  // when it is needed.
+  // In a forked child, before anything else uses the connector there: leaves the parent's machinery
+  // alone and makes its own when it is needed.
   void after_fork_in_child(std::shared_ptr<CredentialsCache> credentials);
 
   // For readers. kClosed after close().
@@ -83,14 +89,16 @@ class Connector : public std::enable_shared_from_this<Connector> {
   ReadOptions read_options(bool sequential) const;
 
  private:
-  // Replaced as a whole in a forked child, where the mutex may be held by a thread that is not there.
+  // Replaced as a whole in a forked child, where the mutex may be held by a thread that is not
+  // there.
   struct Live {
     mutable Mutex mutex;
     std::shared_ptr<CredentialsCache> credentials OSSMC_GUARDED_BY(mutex);
     std::shared_ptr<Engine> engine OSSMC_GUARDED_BY(mutex);
   };
 
-  Connector(Config config, RequestBuilderOptions request_options, bool lacks_region, std::shared_ptr<CredentialsCache> credentials);
+  Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
+            std::shared_ptr<CredentialsCache> credentials);
   Result<ObjectName> checked_name(std::string_view uri) const;
   Status wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const;
   Result<ObjectVersion> head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const;

@@ -40,23 +40,33 @@ RetryOptions retry_options(const Config& config) {
 
 }  // namespace
 
-Engine::Engine(const Config& config, RequestBuilderOptions request_options, std::shared_ptr<CredentialsCache> credentials)
+Engine::Engine(const Config& config, RequestBuilderOptions request_options,
+               std::shared_ptr<CredentialsCache> credentials)
     : clock_(system_clock()),
       credentials_(std::move(credentials)),
       random_(make_system_random()),
       builder_(std::move(request_options), *credentials_, clock_),
-      context_{clock_, *random_, counters_, builder_, quota_, retry_options(config), config.verify_crc64},
+      context_{clock_,
+               *random_,
+               counters_,
+               builder_,
+               quota_,
+               retry_options(config),
+               config.verify_crc64},
       budget_(std::make_shared<Budget>(config.prefetch_memory_bytes)),
       pages_(PagePool::make({.slot_bytes = static_cast<std::size_t>(config.prefetch_chunk_bytes),
-                             .keep_bytes = static_cast<std::size_t>(std::min(kMaxKeptBytes, config.prefetch_memory_bytes / 8))},
+                             .keep_bytes = static_cast<std::size_t>(
+                                 std::min(kMaxKeptBytes, config.prefetch_memory_bytes / 8))},
                             clock_)),
       scheduler_({.chunk_bytes = static_cast<std::uint32_t>(config.prefetch_chunk_bytes),
                   .threads = config.prefetch_vcpus,
                   .slots_per_thread = config.workers_at_start()},
                  context_, budget_, pages_),
       list_requests_(context_, config.fast_list_workers),
-      io_(io_options(config, config.prefetch_vcpus, config.workers_at_start(), "ossmc-io"), scheduler_, clock_, counters_),
-      list_io_(io_options(config, config.fast_list_vcpus, config.fast_list_workers, "ossmc-list"), list_requests_, clock_, counters_) {
+      io_(io_options(config, config.prefetch_vcpus, config.workers_at_start(), "ossmc-io"),
+          scheduler_, clock_, counters_),
+      list_io_(io_options(config, config.fast_list_vcpus, config.fast_list_workers, "ossmc-list"),
+               list_requests_, clock_, counters_) {
   scheduler_.set_transport(&io_);
   list_requests_.set_transport(&list_io_);
   credentials_->set_listener(this);

@@ -1,4 +1,5 @@
-// Engine: the machinery of one connector in one process, wired together: threads, memory, scheduler, request rules.
+// Engine: the machinery of one connector in one process, wired together: threads, memory,
+// scheduler, request rules.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,13 @@
 
 namespace ossmc {
 
-// Made at the first call that needs the network; shared by the connector and its readers. Thread-safe. A forked child must
-// leak the engine it inherited: its threads are not there and its locks may be held by nobody.
+// Made at the first call that needs the network; shared by the connector and its readers.
+// Thread-safe. A forked child must leak the engine it inherited: its threads are not there and its
+// locks may be held by nobody.
 class Engine final : private CredentialsCache::Listener {
  public:
-  Engine(const Config& config, RequestBuilderOptions request_options, std::shared_ptr<CredentialsCache> credentials);
+  Engine(const Config& config, RequestBuilderOptions request_options,
+         std::shared_ptr<CredentialsCache> credentials);
   // Shuts down if that was not done; blocks for at most about a second.
   ~Engine() override;
   Engine(const Engine&) = delete;
@@ -32,7 +35,8 @@ class Engine final : private CredentialsCache::Listener {
 
   // Starts the download threads. kInvalidArgument: a CA file that cannot be read.
   Status start();
-  // Ends blocked reads (kClosed), cancels, joins the threads, gives memory back. A second call is a no-op.
+  // Ends blocked reads (kClosed), cancels, joins the threads, gives memory back. A second call is a
+  // no-op.
   void shutdown();
 
   Scheduler& scheduler() { return scheduler_; }

@@ -24,8 +24,12 @@ ObjectView::~ObjectView() {
   engine_->scheduler().note_memory_released();
 }
 
-ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine, std::shared_ptr<ObjectStream> stream)
-    : connector_(std::move(connector)), name_(stream->name()), version_(stream->version()), live_(std::make_unique<Live>()) {
+ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine,
+                           std::shared_ptr<ObjectStream> stream)
+    : connector_(std::move(connector)),
+      name_(stream->name()),
+      version_(stream->version()),
+      live_(std::make_unique<Live>()) {
   live_->engine = std::move(engine);
   live_->current = stream.get();
   live_->stream = std::move(stream);
@@ -48,7 +52,9 @@ void ObjectReader::close() {
 
 bool ObjectReader::is_closed() const { return closed_.load() || connector_->is_closed(); }
 
-ObjectReader::CursorLock ObjectReader::try_lock_cursor() { return {live_->cursor, std::try_to_lock}; }
+ObjectReader::CursorLock ObjectReader::try_lock_cursor() {
+  return {live_->cursor, std::try_to_lock};
+}
 
 Result<ObjectReader::CursorLock> ObjectReader::lock_cursor(Interrupt& interrupt) {
   CursorLock lock(live_->cursor, std::defer_lock);
@@ -65,7 +71,8 @@ Result<ObjectReader::Use> ObjectReader::use() {
     if (closed_.load()) return closed_status();
     Result<std::shared_ptr<Engine>> engine = connector_->engine();
     if (!engine.is_ok()) return engine.status();
-    Result<std::shared_ptr<ObjectStream>> stream = (*engine)->scheduler().open_known(name_, version_);
+    Result<std::shared_ptr<ObjectStream>> stream =
+        (*engine)->scheduler().open_known(name_, version_);
     if (!stream.is_ok()) return stream.status();
     live_->engine = std::move(engine).value();
     live_->stream = std::move(stream).value();
@@ -78,18 +85,20 @@ Result<std::size_t> ObjectReader::read(std::span<std::byte> out, Interrupt& inte
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), remaining()));
-  const Status status = read_stream(use_or->engine->scheduler(), *use_or->stream, position_, out.data(), size,
-                                    connector_->read_options(true), interrupt);
+  const Status status = read_stream(use_or->engine->scheduler(), *use_or->stream, position_,
+                                    out.data(), size, connector_->read_options(true), interrupt);
   if (!status.is_ok()) return status;
   position_ += size;
   return size;
 }
 
 ObjectReader::Ready ObjectReader::read_if_ready(std::span<std::byte> out) {
-  // The stream cannot go while the cursor lock is held by us only if nobody closes; so the pointer is taken with its owner
-  // locked out for the moment. try_lock: a close in progress means "not ready", and the slow path says why.
+  // The stream cannot go while the cursor lock is held by us only if nobody closes; so the pointer
+  // is taken with its owner locked out for the moment. try_lock: a close in progress means "not
+  // ready", and the slow path says why.
   const std::unique_lock<std::mutex> guard(live_->mutex, std::try_to_lock);
-  ObjectStream* const stream = guard.owns_lock() ? live_->current.load(std::memory_order_relaxed) : nullptr;
+  ObjectStream* const stream =
+      guard.owns_lock() ? live_->current.load(std::memory_order_relaxed) : nullptr;
   if (stream == nullptr || out.empty() || out.size() > remaining() || connector_->is_closed() ||
       stream->verdict() == ObjectStream::Verdict::kBad) {
     return Ready::kNotReady;
@@ -108,15 +117,18 @@ ObjectReader::Ready ObjectReader::read_if_ready(std::span<std::byte> out) {
   Scheduler& scheduler = live_->engine->scheduler();
   add(scheduler.context().counters.prefetch_hits);
   add(scheduler.context().counters.bytes_read, out.size());
-  if (consumed || end == length) scheduler.note_read(*stream, index, consumed || chunk.handed_out_whole());
-  return all && stream->verdict() != ObjectStream::Verdict::kNothingToCheck ? Ready::kNeedsVerdict : Ready::kDone;
+  if (consumed || end == length)
+    scheduler.note_read(*stream, index, consumed || chunk.handed_out_whole());
+  return all && stream->verdict() != ObjectStream::Verdict::kNothingToCheck ? Ready::kNeedsVerdict
+                                                                            : Ready::kDone;
 }
 
 Status ObjectReader::finish_read(std::size_t size, Interrupt& interrupt) {
   Result<Use> use_or = use();
-  const Status status = use_or.is_ok() ? wait_for_verdict(use_or->engine->scheduler(), *use_or->stream,
-                                                          connector_->read_options(true), interrupt)
-                                       : use_or.status();
+  const Status status = use_or.is_ok()
+                            ? wait_for_verdict(use_or->engine->scheduler(), *use_or->stream,
+                                               connector_->read_options(true), interrupt)
+                            : use_or.status();
   if (!status.is_ok()) position_ -= size;
   return status;
 }
@@ -124,8 +136,9 @@ Status ObjectReader::finish_read(std::size_t size, Interrupt& interrupt) {
 Result<std::uint64_t> ObjectReader::line_length(std::uint64_t limit, Interrupt& interrupt) {
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
-  return find_byte(use_or->engine->scheduler(), *use_or->stream, position_, std::min(limit, remaining()), std::byte{'\n'},
-                   connector_->read_options(true), interrupt);
+  return find_byte(use_or->engine->scheduler(), *use_or->stream, position_,
+                   std::min(limit, remaining()), std::byte{'\n'}, connector_->read_options(true),
+                   interrupt);
 }
 
 std::size_t ObjectReader::peek_length(std::size_t wanted) const {
@@ -135,28 +148,34 @@ std::size_t ObjectReader::peek_length(std::size_t wanted) const {
   return static_cast<std::size_t>(std::min({std::uint64_t{size}, in_chunk, remaining()}));
 }
 
-Result<std::size_t> ObjectReader::read_at(std::uint64_t offset, std::span<std::byte> out, Interrupt& interrupt) {
+Result<std::size_t> ObjectReader::read_at(std::uint64_t offset, std::span<std::byte> out,
+                                          Interrupt& interrupt) {
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
   if (offset >= version_.size) return std::size_t{0};
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), version_.size - offset));
-  const Status status = read_stream(use_or->engine->scheduler(), *use_or->stream, offset, out.data(), size,
-                                    connector_->read_options(false), interrupt);
+  const auto size =
+      static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), version_.size - offset));
+  const Status status = read_stream(use_or->engine->scheduler(), *use_or->stream, offset,
+                                    out.data(), size, connector_->read_options(false), interrupt);
   if (!status.is_ok()) return status;
   return size;
 }
 
-Status ObjectReader::read_parts(const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts, Interrupt& interrupt) {
+Status ObjectReader::read_parts(
+    const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts,
+    Interrupt& interrupt) {
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
   ObjectStream& stream = *use_or->stream;
   Scheduler& scheduler = use_or->engine->scheduler();
-  // Claims in the order of waiting: the one waited for is always the first asked for, so no two calls block each other.
+  // Claims in the order of waiting: the one waited for is always the first asked for, so no two
+  // calls block each other.
   std::vector<std::pair<std::size_t, std::uint64_t>> claimed;  // part, chunk
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto& [offset, out] = parts[i];
     if (out.empty()) continue;
-    for (std::uint64_t c = offset / stream.chunk_bytes(); c <= (offset + out.size() - 1) / stream.chunk_bytes(); ++c) {
+    for (std::uint64_t c = offset / stream.chunk_bytes();
+         c <= (offset + out.size() - 1) / stream.chunk_bytes(); ++c) {
       scheduler.claim(stream, c);
       claimed.emplace_back(i, c);
     }
@@ -165,12 +184,14 @@ Status ObjectReader::read_parts(const std::vector<std::pair<std::uint64_t, std::
   std::size_t released = 0;
   for (std::size_t i = 0; i < parts.size() && status.is_ok(); ++i) {
     const auto& [offset, out] = parts[i];
-    status = read_stream(scheduler, stream, offset, out.data(), out.size(), connector_->read_options(false), interrupt);
+    status = read_stream(scheduler, stream, offset, out.data(), out.size(),
+                         connector_->read_options(false), interrupt);
     for (; released < claimed.size() && claimed[released].first <= i; ++released) {
       scheduler.release_claim(stream, claimed[released].second);
     }
   }
-  for (; released < claimed.size(); ++released) scheduler.release_claim(stream, claimed[released].second);
+  for (; released < claimed.size(); ++released)
+    scheduler.release_claim(stream, claimed[released].second);
   return status;
 }
 
@@ -178,14 +199,15 @@ Result<std::shared_ptr<ObjectView>> ObjectReader::view(Interrupt& interrupt) {
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
   if (version_.size == 0) return std::make_shared<ObjectView>(use_or->engine, nullptr);
-  Result<std::shared_ptr<ViewRegion>> region =
-      view_stream(use_or->engine->scheduler(), *use_or->stream, connector_->read_options(false), interrupt);
+  Result<std::shared_ptr<ViewRegion>> region = view_stream(
+      use_or->engine->scheduler(), *use_or->stream, connector_->read_options(false), interrupt);
   if (!region.is_ok()) return region.status();
   return std::make_shared<ObjectView>(use_or->engine, std::move(region).value());
 }
 
 void ObjectReader::after_fork_in_child() {
-  // Leaked on purpose: the locks may be held by threads that stayed in the parent, as did the engine's.
+  // Leaked on purpose: the locks may be held by threads that stayed in the parent, as did the
+  // engine's.
   static_cast<void>(live_.release());
   live_ = std::make_unique<Live>();
 }

@@ -40,11 +40,13 @@ class ObjectView {
   std::shared_ptr<ViewRegion> region_;
 };
 
-// Thread-safe: read_at, read_ranges and view from any threads at once; the calls that use the cursor take turns under
-// CursorLock. close() from another thread ends a blocked read with kClosed. Keeps its connector alive.
+// Thread-safe: read_at, read_ranges and view from any threads at once; the calls that use the
+// cursor take turns under CursorLock. close() from another thread ends a blocked read with kClosed.
+// Keeps its connector alive.
 class ObjectReader {
  public:
-  ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine, std::shared_ptr<ObjectStream> stream);
+  ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine,
+               std::shared_ptr<ObjectStream> stream);
   // Closes. Does not block.
   ~ObjectReader();
   ObjectReader(const ObjectReader&) = delete;
@@ -65,26 +67,32 @@ class ObjectReader {
   // --- REQUIRES: the caller holds the cursor lock ---
   std::uint64_t position() const { return position_; }
   void set_position(std::uint64_t position) { position_ = position; }
-  std::uint64_t remaining() const { return position_ < version_.size ? version_.size - position_ : 0; }
-  // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error it stays.
+  std::uint64_t remaining() const {
+    return position_ < version_.size ? version_.size - position_ : 0;
+  }
+  // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error
+  // it stays.
   Result<std::size_t> read(std::span<std::byte> out, Interrupt& interrupt);
-  // The same without ever waiting. kNotReady: nothing was done. kNeedsVerdict: done, but finish_read() must approve first.
+  // The same without ever waiting. kNotReady: nothing was done. kNeedsVerdict: done, but
+  // finish_read() must approve first.
   enum class Ready : std::uint8_t { kNotReady, kDone, kNeedsVerdict };
   Ready read_if_ready(std::span<std::byte> out);
   Status finish_read(std::size_t size, Interrupt& interrupt);
   // How many bytes the next line has, its newline included, at most `limit`.
   Result<std::uint64_t> line_length(std::uint64_t limit, Interrupt& interrupt);
-  // How many bytes a peek for `wanted` (0: any) can show at once: at least one before the end of the object.
+  // How many bytes a peek for `wanted` (0: any) can show at once: at least one before the end of
+  // the object.
   std::size_t peek_length(std::size_t wanted) const;
 
   // --- any thread ---
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out, Interrupt& interrupt);
   // Fills all parts, each [offset, offset + its size) within the object, asked for at once.
-  Status read_parts(const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts, Interrupt& interrupt);
+  Status read_parts(const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts,
+                    Interrupt& interrupt);
   Result<std::shared_ptr<ObjectView>> view(Interrupt& interrupt);
 
-  // In a forked child, before anything else uses the reader there. Reopens at the next read, at the same version and
-  // position.
+  // In a forked child, before anything else uses the reader there. Reopens at the next read, at the
+  // same version and position.
   void after_fork_in_child();
 
  private:

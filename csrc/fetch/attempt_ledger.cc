@@ -7,10 +7,9 @@ namespace ossmc {
 
 namespace {
 
-// A server may close an idle connection at the moment we reuse it; such a failure says nothing about the request.
+// A server may close an idle connection at the moment we reuse it; such a failure says nothing
+// about the request.
 constexpr int kMaxUncountedRetries = 4;
-// How often a request that waits for new credentials looks again.
-constexpr Duration kCredentialsPoll = std::chrono::milliseconds(20);
 
 StatusCode code_of(TransportError error) {
   return error == TransportError::kStalled ? StatusCode::kTransferTimeout : StatusCode::kConnect;
@@ -19,7 +18,10 @@ StatusCode code_of(TransportError error) {
 }  // namespace
 
 AttemptLedger::AttemptLedger(FetchContext& context, std::string what, std::string uri)
-    : context_(context), what_(std::move(what)), uri_(std::move(uri)), started_at_(context.clock.now()) {}
+    : context_(context),
+      what_(std::move(what)),
+      uri_(std::move(uri)),
+      started_at_(context.clock.now()) {}
 
 void AttemptLedger::begin(std::uint64_t credentials_generation) {
   ++attempts_;
@@ -34,7 +36,8 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
     case RetryClass::kNever:
       return give_up(failure.status);
     case RetryClass::kClockSkew:
-      if (clock_corrected_ || !failure.server_unix_seconds.has_value()) return give_up(failure.status);
+      if (clock_corrected_ || !failure.server_unix_seconds.has_value())
+        return give_up(failure.status);
       clock_corrected_ = true;
       context_.builder.set_server_time(*failure.server_unix_seconds);
       add(context_.counters.retries);
@@ -54,9 +57,10 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
   if (failure.retry == RetryClass::kThrottled) add(context_.counters.throttles);
   if (attempts_ >= context_.retry.max_attempts) return give_up(failure.status);
   if (!context_.quota.try_spend(failure.retry)) {
-    return give_up(Status(failure.status.code(),
-                          failure.status.message() + " (no retry: this connector's retry quota is spent)",
-                          failure.status.detail()));
+    return give_up(
+        Status(failure.status.code(),
+               failure.status.message() + " (no retry: this connector's retry quota is spent)",
+               failure.status.detail()));
   }
   add(context_.counters.retries);
   return {true, now + backoff(context_.retry, failure.retry, attempts_, context_.random), {}};
@@ -65,8 +69,8 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
 AttemptLedger::Verdict AttemptLedger::on_transport_error(const ExchangeOutcome& outcome) {
   const Status status(code_of(outcome.error), outcome.text);
   if (outcome.error == TransportError::kTls) return give_up(status);
-  if (outcome.error == TransportError::kReset && outcome.reused_connection && !outcome.any_reply_byte &&
-      uncounted_retries_ < kMaxUncountedRetries) {
+  if (outcome.error == TransportError::kReset && outcome.reused_connection &&
+      !outcome.any_reply_byte && uncounted_retries_ < kMaxUncountedRetries) {
     ++uncounted_retries_;
     --attempts_;
     return {true, context_.clock.now(), {}};
@@ -90,9 +94,11 @@ bool AttemptLedger::may_start(Status* give_up_status) {
 
 Status AttemptLedger::describe(const Status& status) const {
   const double elapsed =
-      std::chrono::duration_cast<std::chrono::duration<double>>(context_.clock.now() - started_at_).count();
+      std::chrono::duration_cast<std::chrono::duration<double>>(context_.clock.now() - started_at_)
+          .count();
   char tail[64];
-  std::snprintf(tail, sizeof tail, " failed after %d attempt%s in %.1f s: ", attempts_, attempts_ == 1 ? "" : "s", elapsed);
+  std::snprintf(tail, sizeof tail, " failed after %d attempt%s in %.1f s: ", attempts_,
+                attempts_ == 1 ? "" : "s", elapsed);
   ErrorDetail detail = status.detail();
   detail.uri = uri_;
   detail.attempts = attempts_;

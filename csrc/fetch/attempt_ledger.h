@@ -1,4 +1,5 @@
-// AttemptLedger: the attempts of one request, and the decision after each failure: again, when, or give up and say why.
+// AttemptLedger: the attempts of one request, and the decision after each failure: again, when, or
+// give up and say why.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace ossmc {
 
-// One for each chunk or small request, from its first attempt to its end. Used by one thread at a time (the I/O thread
-// that runs the request). Progress never refunds attempts.
+// One for each chunk or small request, from its first attempt to its end. Used by one thread at a
+// time (the I/O thread that runs the request). Progress never refunds attempts.
 class AttemptLedger {
  public:
   // `what` opens every error text, for example "GET oss://b/k bytes 0-99".
@@ -28,11 +29,13 @@ class AttemptLedger {
     Status error;     // without
   };
   Verdict on_failure(const Failure& failure);
-  // The exchange broke below HTTP. REQUIRES: outcome.error is one of the transport's own (not kAborted, kCancelled).
+  // The exchange broke below HTTP. REQUIRES: outcome.error is one of the transport's own (not
+  // kAborted, kCancelled).
   Verdict on_transport_error(const ExchangeOutcome& outcome);
   void on_success();
 
-  // After a reply that refused the credentials: true once the provider has answered for it. Ask before the next attempt.
+  // After a reply that refused the credentials: true once the provider has answered for it. Ask
+  // before the next attempt.
   bool may_start(Status* give_up);
 
   void set_what(std::string what) { what_ = std::move(what); }

@@ -42,10 +42,12 @@ void append_field(std::string* line, std::string_view field) {
 
 }  // namespace
 
-void audit_exchange(std::string_view method, std::string_view uri, std::string_view range, const ResponseHead& head,
-                    std::uint64_t body_bytes, int attempt, const ExchangeOutcome& outcome) {
+void audit_exchange(std::string_view method, std::string_view uri, std::string_view range,
+                    const ResponseHead& head, std::uint64_t body_bytes, int attempt,
+                    const ExchangeOutcome& outcome) {
   if (!process_log().wants_audit()) return;
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(outcome.elapsed).count();
+  const auto milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(outcome.elapsed).count();
   std::string line;
   append_field(&line, method);
   append_field(&line, percent_encode_path(uri));  // a key may hold blanks

@@ -12,13 +12,14 @@ namespace {
 constexpr std::size_t kMaxErrorBodyBytes = 64 * 1024;
 
 std::string describe_range(const ObjectName& name, std::uint64_t begin, std::uint64_t end) {
-  return "GET " + printable(name.uri()) + " bytes [" + std::to_string(begin) + ", " + std::to_string(end) + ")";
+  return "GET " + printable(name.uri()) + " bytes [" + std::to_string(begin) + ", " +
+         std::to_string(end) + ")";
 }
 
 }  // namespace
 
-ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name, const ObjectVersion* known,
-                       Chunk& chunk, std::uint64_t begin)
+ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
+                       const ObjectVersion* known, Chunk& chunk, std::uint64_t begin)
     : context_(context),
       owner_(owner),
       name_(name),
@@ -35,7 +36,8 @@ Status ChunkFetch::prepare(bool* ready) {
   attempt_begin_ = begin_ + chunk_.writer_filled();
   const ByteRange range{attempt_begin_, begin_ + chunk_.length()};
   Result<SignedRequest> built = context_.builder.build(
-      get_range_request(name_.bucket, name_.key, range, known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
+      get_range_request(name_.bucket, name_.key, range,
+                        known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
   if (!built.is_ok()) return ledger_.describe(built.status());
   request_ = std::move(built).value();
   ledger_.begin(request_.credentials_generation);
@@ -50,7 +52,8 @@ Status ChunkFetch::prepare(bool* ready) {
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
   if (!head.is_success()) return true;  // the body tells why
-  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + chunk_.length()}, known_);
+  CheckedReply checked =
+      check_range_reply(head, {attempt_begin_, begin_ + chunk_.length()}, known_);
   if (checked.failure.has_value()) {
     failure_ = std::move(checked.failure);
     return false;
@@ -77,8 +80,10 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
   }
   if (size > chunk_.writer_room()) {
     // With every byte of the range there, nothing is left that another attempt could ask for.
-    const RetryClass retry = chunk_.writer_room() == 0 ? RetryClass::kNever : RetryClass::kTransient;
-    failure_ = Failure{Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
+    const RetryClass retry =
+        chunk_.writer_room() == 0 ? RetryClass::kNever : RetryClass::kTransient;
+    failure_ = Failure{
+        Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
     return false;
   }
   chunk_.append(data, size, context_.verify_crc64);
@@ -86,8 +91,10 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
 }
 
 void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
-  audit_exchange("GET", name_.uri(), std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
-                 chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
+  audit_exchange(
+      "GET", name_.uri(),
+      std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
+      chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
     return;
@@ -102,19 +109,23 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
     owner_.on_finished(*this, Status::ok());
     return;
   }
-  if (outcome.error != TransportError::kNone) {
+  // An error whose document was cut off is still that error.
+  const bool is_error_reply = head_.status != 0 && !head_.is_success();
+  if (outcome.error != TransportError::kNone && !is_error_reply) {
     settle(ledger_.on_transport_error(outcome));
     return;
   }
   if (head_good_) {
-    settle(ledger_.on_failure({Status(StatusCode::kConnect, "the reply ended " + std::to_string(chunk_.writer_room()) +
-                                                                " bytes before the end of its range"),
-                               RetryClass::kTransient,
-                               {}}));
+    settle(ledger_.on_failure(
+        {Status(StatusCode::kConnect, "the reply ended " + std::to_string(chunk_.writer_room()) +
+                                          " bytes before the end of its range"),
+         RetryClass::kTransient,
+         {}}));
     return;
   }
   range_refused_ = head_.status == 416 && known_ == nullptr;
-  settle(ledger_.on_failure(classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_)));
+  settle(ledger_.on_failure(
+      classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_)));
 }
 
 void ChunkFetch::settle(const AttemptLedger::Verdict& verdict) {

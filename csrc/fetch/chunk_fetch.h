@@ -1,5 +1,5 @@
-// ChunkFetch: one chunk from its first attempt to its end. Fills the chunk as bytes arrive, checks each reply, resumes
-// behind the last byte after a failure, and tells its owner the outcome.
+// ChunkFetch: one chunk from its first attempt to its end. Fills the chunk as bytes arrive, checks
+// each reply, resumes behind the last byte after a failure, and tells its owner the outcome.
 #pragma once
 
 #include <atomic>
@@ -18,33 +18,39 @@ namespace ossmc {
 
 class ChunkFetch;
 
-// Implemented by the prefetch floor. All calls come from the I/O thread that runs the fetch, without any lock held.
+// Implemented by the prefetch floor. All calls come from the I/O thread that runs the fetch,
+// without any lock held.
 class ChunkFetchOwner {
  public:
   virtual ~ChunkFetchOwner() = default;
-  // Only for a fetch that was started without a known version: the first good reply's head. The owner may shrink the chunk
-  // (its length becomes that of the reply's range). An error ends the fetch with it.
+  // Only for a fetch that was started without a known version: the first good reply's head. The
+  // owner may shrink the chunk (its length becomes that of the reply's range). An error ends the
+  // fetch with it.
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
-  // The end; the owner destroys the fetch. The chunk is still kFilling: the owner calls finish() or fail().
+  // The end; the owner destroys the fetch. The chunk is still kFilling: the owner calls finish() or
+  // fail().
   virtual void on_finished(ChunkFetch& fetch, const Status& status) = 0;
 };
 
-// Owned by its owner; used by one I/O thread at a time, save cancel(). The chunk is kFilling for the fetch's whole life.
+// Owned by its owner; used by one I/O thread at a time, save cancel(). The chunk is kFilling for
+// the fetch's whole life.
 class ChunkFetch final : public Exchange {
  public:
-  // `known`: the version that was learnt when the object was opened; null for the first request of an object, which then
-  // asks for [begin, begin + chunk's length) and takes what there is. `name`, `known`, `chunk` outlive the fetch.
-  ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name, const ObjectVersion* known, Chunk& chunk,
-             std::uint64_t begin);
+  // `known`: the version that was learnt when the object was opened; null for the first request of
+  // an object, which then asks for [begin, begin + chunk's length) and takes what there is. `name`,
+  // `known`, `chunk` outlive the fetch.
+  ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
+             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin);
 
-  // Before each hand-out to an I/O thread: signs. kOk with *ready false: credentials are still being asked for, look again
-  // later. An error: cannot be started; on_finished was not called.
+  // Before each hand-out to an I/O thread: signs. kOk with *ready false: credentials are still
+  // being asked for, look again later. An error: cannot be started; on_finished was not called.
   Status prepare(bool* ready);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
-  // The first request was answered 416: the object is empty, or the store does not do ranges; ask with HEAD.
+  // The first request was answered 416: the object is empty, or the store does not do ranges; ask
+  // with HEAD.
   bool was_range_refused() const { return range_refused_; }
   Chunk& chunk() const { return chunk_; }
   std::uint64_t begin() const { return begin_; }

@@ -1,5 +1,5 @@
-// FetchContext: what every request of one connector shares. Plain references, set once by the engine, which owns them all
-// and outlives every request.
+// FetchContext: what every request of one connector shares. Plain references, set once by the
+// engine, which owns them all and outlives every request.
 #pragma once
 
 #include "base/clock.h"
@@ -9,6 +9,10 @@
 #include "fetch/retry.h"
 
 namespace ossmc {
+
+// How soon to look again while the credentials provider has not answered; where nothing was held
+// before, its answer wakes the I/O threads anyway.
+inline constexpr Duration kCredentialsPoll = std::chrono::milliseconds(20);
 
 struct FetchContext {
   const Clock& clock;

@@ -4,8 +4,12 @@
 
 namespace ossmc {
 
-RequestBuilder::RequestBuilder(RequestBuilderOptions options, CredentialsCache& credentials, const Clock& clock)
-    : options_(std::move(options)), credentials_(credentials), clock_(clock), signer_(options_.signing) {}
+RequestBuilder::RequestBuilder(RequestBuilderOptions options, CredentialsCache& credentials,
+                               const Clock& clock)
+    : options_(std::move(options)),
+      credentials_(credentials),
+      clock_(clock),
+      signer_(options_.signing) {}
 
 bool RequestBuilder::credentials_settled() const {
   const CredentialsCache::Pull pull = credentials_.get();

@@ -1,5 +1,5 @@
-// RequestBuilder: from the store's words to a signed HTTP request, late: at the moment the exchange starts, so that date
-// and credentials are fresh on every attempt.
+// RequestBuilder: from the store's words to a signed HTTP request, late: at the moment the exchange
+// starts, so that date and credentials are fresh on every attempt.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ class RequestBuilder {
 
   // Credentials are there, or will never come (build() then says why). False: asked for, come back.
   bool credentials_settled() const;
-  // kCredentials: none usable. Null credentials cannot happen after credentials_settled() was true, save by a race that is
-  // reported as kCredentials too.
+  // kCredentials: none usable. Null credentials cannot happen after credentials_settled() was true,
+  // save by a race that is reported as kCredentials too.
   Result<SignedRequest> build(StoreRequest request) const;
 
   // The server's clock differs from ours (learnt from a clock-skew reply).
@@ -49,7 +49,8 @@ class RequestBuilder {
   CredentialsCache& credentials_;
   const Clock& clock_;
   const Signer signer_;
-  std::atomic<double> offset_seconds_{0.0};  // server minus local; relaxed: any recent value will do
+  std::atomic<double> offset_seconds_{
+      0.0};  // server minus local; relaxed: any recent value will do
 };
 
 }  // namespace ossmc

@@ -14,6 +14,9 @@ CheckedReply refuse(StatusCode code, RetryClass retry, std::string text, const R
   detail.http_status = head.status;
   detail.request_id = head.request_id;
   detail.ec = head.ec;
+  text += " (HTTP " + std::to_string(head.status);
+  if (!head.request_id.empty()) text += ", request id " + printable(head.request_id, 80);
+  text += ")";
   CheckedReply reply;
   reply.failure = Failure{Status(code, std::move(text), std::move(detail)), retry, {}};
   return reply;
@@ -27,7 +30,8 @@ ObjectVersion version_of(const ResponseHead& head, std::uint64_t size) {
   ObjectVersion version;
   version.size = size;
   version.etag = head.etag;
-  // The CRC of a symlink's reply is the link's, not the target's ("SymLink" in OSS's PutSymlink reference).
+  // The CRC of a symlink's reply is the link's, not the target's ("SymLink" in OSS's PutSymlink
+  // reference).
   if (head.object_type != "Symlink") version.crc64 = head.crc64;
   version.last_modified = head.last_modified;
   version.storage_class = head.storage_class;
@@ -36,22 +40,28 @@ ObjectVersion version_of(const ResponseHead& head, std::uint64_t size) {
 
 }  // namespace
 
-CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked, const ObjectVersion* known) {
+CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
+                               const ObjectVersion* known) {
   ByteRange range;
   std::uint64_t total = 0;
   if (head.status == 206) {
     if (!head.content_range.has_value()) {
       return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                    head.bad_content_range ? "206 with a Content-Range that cannot be read" : "206 without a Content-Range", head);
+                    head.bad_content_range ? "206 with a Content-Range that cannot be read"
+                                           : "206 without a Content-Range",
+                    head);
     }
     range = head.content_range->range;
     total = head.content_range->total;
   } else {
-    // A store that ignores ranges sends the whole object. That is right only where the whole object was wanted.
+    // A store that ignores ranges sends the whole object. That is right only where the whole object
+    // was wanted.
     if (!head.content_length.has_value() || asked.begin != 0 || *head.content_length > asked.end ||
         (known != nullptr && known->size != *head.content_length && known->size != 0)) {
       return refuse(StatusCode::kProtocol, RetryClass::kNever,
-                    "200 with " + (head.content_length ? std::to_string(*head.content_length) + " bytes" : std::string("no length")) +
+                    "200 with " +
+                        (head.content_length ? std::to_string(*head.content_length) + " bytes"
+                                             : std::string("no length")) +
                         " where the range " + range_text(asked) + " was asked for",
                     head);
     }
@@ -59,29 +69,36 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked, const 
     range = {0, total};
   }
   if (total > kMaxObjectBytes) {
-    return refuse(StatusCode::kProtocol, RetryClass::kNever, "an object of " + std::to_string(total) + " bytes is not possible", head);
+    return refuse(StatusCode::kProtocol, RetryClass::kNever,
+                  "an object of " + std::to_string(total) + " bytes is not possible", head);
   }
   if (known != nullptr) {
     // The identity is looked at first: a changed object explains a changed total.
     if (!known->etag.empty() && head.etag != known->etag) {
       return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object was overwritten while it was read: ETag was \"" + printable(known->etag, 80) + "\", is \"" +
-                        printable(head.etag, 80) + "\"",
+                    "the object was overwritten while it was read: ETag was \"" +
+                        printable(known->etag, 80) + "\", is \"" + printable(head.etag, 80) + "\"",
                     head);
     }
     if (total != known->size) {
       return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object's size changed while it was read from " + std::to_string(known->size) + " to " + std::to_string(total), head);
+                    "the object's size changed while it was read from " +
+                        std::to_string(known->size) + " to " + std::to_string(total),
+                    head);
     }
   }
   const ByteRange wanted{asked.begin, std::min(asked.end, total)};
   if (!(range == wanted)) {
     return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                  "asked for bytes " + range_text(wanted) + ", the reply's Content-Range says " + range_text(range), head);
+                  "asked for bytes " + range_text(wanted) + ", the reply's Content-Range says " +
+                      range_text(range),
+                  head);
   }
   if (head.content_length.has_value() && *head.content_length != range.size()) {
     return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                  "Content-Length " + std::to_string(*head.content_length) + " does not fit Content-Range " + range_text(range), head);
+                  "Content-Length " + std::to_string(*head.content_length) +
+                      " does not fit Content-Range " + range_text(range),
+                  head);
   }
   CheckedReply reply;
   reply.range = range;
@@ -91,7 +108,8 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked, const 
 
 CheckedReply check_head_reply(const ResponseHead& head) {
   if (!head.content_length.has_value() || *head.content_length > kMaxObjectBytes) {
-    return refuse(StatusCode::kProtocol, RetryClass::kTransient, "HEAD reply without a usable Content-Length", head);
+    return refuse(StatusCode::kProtocol, RetryClass::kTransient,
+                  "HEAD reply without a usable Content-Length", head);
   }
   CheckedReply reply;
   reply.range = {0, *head.content_length};

@@ -1,5 +1,6 @@
-// Response check: may the bytes of this reply be used for that range of that object? libcurl reports success for a 200
-// to a ranged GET, for another Content-Range and for a short one; so nothing is believed that was not checked here.
+// Response check: may the bytes of this reply be used for that range of that object? libcurl
+// reports success for a 200 to a ranged GET, for another Content-Range and for a short one; so
+// nothing is believed that was not checked here.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,10 @@ struct CheckedReply {
   ObjectVersion version;           // as this reply tells it
 };
 
-// `asked` is the range of the request, whose end may pass the object's end only when `known` is null (the first request of
-// an object). REQUIRES: head.is_success().
-CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked, const ObjectVersion* known);
+// `asked` is the range of the request, whose end may pass the object's end only when `known` is
+// null (the first request of an object). REQUIRES: head.is_success().
+CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
+                               const ObjectVersion* known);
 
 // For a HEAD. REQUIRES: head.status == 200.
 CheckedReply check_head_reply(const ResponseHead& head);

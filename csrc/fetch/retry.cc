@@ -5,10 +5,12 @@
 namespace ossmc {
 
 Duration backoff(const RetryOptions& options, RetryClass retry_class, int retry, Random& random) {
-  const Duration base = retry_class == RetryClass::kThrottled ? options.throttled_base : options.base;
+  const Duration base =
+      retry_class == RetryClass::kThrottled ? options.throttled_base : options.base;
   const int doublings = std::clamp(retry - 1, 0, 30);
-  const double ceiling = std::min(static_cast<double>(options.cap.count()),
-                                  static_cast<double>(base.count()) * static_cast<double>(1LL << doublings));
+  const double ceiling =
+      std::min(static_cast<double>(options.cap.count()),
+               static_cast<double>(base.count()) * static_cast<double>(1LL << doublings));
   return Duration(static_cast<Duration::rep>(ceiling * random.uniform()));
 }
 
@@ -16,7 +18,8 @@ bool RetryQuota::try_spend(RetryClass retry_class) {
   const int cost = retry_class == RetryClass::kThrottled ? kThrottledCost : kTransientCost;
   int tokens = tokens_.load(std::memory_order_relaxed);
   while (tokens >= cost) {
-    if (tokens_.compare_exchange_weak(tokens, tokens - cost, std::memory_order_relaxed)) return true;
+    if (tokens_.compare_exchange_weak(tokens, tokens - cost, std::memory_order_relaxed))
+      return true;
   }
   return false;
 }

@@ -6,8 +6,9 @@
 
 namespace ossmc {
 
-SmallRequest::SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation, StoreRequest request,
-                           std::string what, std::string uri, std::size_t max_body_bytes)
+SmallRequest::SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation,
+                           StoreRequest request, std::string what, std::string uri,
+                           std::size_t max_body_bytes)
     : context_(context),
       owner_(owner),
       operation_(operation),
@@ -51,15 +52,18 @@ bool SmallRequest::on_body(const std::byte* data, std::size_t size) noexcept {
 
 void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
   const std::shared_ptr<SmallRequest> self = std::exchange(self_, nullptr);
-  audit_exchange(operation_ == Operation::kList ? "LIST" : method_name(store_request_.method), uri_, "", head_, body_.size(),
-                 ledger_.attempts(), outcome);
+  audit_exchange(operation_ == Operation::kList ? "LIST" : method_name(store_request_.method), uri_,
+                 "", head_, body_.size(), ledger_.attempts(), outcome);
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
   } else if (too_long_) {
-    settle(ledger_.on_failure({Status(StatusCode::kProtocol, "the reply is longer than " + std::to_string(max_body_bytes_) + " bytes"),
-                               RetryClass::kNever,
-                               {}}));
-  } else if (outcome.error != TransportError::kNone) {
+    settle(ledger_.on_failure(
+        {Status(StatusCode::kProtocol,
+                "the reply is longer than " + std::to_string(max_body_bytes_) + " bytes"),
+         RetryClass::kNever,
+         {}}));
+  } else if (outcome.error != TransportError::kNone && (!head_seen_ || head_.is_success())) {
+    // An error whose document was cut off is still that error, below.
     settle(ledger_.on_transport_error(outcome));
   } else if (head_seen_ && head_.status == 200) {
     ledger_.on_success();

@@ -1,4 +1,5 @@
-// SmallRequest: a request whose whole reply is small (HEAD, a page of a listing), from its first attempt to its end.
+// SmallRequest: a request whose whole reply is small (HEAD, a page of a listing), from its first
+// attempt to its end.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ namespace ossmc {
 
 class SmallRequest;
 
-// Whoever runs small requests. Calls come from the I/O thread that runs the request, without any lock held.
+// Whoever runs small requests. Calls come from the I/O thread that runs the request, without any
+// lock held.
 class SmallRequestOwner {
  public:
   virtual ~SmallRequestOwner() = default;
@@ -27,8 +29,8 @@ class SmallRequestOwner {
 class SmallRequest final : public Exchange, public std::enable_shared_from_this<SmallRequest> {
  public:
   // `what` opens every error text: "HEAD oss://b/k".
-  SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation, StoreRequest request, std::string what,
-               std::string uri, std::size_t max_body_bytes);
+  SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation,
+               StoreRequest request, std::string what, std::string uri, std::size_t max_body_bytes);
 
   // As ChunkFetch::prepare.
   Status prepare(bool* ready);

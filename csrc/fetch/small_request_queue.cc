@@ -6,26 +6,26 @@
 
 namespace ossmc {
 
-namespace {
-// How soon to look again while the credentials provider has not answered; its answer wakes the threads anyway.
-constexpr Duration kCredentialsPoll = std::chrono::milliseconds(20);
-}  // namespace
-
 Status PendingReply::wait(Interrupt& interrupt, const Clock& clock, Duration limit) {
   const TimePoint deadline = clock.now() + limit;
   while (done_.load(std::memory_order_acquire) == 0) {
     if (interrupt.pending()) {
-      request_->cancel();
+      cancel();
       return Status(StatusCode::kInterrupted, "interrupted");
     }
     const TimePoint now = clock.now();
     if (now >= deadline) {
-      request_->cancel();
+      cancel();
       return Status(StatusCode::kTransferTimeout, "no reply within timeout.readSeconds");
     }
     futex_wait(done_, 0, std::min<Duration>(kWaitSlice, deadline - now));
   }
   return status_;
+}
+
+void PendingReply::cancel() {
+  request_->cancel();
+  transport_.wake();  // so that the exchange is aborted now, not when something else happens
 }
 
 void PendingReply::complete(const Status& status) {
@@ -34,11 +34,12 @@ void PendingReply::complete(const Status& status) {
   futex_wake_all(done_);
 }
 
-std::shared_ptr<PendingReply> SmallRequestQueue::submit(Operation operation, StoreRequest request, std::string what,
-                                                        std::string uri, std::size_t max_body_bytes) {
-  auto small = std::make_shared<SmallRequest>(context_, *this, operation, std::move(request), std::move(what), std::move(uri),
-                                              max_body_bytes);
-  auto pending = std::make_shared<PendingReply>(small);
+std::shared_ptr<PendingReply> SmallRequestQueue::submit(Operation operation, StoreRequest request,
+                                                        std::string what, std::string uri,
+                                                        std::size_t max_body_bytes) {
+  auto small = std::make_shared<SmallRequest>(context_, *this, operation, std::move(request),
+                                              std::move(what), std::move(uri), max_body_bytes);
+  auto pending = std::make_shared<PendingReply>(small, *transport_);
   bool refused = false;
   {
     MutexLock lock(mutex_);
@@ -68,7 +69,8 @@ void SmallRequestQueue::close() {
     }
     pending_.clear();
   }
-  for (const auto& pending : dropped) pending->complete(Status(StatusCode::kClosed, "the connector was closed"));
+  for (const auto& pending : dropped)
+    pending->complete(Status(StatusCode::kClosed, "the connector was closed"));
   if (transport_ != nullptr) transport_->wake();
 }
 

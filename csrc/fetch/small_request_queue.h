@@ -1,6 +1,7 @@
 // SmallRequestQueue: small requests in first-come order, each with a caller that waits for it.
 //
-// It is the work source of the listing threads, and a part of the scheduler's most urgent class for HEAD requests.
+// It is the work source of the listing threads, and a part of the scheduler's most urgent class for
+// HEAD requests.
 #pragma once
 
 #include <deque>
@@ -18,10 +19,11 @@ namespace ossmc {
 // A small request in progress, as its caller sees it. Thread-safe.
 class PendingReply {
  public:
-  explicit PendingReply(std::shared_ptr<SmallRequest> request) : request_(std::move(request)) {}
+  PendingReply(std::shared_ptr<SmallRequest> request, Transport& transport)
+      : request_(std::move(request)), transport_(transport) {}
 
-  // Blocks until the reply, the connector's close, an interrupt or `limit` (kTransferTimeout). kOk: head() and body() may
-  // be used. Any other outcome cancels the request.
+  // Blocks until the reply, the connector's close, an interrupt or `limit` (kTransferTimeout). kOk:
+  // head() and body() may be used. Any other outcome cancels the request.
   Status wait(Interrupt& interrupt, const Clock& clock, Duration limit);
   bool is_done() const { return done_.load(std::memory_order_acquire) != 0; }
   const ResponseHead& head() const { return request_->head(); }
@@ -31,7 +33,10 @@ class PendingReply {
   friend class SmallRequestQueue;
   void complete(const Status& status);
 
+  void cancel();
+
   const std::shared_ptr<SmallRequest> request_;
+  Transport& transport_;  // outlives every wait()
   std::atomic<std::uint32_t> done_{0};
   Status status_;  // written before done_ is set (release), read after it was seen (acquire)
 };
@@ -40,13 +45,14 @@ class PendingReply {
 class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
  public:
   // `slots_per_thread`: exchanges in progress in one I/O thread.
-  SmallRequestQueue(FetchContext& context, int slots_per_thread) : context_(context), slots_per_thread_(slots_per_thread) {}
+  SmallRequestQueue(FetchContext& context, int slots_per_thread)
+      : context_(context), slots_per_thread_(slots_per_thread) {}
 
   // The I/O threads to wake for new work. Before the first submit().
   void set_transport(Transport* transport) { transport_ = transport; }
 
-  std::shared_ptr<PendingReply> submit(Operation operation, StoreRequest request, std::string what, std::string uri,
-                                       std::size_t max_body_bytes);
+  std::shared_ptr<PendingReply> submit(Operation operation, StoreRequest request, std::string what,
+                                       std::string uri, std::size_t max_body_bytes);
   // All that waits and all that comes later fails with kClosed; what is in progress is cancelled.
   void close();
   bool has_due(TimePoint now);
@@ -64,7 +70,8 @@ class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
   Mutex mutex_;
   bool closed_ OSSMC_GUARDED_BY(mutex_) = false;
   std::multimap<TimePoint, std::shared_ptr<SmallRequest>> queued_ OSSMC_GUARDED_BY(mutex_);
-  std::unordered_map<SmallRequest*, std::shared_ptr<PendingReply>> pending_ OSSMC_GUARDED_BY(mutex_);
+  std::unordered_map<SmallRequest*, std::shared_ptr<PendingReply>> pending_
+      OSSMC_GUARDED_BY(mutex_);
 };
 
 }  // namespace ossmc

@@ -9,7 +9,8 @@
 namespace ossmc {
 
 namespace {
-// A table slot is about 200 bytes: 16 Mi chunks are 3 GiB of table, 128 TiB of object in chunks of 8 MiB.
+// A table slot is about 200 bytes: 16 Mi chunks are 3 GiB of table, 128 TiB of object in chunks of
+// 8 MiB.
 constexpr std::uint64_t kMaxChunks = 1ULL << 24;
 }  // namespace
 
@@ -21,7 +22,8 @@ void ObjectStream::wait_while_opening(Duration limit) const {
 }
 
 std::uint32_t ObjectStream::chunk_length(std::uint64_t index) const {
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk_bytes_, version_.size - chunk_begin(index)));
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(chunk_bytes_, version_.size - chunk_begin(index)));
 }
 
 void ObjectStream::wait_for_verdict(Duration limit) const {
@@ -29,21 +31,26 @@ void ObjectStream::wait_for_verdict(Duration limit) const {
 }
 
 Status ObjectStream::become_open(ObjectVersion version, bool verify_crc64) {
-  const std::uint64_t count = version.size / chunk_bytes_ + (version.size % chunk_bytes_ != 0 ? 1 : 0);
+  const std::uint64_t count =
+      version.size / chunk_bytes_ + (version.size % chunk_bytes_ != 0 ? 1 : 0);
   if (count > kMaxChunks) {
-    return Status(StatusCode::kProtocol, "the object of " + std::to_string(version.size) + " bytes has " + std::to_string(count) +
+    return Status(StatusCode::kProtocol, "the object of " + std::to_string(version.size) +
+                                             " bytes has " + std::to_string(count) +
                                              " chunks; set a larger prefetch.chunkBytes");
   }
   if (count > 1) {
     rest_.reset(new (std::nothrow) ChunkSlot[count - 1]);
-    if (rest_ == nullptr) return Status(StatusCode::kMemoryBudget, "no memory for the table of " + std::to_string(count) + " chunks");
+    if (rest_ == nullptr)
+      return Status(StatusCode::kMemoryBudget,
+                    "no memory for the table of " + std::to_string(count) + " chunks");
   }
   const bool checks = verify_crc64 && version.crc64.has_value() && count > 0;
   version_ = std::move(version);
   chunk_count_ = count;
   crc_missing_ = count;
   not_handed_out_.store(count, std::memory_order_relaxed);
-  verdict_.store(static_cast<std::uint32_t>(checks ? Verdict::kPending : Verdict::kNothingToCheck), std::memory_order_relaxed);
+  verdict_.store(static_cast<std::uint32_t>(checks ? Verdict::kPending : Verdict::kNothingToCheck),
+                 std::memory_order_relaxed);
   set_state(StreamState::kOpen);
   return Status::ok();
 }
@@ -57,12 +64,15 @@ void ObjectStream::become_failed(Status failure) {
 
 void ObjectStream::become_closed() { set_state(StreamState::kClosed); }
 
-bool ObjectStream::note_crc_known() { return --crc_missing_ == 0 && verdict() == Verdict::kPending; }
+bool ObjectStream::note_crc_known() {
+  return --crc_missing_ == 0 && verdict() == Verdict::kPending;
+}
 
 void ObjectStream::pass_verdict() {
   // Every chunk was fetched, so no slot's crc changes any more.
   std::uint64_t crc = 0;
-  for (std::uint64_t i = 0; i < chunk_count_; ++i) crc = crc64_combine(crc, slot(i).crc, chunk_length(i));
+  for (std::uint64_t i = 0; i < chunk_count_; ++i)
+    crc = crc64_combine(crc, slot(i).crc, chunk_length(i));
   const Verdict verdict = crc == *version_.crc64 ? Verdict::kGood : Verdict::kBad;
   verdict_.store(static_cast<std::uint32_t>(verdict), std::memory_order_release);
   wake_verdict_waiters();

@@ -1,4 +1,5 @@
-// ObjectStream: one open object: its version, its table of chunks, and what has been verified and handed out of it.
+// ObjectStream: one open object: its version, its table of chunks, and what has been verified and
+// handed out of it.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace ossmc {
 
 enum class StreamState : std::uint32_t {
   kOpening,    // the first request is under way
-  kNeedsHead,  // it could not tell the version (no memory for a chunk, or an empty object): whoever opens asks with HEAD
+  kNeedsHead,  // it could not tell the version (no memory for a chunk, or an empty object): whoever
+               // opens asks with HEAD
   kOpen,       // version and chunk table are there, for good
   kFailed,     // opening failed
   kClosed,
@@ -33,7 +35,8 @@ struct ChunkSlot {
   Work work = Work::kNone;
   bool fetched_before = false;  // crc below is known
   bool in_region = false;       // its bytes lie, or will lie, in the object's region
-  std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays until they have its bytes
+  std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays
+                                // until they have its bytes
   std::uint64_t crc = 0;
   Status failure;  // of the last fetch, while the chunk is kFailed or failed and was cleared
   std::unique_ptr<ChunkFetch> fetch;  // while kInFlight
@@ -42,15 +45,19 @@ struct ChunkSlot {
 // Shared by its reader and the scheduler. Thread-safe as said at each group.
 class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
  public:
-  // `sequence`: place in the order of open, unique. Chunks are `chunk_bytes` long, the last one maybe shorter.
+  // `sequence`: place in the order of open, unique. Chunks are `chunk_bytes` long, the last one
+  // maybe shorter.
   ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes);
 
   const ObjectName& name() const { return name_; }
   std::uint64_t sequence() const { return sequence_; }
   std::uint32_t chunk_bytes() const { return chunk_bytes_; }
 
-  // Any thread. The acquire load makes version() and slot() readable once kOpen was seen (also after a later kClosed).
-  StreamState state() const { return static_cast<StreamState>(state_.load(std::memory_order_acquire)); }
+  // Any thread. The acquire load makes version() and slot() readable once kOpen was seen (also
+  // after a later kClosed).
+  StreamState state() const {
+    return static_cast<StreamState>(state_.load(std::memory_order_acquire));
+  }
   bool is_closed() const { return state() == StreamState::kClosed; }
   void wait_while_opening(Duration limit) const;
   const Status& failure() const { return failure_; }  // REQUIRES: kFailed was seen
@@ -68,9 +75,12 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   Verdict verdict() const { return static_cast<Verdict>(verdict_.load(std::memory_order_acquire)); }
   void wait_for_verdict(Duration limit) const;
   // A reader handed out the last missing byte of a chunk. True: of the object too.
-  bool note_chunk_handed_out() { return not_handed_out_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+  bool note_chunk_handed_out() {
+    return not_handed_out_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
 
-  // Wakes those who wait for the state to change. Not under the scheduler's mutex: it is a system call.
+  // Wakes those who wait for the state to change. Not under the scheduler's mutex: it is a system
+  // call.
   void wake_openers() const { futex_wake_all(state_); }
   void wake_verdict_waiters() const { futex_wake_all(verdict_); }
 
@@ -80,16 +90,17 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   void become_needs_head();
   void become_failed(Status failure);
   void become_closed();
-  // A chunk's CRC became known for the first time. True: the last one, call pass_verdict() (outside the mutex).
+  // A chunk's CRC became known for the first time. True: the last one, call pass_verdict() (outside
+  // the mutex).
   bool note_crc_known();
   void pass_verdict();
 
   // What the scheduler plans for this object; guarded by its mutex.
   struct Plan {
-    std::uint64_t sweep_next = 0;   // next chunk of the sweep in open order
-    bool reading = false;           // a reader moves through it: [ahead_next, ...) is read ahead
-    std::uint64_t cursor = 0;       // chunk that the reader was last in
-    std::uint64_t ahead_next = 0;   // next chunk to look at for read-ahead
+    std::uint64_t sweep_next = 0;  // next chunk of the sweep in open order
+    bool reading = false;          // a reader moves through it: [ahead_next, ...) is read ahead
+    std::uint64_t cursor = 0;      // chunk that the reader was last in
+    std::uint64_t ahead_next = 0;  // next chunk to look at for read-ahead
     bool range_was_refused = false;
     std::shared_ptr<ViewRegion> region;  // chunks live here once somebody asked for a view
   };

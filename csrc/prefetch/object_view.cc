@@ -4,15 +4,18 @@ namespace ossmc {
 
 namespace {
 
-// Waits for memory until it is this view's turn and there is enough; on success its chunks are claimed.
-Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr<ViewRegion>& fresh, Interrupt& interrupt) {
+// Waits for memory until it is this view's turn and there is enough; on success its chunks are
+// claimed.
+Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr<ViewRegion>& fresh,
+               Interrupt& interrupt) {
   const std::uint64_t turn = scheduler.take_view_turn();
   while (true) {
     const std::uint32_t epoch = scheduler.memory_epoch().load(std::memory_order_acquire);
     bool granted = false;
     Status status = scheduler.try_reserve_view(stream, turn, fresh, &granted);
     if (status.is_ok() && granted) return status;
-    if (status.is_ok() && interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
+    if (status.is_ok() && interrupt.pending())
+      status = Status(StatusCode::kInterrupted, "interrupted");
     if (!status.is_ok()) {
       scheduler.give_up_view_turn(turn);
       return status;
@@ -21,18 +24,24 @@ Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr
   }
 }
 
-Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options, Interrupt& interrupt) {
+Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
+            Interrupt& interrupt) {
   for (std::uint64_t index = 0; index < stream.chunk_count(); ++index) {
     scheduler.claim(stream, index);
-    Status status = wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+    Status status =
+        wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
     while (status.is_ok() && !scheduler.move_into_region(stream, index)) {
-      // Just now another reader copies from it, or its last byte is there but its fetch has not ended.
+      // Just now another reader copies from it, or its last byte is there but its fetch has not
+      // ended.
       if (stream.is_closed()) status = Status(StatusCode::kClosed, "I/O operation on closed file.");
       if (interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
-      futex_wait(scheduler.memory_epoch(), scheduler.memory_epoch().load(std::memory_order_acquire), std::chrono::milliseconds(1));
+      futex_wait(scheduler.memory_epoch(), scheduler.memory_epoch().load(std::memory_order_acquire),
+                 std::chrono::milliseconds(1));
     }
     // Another view's thread may be the one that moves it.
-    if (status.is_ok()) status = wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+    if (status.is_ok())
+      status =
+          wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
     scheduler.release_claim(stream, index);
     if (!status.is_ok()) return status;
     Chunk& chunk = stream.slot(index).chunk;
@@ -43,8 +52,8 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
 
 }  // namespace
 
-Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
-                                                Interrupt& interrupt) {
+Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStream& stream,
+                                                const ReadOptions& options, Interrupt& interrupt) {
   Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
   if (!fresh.is_ok()) return fresh;
   Status status = reserve(scheduler, stream, *fresh, interrupt);

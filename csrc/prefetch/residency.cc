@@ -47,7 +47,8 @@ bool Residency::evict_consumed(FreedMemory* freed) {
   return false;
 }
 
-bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream, std::uint64_t* index) {
+bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
+                             std::uint64_t* index) {
   for (auto it = unread_.rbegin(); it != unread_.rend(); ++it) {
     ObjectStream* const candidate = it->second;
     const std::uint64_t candidate_index = it->first.second;

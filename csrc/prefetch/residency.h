@@ -15,14 +15,15 @@
 
 namespace ossmc {
 
-// Memory that left its chunk under the scheduler's mutex and is given back after the mutex was released: unmapping is a
-// system call, and locks are leaves.
+// Memory that left its chunk under the scheduler's mutex and is given back after the mutex was
+// released: unmapping is a system call, and locks are leaves.
 struct FreedMemory {
   std::vector<Block> blocks;
   std::vector<std::shared_ptr<ViewRegion>> regions;
 };
 
-// Guarded by the scheduler's mutex, which owns it. Holds streams by plain pointer: a stream is removed before it goes.
+// Guarded by the scheduler's mutex, which owns it. Holds streams by plain pointer: a stream is
+// removed before it goes.
 class Residency {
  public:
   // Place of a chunk in the order of open: object, then chunk.
@@ -32,21 +33,25 @@ class Residency {
   void add(ObjectStream& stream, std::uint64_t index);
   // All of the chunk's bytes were handed out once: it goes before any other.
   void mark_consumed(ObjectStream& stream, std::uint64_t index);
-  // Takes every chunk of the stream out and its memory with it, save what is pinned. Returns how many were pinned.
+  // Takes every chunk of the stream out and its memory with it, save what is pinned. Returns how
+  // many were pinned.
   std::uint64_t remove_stream(ObjectStream& stream, FreedMemory* freed);
   void forget(ObjectStream& stream, std::uint64_t index);  // it was moved or cleared
 
-  // Each frees one chunk's memory, or nothing (false) when there is none of its kind that is neither pinned nor claimed.
-  // The one consumed longest ago.
+  // Each frees one chunk's memory, or nothing (false) when there is none of its kind that is
+  // neither pinned nor claimed. The one consumed longest ago.
   bool evict_consumed(FreedMemory* freed);
-  // The unread one furthest in the order of open, other than of `except`; tells which it was, for the sweep to come back.
-  bool evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream, std::uint64_t* index);
+  // The unread one furthest in the order of open, other than of `except`; tells which it was, for
+  // the sweep to come back.
+  bool evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
+                    std::uint64_t* index);
 
  private:
   bool take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed);
 
   std::map<Position, ObjectStream*> unread_;
-  std::map<std::uint64_t, std::pair<ObjectStream*, std::uint64_t>> consumed_;  // by time of consumption
+  std::map<std::uint64_t, std::pair<ObjectStream*, std::uint64_t>>
+      consumed_;  // by time of consumption
   std::map<Position, std::uint64_t> consumed_at_;
   std::uint64_t consumptions_ = 0;
 };

@@ -7,12 +7,6 @@ namespace ossmc {
 
 namespace {
 
-// Urgent work may have this many connections of an I/O thread more than ordinary work: a blocked reader does not wait for
-// a bulk transfer to end.
-constexpr int kUrgentExtraSlots = 8;
-// How soon to look again while the credentials provider has not answered; its answer wakes the threads anyway.
-constexpr Duration kCredentialsPoll = std::chrono::milliseconds(20);
-
 std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes) {
   const std::uint64_t reserve = std::max<std::uint64_t>(2ULL * chunk_bytes, budget_bytes / 16);
   return std::min(reserve, budget_bytes / 2);
@@ -20,7 +14,8 @@ std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes)
 
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options, FetchContext& context, std::shared_ptr<Budget> budget, std::shared_ptr<PagePool> pool)
+Scheduler::Scheduler(SchedulerOptions options, FetchContext& context,
+                     std::shared_ptr<Budget> budget, std::shared_ptr<PagePool> pool)
     : options_(options),
       context_(context),
       budget_(std::move(budget)),
@@ -39,7 +34,8 @@ std::shared_ptr<ObjectStream> Scheduler::open(ObjectName name) {
   StreamPtr stream;
   {
     MutexLock lock(mutex_);
-    stream = std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
+    stream =
+        std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
     if (closed_) {
       stream->become_closed();
       return stream;
@@ -51,11 +47,13 @@ std::shared_ptr<ObjectStream> Scheduler::open(ObjectName name) {
   return stream;
 }
 
-Result<std::shared_ptr<ObjectStream>> Scheduler::open_known(ObjectName name, const ObjectVersion& version) {
+Result<std::shared_ptr<ObjectStream>> Scheduler::open_known(ObjectName name,
+                                                            const ObjectVersion& version) {
   StreamPtr stream;
   {
     MutexLock lock(mutex_);
-    stream = std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
+    stream =
+        std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
     const Status status = stream->become_open(version, context_.verify_crc64);
     if (!status.is_ok()) return status;
     if (closed_) {
@@ -63,7 +61,8 @@ Result<std::shared_ptr<ObjectStream>> Scheduler::open_known(ObjectName name, con
       return stream;
     }
     streams_.emplace(stream->sequence(), stream);
-    // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of that, but not all.
+    // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
+    // that, but not all.
   }
   return stream;
 }
@@ -74,8 +73,10 @@ void Scheduler::complete_open(ObjectStream& stream, const Result<ObjectVersion>&
     if (stream.state() != StreamState::kNeedsHead) return;
     Status status = version.status();
     if (status.is_ok() && version->size > 0 && stream.plan.range_was_refused) {
-      status = Status(StatusCode::kProtocol, "GET " + stream.name().uri() + " was answered 416 (InvalidRange), but HEAD tells " +
-                                                 std::to_string(version->size) + " bytes");
+      status =
+          Status(StatusCode::kProtocol, "GET " + stream.name().uri() +
+                                            " was answered 416 (InvalidRange), but HEAD tells " +
+                                            std::to_string(version->size) + " bytes");
     }
     if (status.is_ok()) status = stream.become_open(*version, context_.verify_crc64);
     if (status.is_ok()) {
@@ -114,7 +115,8 @@ void Scheduler::close_all() {
   small_.close();
 }
 
-void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for) {
+void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
+                             std::vector<Chunk*>* waited_for) {
   const StreamPtr keep = stream.shared_from_this();
   stream.become_closed();
   streams_.erase(stream.sequence());
@@ -154,8 +156,9 @@ void Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
     ++slot.claims;
     if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return;
     ChunkPhase phase = slot.chunk.view().phase;
-      // A chunk that was pinned when it failed is cleared only now.
-    if (phase == ChunkPhase::kFailed && take_locked(stream, index, &freed)) phase = ChunkPhase::kAbsent;
+    // A chunk that was pinned when it failed is cleared only now.
+    if (phase == ChunkPhase::kFailed && take_locked(stream, index, &freed))
+      phase = ChunkPhase::kAbsent;
     if (phase == ChunkPhase::kAbsent) {
       slot.failure = Status::ok();
       queue_urgent_locked(stream, index);
@@ -191,7 +194,8 @@ bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
 Status Scheduler::failure_of(ObjectStream& stream, std::uint64_t index) {
   MutexLock lock(mutex_);
   const Status& failure = stream.slot(index).failure;
-  return failure.is_ok() ? Status(StatusCode::kInternal, "chunk without data and without a failure") : failure;
+  return failure.is_ok() ? Status(StatusCode::kInternal, "chunk without data and without a failure")
+                         : failure;
 }
 
 void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consumed) {
@@ -203,12 +207,14 @@ void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consum
     if (stream.is_closed()) return;
     ObjectStream::Plan& plan = stream.plan;
     const std::uint64_t window = window_chunks_locked();
-    if (!plan.reading || plan.ahead_next < index + 1 || plan.ahead_next > index + 1 + window) plan.ahead_next = index + 1;
+    if (!plan.reading || plan.ahead_next < index + 1 || plan.ahead_next > index + 1 + window)
+      plan.ahead_next = index + 1;
     plan.cursor = index;
     if (plan.ahead_next < stream.chunk_count()) {
       plan.reading = true;
       // The window moved on: there may be something to start in it.
-      look_again = reading_.emplace(stream.sequence(), &stream).second || plan.ahead_next < index + 1 + window;
+      look_again = reading_.emplace(stream.sequence(), &stream).second ||
+                   plan.ahead_next < index + 1 + window;
     }
     if (consumed) {
       residency_.mark_consumed(stream, index);
@@ -219,8 +225,10 @@ void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consum
   if (look_again) wake();
 }
 
-void Scheduler::retake_closed_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
-  if (stream.is_closed() && stream.slot(index).work != ChunkSlot::Work::kInFlight) take_locked(stream, index, freed);
+void Scheduler::retake_closed_locked(ObjectStream& stream, std::uint64_t index,
+                                     FreedMemory* freed) {
+  if (stream.is_closed() && stream.slot(index).work != ChunkSlot::Work::kInFlight)
+    take_locked(stream, index, freed);
 }
 
 bool Scheduler::take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
@@ -256,167 +264,6 @@ std::string_view Scheduler::limited_by() const {
 void Scheduler::bump_memory_epoch() {
   memory_epoch_.fetch_add(1, std::memory_order_release);
   futex_wake_all(memory_epoch_);
-}
-
-Exchange* Scheduler::next(int thread, int busy) noexcept {
-  if (Exchange* const small = small_.next(thread, busy)) return small;
-  while (true) {
-    {
-      MutexLock lock(mutex_);
-      if (!has_work_locked(context_.clock.now())) {
-        limit_.store(busy == 0 ? Limit::kIdle : Limit::kNetwork, std::memory_order_relaxed);
-        return nullptr;
-      }
-    }
-    const bool settled = context_.builder.credentials_settled();
-    Pick pick;
-    FreedMemory freed;
-    {
-      MutexLock lock(mutex_);
-      credentials_pending_ = !settled;
-      if (!settled || !pick_locked(busy, context_.clock.now(), &pick, &freed)) return nullptr;
-    }
-    freed = {};  // back to the pool first: the next chunk takes the same warm memory
-    if (Exchange* const exchange = start(pick)) return exchange;
-  }
-}
-
-TimePoint Scheduler::next_due() noexcept {
-  TimePoint due = small_.next_due();
-  MutexLock lock(mutex_);
-  if (!retries_.empty()) due = std::min(due, retries_.begin()->first);
-  if (credentials_pending_) due = std::min(due, context_.clock.now() + kCredentialsPoll);
-  return due;
-}
-
-Exchange* Scheduler::start(Pick& pick) {
-  ChunkFetch* fetch = pick.retry;
-  if (fetch == nullptr) {
-    ObjectStream& stream = *pick.stream;
-    ChunkSlot& slot = stream.slot(pick.index);
-    const bool is_open = stream.state() == StreamState::kOpen;
-    const std::uint32_t length = is_open ? stream.chunk_length(pick.index) : stream.chunk_bytes();
-    if (pick.region_data != nullptr) {
-      slot.chunk.begin_fill_at(pick.region_data, length);
-    } else {
-      Block block = pool_->take(length);
-      if (!block) {
-        MutexLock lock(mutex_);
-        slot.work = ChunkSlot::Work::kNone;
-        slot.failure = Status(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " + std::to_string(length) + " bytes");
-        if (!is_open) stream.become_failed(slot.failure);
-        slot.chunk.notify();
-        return nullptr;
-      }
-      slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), length);
-    }
-    auto made = std::make_unique<ChunkFetch>(context_, *this, stream.name(), is_open ? &stream.version() : nullptr, slot.chunk,
-                                             stream.chunk_begin(pick.index));
-    fetch = made.get();
-    MutexLock lock(mutex_);
-    slot.fetch = std::move(made);
-    if (slot.fetched_before) add(context_.counters.refetches);
-    jobs_.emplace(fetch, Job{pick.stream, pick.index, pick.region_data != nullptr, 0});
-    if (stream.is_closed()) fetch->cancel();
-  }
-  if (fetch->cancelled()) {
-    on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
-    return nullptr;
-  }
-  bool ready = false;
-  const Status status = fetch->prepare(&ready);
-  if (!status.is_ok()) {
-    on_finished(*fetch, status);
-    return nullptr;
-  }
-  if (!ready) {
-    on_retry(*fetch, context_.clock.now() + kCredentialsPoll);
-    return nullptr;
-  }
-  return fetch;
-}
-
-Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) {
-  const auto length = static_cast<std::uint32_t>(range.size());
-  if (length < fetch.chunk().length()) {
-    Block small;  // a small object shall not hold a large object's pages
-    if (length <= fetch.chunk().length() / 2) small = pool_->take(length);
-    fetch.chunk().shrink(std::move(small), length);
-  }
-  StreamPtr stream;
-  {
-    MutexLock lock(mutex_);
-    stream = jobs_.at(&fetch).stream;
-    if (stream->is_closed()) return Status(StatusCode::kClosed, "closed while it was opened");
-    const Status status = stream->become_open(version, context_.verify_crc64);
-    if (!status.is_ok()) return status;
-    start_sweep_locked(*stream, 1);
-  }
-  stream->wake_openers();
-  wake();
-  return Status::ok();
-}
-
-void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
-  MutexLock lock(mutex_);
-  retries_.emplace(due, &fetch);
-}
-
-void Scheduler::on_finished(ChunkFetch& fetch, const Status& outcome) {
-  FreedMemory freed;
-  std::unique_ptr<ChunkFetch> done;  // destroyed last: `fetch` and `outcome` may live in it
-  StreamPtr stream;
-  bool last_crc = false;
-  bool openers_wait = false;
-  {
-    Status status = outcome;
-    MutexLock lock(mutex_);
-    const auto found = jobs_.find(&fetch);
-    const Job job = std::move(found->second);
-    jobs_.erase(found);
-    stream = job.stream;
-    ChunkSlot& slot = stream->slot(job.index);
-    done = std::move(slot.fetch);
-    slot.work = ChunkSlot::Work::kNone;
-    draining_bytes_.fetch_sub(job.draining_bytes, std::memory_order_relaxed);
-    if (status.is_ok() && context_.verify_crc64 && slot.fetched_before && slot.crc != slot.chunk.writer_crc()) {
-      status = Status(StatusCode::kChecksum, "GET " + stream->name().uri() + ": chunk " + std::to_string(job.index) +
-                                                 " differs from what was fetched before (CRC-64)");
-    }
-    if (status.is_ok()) {
-      slot.chunk.finish();
-      if (!slot.fetched_before) {
-        slot.fetched_before = true;
-        slot.crc = slot.chunk.writer_crc();
-        last_crc = stream->note_crc_known();
-      }
-      if (stream->is_closed()) {
-        retake_closed_locked(*stream, job.index, &freed);
-      } else if (!job.in_region) {
-        residency_.add(*stream, job.index);
-      }
-    } else {
-      openers_wait = stream->state() == StreamState::kOpening;
-      if (openers_wait && fetch.was_range_refused()) {
-        stream->plan.range_was_refused = true;
-        stream->become_needs_head();
-      } else if (openers_wait) {
-        stream->become_failed(status);
-      }
-      fail_chunk_locked(job, status, &freed);
-    }
-  }
-  if (last_crc) stream->pass_verdict();
-  if (openers_wait) stream->wake_openers();
-  bump_memory_epoch();
-  if (!freed.blocks.empty()) wake();
-}
-
-void Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed) {
-  ChunkSlot& slot = job.stream->slot(job.index);
-  slot.failure = status;
-  slot.chunk.fail();
-  take_locked(*job.stream, job.index, freed);
 }
 
 }  // namespace ossmc

@@ -1,13 +1,15 @@
 // Scheduler: who fetches what next. The policy of the connector, and the only room that has it.
 //
 // Three classes of work, each served only when the ones above it have nothing to start:
-//   urgent   a blocked reader's chunk, the first request of an object that is being opened, HEAD requests: first come,
+//   urgent   a blocked reader's chunk, the first request of an object that is being opened, HEAD
+//   requests: first come,
 //            first served; they may use all of the budget, and more connections than the others
 //   ahead    the next chunks of objects that are being read
 //   sweep    all objects in the order of open, chunks ascending
-// A chunk is started only when its whole memory is reserved (docs/decisions/0002-scheduling.md). Ahead and sweep leave a
-// reserve free for blocked readers. When memory is short, consumed chunks go first; for urgent work then the unread chunk
-// furthest in the order of open, which the sweep fetches again later.
+// A chunk is started only when its whole memory is reserved (docs/decisions/0002-scheduling.md).
+// Ahead and sweep leave a reserve free for blocked readers. When memory is short, consumed chunks
+// go first; for urgent work then the unread chunk furthest in the order of open, which the sweep
+// fetches again later.
 #pragma once
 
 #include <atomic>
@@ -32,14 +34,16 @@ namespace ossmc {
 struct SchedulerOptions {
   std::uint32_t chunk_bytes = 8u << 20;
   int threads = 1;
-  int slots_per_thread = 16;  // concurrent ranged requests of an I/O thread, urgent extra ones not counted
+  int slots_per_thread =
+      16;  // concurrent ranged requests of an I/O thread, urgent extra ones not counted
 };
 
-// Thread-safe. Owned by the engine; outlives the I/O threads. One mutex guards all decisions; no system call, allocation of
-// chunk memory or foreign code runs under it.
+// Thread-safe. Owned by the engine; outlives the I/O threads. One mutex guards all decisions; no
+// system call, allocation of chunk memory or foreign code runs under it.
 class Scheduler final : public WorkSource, public ChunkFetchOwner {
  public:
-  Scheduler(SchedulerOptions options, FetchContext& context, std::shared_ptr<Budget> budget, std::shared_ptr<PagePool> pool);
+  Scheduler(SchedulerOptions options, FetchContext& context, std::shared_ptr<Budget> budget,
+            std::shared_ptr<PagePool> pool);
   ~Scheduler() override;
 
   // The I/O threads to wake for new work. Before the first open().
@@ -49,7 +53,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   // --- by callers' threads ---
   // Puts the object behind all opened before it and asks for its first chunk. Does not block.
   std::shared_ptr<ObjectStream> open(ObjectName name);
-  // The same for an object whose version is known already (a reader reopened in a forked child). No request is made yet.
+  // The same for an object whose version is known already (a reader reopened in a forked child). No
+  // request is made yet.
   Result<std::shared_ptr<ObjectStream>> open_known(ObjectName name, const ObjectVersion& version);
   // What a HEAD said about a stream in kNeedsHead.
   void complete_open(ObjectStream& stream, const Result<ObjectVersion>& version);
@@ -58,7 +63,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   // All streams, and no new ones.
   void close_all();
 
-  // A reader waits for this chunk: it is in flight or first in line afterwards, and stays in memory until release_claim().
+  // A reader waits for this chunk: it is in flight or first in line afterwards, and stays in memory
+  // until release_claim().
   void claim(ObjectStream& stream, std::uint64_t index);
   void release_claim(ObjectStream& stream, std::uint64_t index);
   // Its last fetch failed and nobody asked again since.
@@ -70,11 +76,13 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   void note_read(ObjectStream& stream, std::uint64_t index, bool consumed);
 
   // --- views (prefetch/object_view.h) ---
-  // Reserves what a region for the whole object needs beyond its chunks in memory, and claims those. kMemoryBudget: can
-  // never be had while the present views live. OK with *granted false: not now; wait for memory_epoch() to move.
-  // `fresh` is an empty region of the object's size, which becomes the stream's if it has none yet.
-  Status try_reserve_view(ObjectStream& stream, std::uint64_t turn, const std::shared_ptr<ViewRegion>& fresh, bool* granted);
-  std::uint64_t take_view_turn();             // first come, first served
+  // Reserves what a region for the whole object needs beyond its chunks in memory, and claims
+  // those. kMemoryBudget: can never be had while the present views live. OK with *granted false:
+  // not now; wait for memory_epoch() to move. `fresh` is an empty region of the object's size,
+  // which becomes the stream's if it has none yet.
+  Status try_reserve_view(ObjectStream& stream, std::uint64_t turn,
+                          const std::shared_ptr<ViewRegion>& fresh, bool* granted);
+  std::uint64_t take_view_turn();  // first come, first served
   void give_up_view_turn(std::uint64_t turn);
   // Moves the ready chunk into the object's region. False: it is pinned just now.
   bool move_into_region(ObjectStream& stream, std::uint64_t index);
@@ -99,6 +107,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   void on_finished(ChunkFetch& fetch, const Status& status) override;
 
  private:
+  // Urgent work may have this many exchanges in an I/O thread more than ordinary work: a blocked
+  // reader does not wait for a bulk transfer to end.
+  static constexpr int kUrgentExtraSlots = 8;
+
   using StreamPtr = std::shared_ptr<ObjectStream>;
   enum class Limit : std::uint8_t { kIdle, kNetwork, kMemory, kReader };
   struct Pick {
@@ -120,18 +132,22 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) OSSMC_REQUIRES(mutex_);
   bool pick_ahead_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool pick_sweep_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
-  bool admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free, bool may_evict_unread, Pick* pick,
-                    FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  bool admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
+                    bool may_evict_unread, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool evict_unread_locked(const ObjectStream* except, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool drop_idle_region_locked(FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   std::uint64_t window_chunks_locked() const OSSMC_REQUIRES(mutex_);
   std::uint64_t view_bytes_locked() const OSSMC_REQUIRES(mutex_);
   void queue_urgent_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   void start_sweep_locked(ObjectStream& stream, std::uint64_t from) OSSMC_REQUIRES(mutex_);
-  void fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
-  void close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for) OSSMC_REQUIRES(mutex_);
-  void retake_closed_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
-  bool take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  void fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed)
+      OSSMC_REQUIRES(mutex_);
+  void close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for)
+      OSSMC_REQUIRES(mutex_);
+  void retake_closed_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
+      OSSMC_REQUIRES(mutex_);
+  bool take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
+      OSSMC_REQUIRES(mutex_);
   void bump_memory_epoch();
   // Starts what was picked; null: it could not be started and has been ended.
   Exchange* start(Pick& pick);
@@ -146,24 +162,29 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   Transport* transport_ = nullptr;  // constant after set_transport()
 
   std::atomic<std::uint32_t> memory_epoch_{0};
-  std::atomic<Limit> limit_{Limit::kIdle};         // relaxed: a hint for people
-  std::atomic<std::uint64_t> draining_bytes_{0};   // held by fetches of closed readers until their cancel came through
+  std::atomic<Limit> limit_{Limit::kIdle};  // relaxed: a hint for people
+  std::atomic<std::uint64_t> draining_bytes_{
+      0};  // held by fetches of closed readers until their cancel came through
 
   mutable Mutex mutex_;
   bool closed_ OSSMC_GUARDED_BY(mutex_) = false;
   std::uint64_t next_sequence_ OSSMC_GUARDED_BY(mutex_) = 1;
-  std::map<std::uint64_t, StreamPtr> streams_ OSSMC_GUARDED_BY(mutex_);          // open ones, by order of open
+  std::map<std::uint64_t, StreamPtr> streams_
+      OSSMC_GUARDED_BY(mutex_);  // open ones, by order of open
   std::deque<std::pair<StreamPtr, std::uint64_t>> urgent_ OSSMC_GUARDED_BY(mutex_);
   std::map<std::uint64_t, ObjectStream*> reading_ OSSMC_GUARDED_BY(mutex_);
-  std::map<std::uint64_t, ObjectStream*> sweep_ OSSMC_GUARDED_BY(mutex_);        // those with chunks left to sweep
+  std::map<std::uint64_t, ObjectStream*> sweep_
+      OSSMC_GUARDED_BY(mutex_);  // those with chunks left to sweep
   std::multimap<TimePoint, ChunkFetch*> retries_ OSSMC_GUARDED_BY(mutex_);
   std::map<ChunkFetch*, Job> jobs_ OSSMC_GUARDED_BY(mutex_);
   Residency residency_ OSSMC_GUARDED_BY(mutex_);
   std::deque<std::uint64_t> view_turns_ OSSMC_GUARDED_BY(mutex_);
   std::uint64_t next_view_turn_ OSSMC_GUARDED_BY(mutex_) = 0;
   std::vector<std::weak_ptr<ViewRegion>> regions_ OSSMC_GUARDED_BY(mutex_);
-  bool starved_ OSSMC_GUARDED_BY(mutex_) = false;  // something waits for memory: wake when some is freed
-  bool credentials_pending_ OSSMC_GUARDED_BY(mutex_) = false;  // look again soon: the provider has not answered
+  bool starved_ OSSMC_GUARDED_BY(mutex_) =
+      false;  // something waits for memory: wake when some is freed
+  bool credentials_pending_ OSSMC_GUARDED_BY(mutex_) =
+      false;  // look again soon: the provider has not answered
 };
 
 }  // namespace ossmc

@@ -5,12 +5,9 @@
 
 namespace ossmc {
 
-namespace {
-constexpr int kUrgentExtraSlots = 8;  // see scheduler.cc
-}  // namespace
-
 bool Scheduler::has_work_locked(TimePoint now) const {
-  return !urgent_.empty() || !reading_.empty() || !sweep_.empty() || (!retries_.empty() && retries_.begin()->first <= now);
+  return !urgent_.empty() || !reading_.empty() || !sweep_.empty() ||
+         (!retries_.empty() && retries_.begin()->first <= now);
 }
 
 void Scheduler::queue_urgent_locked(ObjectStream& stream, std::uint64_t index) {
@@ -48,7 +45,8 @@ bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* fr
   if (pick_ahead_locked(pick, freed)) return true;
   if (view_waits) starved_ = true;
   if (!view_waits && pick_sweep_locked(pick, freed)) return true;
-  limit_.store(starved_ ? Limit::kReader : (busy > 0 ? Limit::kNetwork : Limit::kIdle), std::memory_order_relaxed);
+  limit_.store(starved_ ? Limit::kReader : (busy > 0 ? Limit::kNetwork : Limit::kIdle),
+               std::memory_order_relaxed);
   return false;
 }
 
@@ -81,9 +79,11 @@ bool Scheduler::pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked
 
 bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed) {
   const std::uint64_t window = window_chunks_locked();
-  // So much of the budget may an active reader take from unread chunks of others (reads in another order than opened).
-  const std::uint64_t may_take_chunks = std::max<std::uint64_t>(
-      2, budget_->limit_bytes() / 4 / options_.chunk_bytes / std::max<std::size_t>(reading_.size(), 1));
+  // So much of the budget may an active reader take from unread chunks of others (reads in another
+  // order than opened).
+  const std::uint64_t may_take_chunks =
+      std::max<std::uint64_t>(2, budget_->limit_bytes() / 4 / options_.chunk_bytes /
+                                     std::max<std::size_t>(reading_.size(), 1));
   for (auto it = reading_.begin(); it != reading_.end();) {
     ObjectStream& stream = *it->second;
     ObjectStream::Plan& plan = stream.plan;
@@ -96,7 +96,8 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed) {
         in_region ? stream.chunk_count() : std::min(stream.chunk_count(), plan.cursor + 1 + window);
     while (plan.ahead_next < end) {
       ChunkSlot& slot = stream.slot(plan.ahead_next);
-      if (slot.work == ChunkSlot::Work::kNone && slot.failure.is_ok() && slot.chunk.view().phase == ChunkPhase::kAbsent) {
+      if (slot.work == ChunkSlot::Work::kNone && slot.failure.is_ok() &&
+          slot.chunk.view().phase == ChunkPhase::kAbsent) {
         const bool may_evict_unread = plan.ahead_next - plan.cursor <= may_take_chunks;
         if (admit_locked(stream, plan.ahead_next, reserve_bytes_, may_evict_unread, pick, freed)) {
           ++plan.ahead_next;
@@ -123,8 +124,8 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
     std::uint64_t& index = stream.plan.sweep_next;
     for (; index < stream.chunk_count(); ++index) {
       ChunkSlot& slot = stream.slot(index);
-      if (slot.work != ChunkSlot::Work::kNone || !slot.failure.is_ok() || slot.chunk.handed_out_whole() ||
-          slot.chunk.view().phase != ChunkPhase::kAbsent) {
+      if (slot.work != ChunkSlot::Work::kNone || !slot.failure.is_ok() ||
+          slot.chunk.handed_out_whole() || slot.chunk.view().phase != ChunkPhase::kAbsent) {
         continue;
       }
       if (admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
@@ -139,13 +140,14 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
   return false;
 }
 
-bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free, bool may_evict_unread, Pick* pick,
-                             FreedMemory* freed) {
+bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
+                             bool may_evict_unread, Pick* pick, FreedMemory* freed) {
   pick->region_data = nullptr;
   if (stream.plan.region != nullptr) {
     pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   } else {
-    const std::uint64_t bytes = stream.state() == StreamState::kOpen ? stream.chunk_length(index) : stream.chunk_bytes();
+    const std::uint64_t bytes =
+        stream.state() == StreamState::kOpen ? stream.chunk_length(index) : stream.chunk_bytes();
     // Ahead of a reader, the reader's own chunks are not given up; for a blocked one any may go.
     const ObjectStream* const except = keep_free > 0 ? &stream : nullptr;
     while (!(pick->ticket = Ticket::try_take(budget_, bytes, keep_free))) {
@@ -171,9 +173,10 @@ bool Scheduler::evict_unread_locked(const ObjectStream* except, FreedMemory* fre
 }
 
 std::uint64_t Scheduler::window_chunks_locked() const {
-  const auto slots = static_cast<std::uint64_t>(options_.threads) * static_cast<std::uint64_t>(options_.slots_per_thread);
-  const std::uint64_t by_memory =
-      (budget_->limit_bytes() - reserve_bytes_) / options_.chunk_bytes / std::max<std::size_t>(reading_.size(), 1);
+  const auto slots = static_cast<std::uint64_t>(options_.threads) *
+                     static_cast<std::uint64_t>(options_.slots_per_thread);
+  const std::uint64_t by_memory = (budget_->limit_bytes() - reserve_bytes_) / options_.chunk_bytes /
+                                  std::max<std::size_t>(reading_.size(), 1);
   return std::clamp<std::uint64_t>(by_memory, 1, 2 * slots);
 }
 

@@ -21,7 +21,8 @@ void Scheduler::give_up_view_turn(std::uint64_t turn) {
   wake();
 }
 
-Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn, const std::shared_ptr<ViewRegion>& fresh, bool* granted) {
+Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
+                                   const std::shared_ptr<ViewRegion>& fresh, bool* granted) {
   *granted = false;
   FreedMemory freed;
   {
@@ -31,23 +32,27 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn, con
     for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
       const ChunkSlot& slot = stream.slot(i);
       const ChunkPhase phase = slot.chunk.view().phase;
-      const bool holds = phase == ChunkPhase::kReady || phase == ChunkPhase::kFilling || phase == ChunkPhase::kFailed ||
-                         slot.work == ChunkSlot::Work::kInFlight;
+      const bool holds = phase == ChunkPhase::kReady || phase == ChunkPhase::kFilling ||
+                         phase == ChunkPhase::kFailed || slot.work == ChunkSlot::Work::kInFlight;
       if (holds) held_by_chunks += stream.chunk_length(i);
     }
     if (stream.plan.region == nullptr) {
       const std::uint64_t views = view_bytes_locked();
       if (views + stream.size() > budget_->limit_bytes()) {
         return Status(StatusCode::kMemoryBudget,
-                      "getbuffer of " + stream.name().uri() + " needs " + std::to_string(stream.size()) + " bytes, views hold " +
-                          std::to_string(views) + " of the budget of " + std::to_string(budget_->limit_bytes()) +
+                      "getbuffer of " + stream.name().uri() + " needs " +
+                          std::to_string(stream.size()) + " bytes, views hold " +
+                          std::to_string(views) + " of the budget of " +
+                          std::to_string(budget_->limit_bytes()) +
                           " bytes: release views or raise prefetch.memoryBytes");
       }
       if (view_turns_.empty() || view_turns_.front() != turn) return Status::ok();
       for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) ++stream.slot(i).claims;
       Ticket ticket;
       while (!(ticket = Ticket::try_take(budget_, stream.size() - held_by_chunks))) {
-        if (residency_.evict_consumed(&freed) || drop_idle_region_locked(&freed) || evict_unread_locked(&stream, &freed)) continue;
+        if (residency_.evict_consumed(&freed) || drop_idle_region_locked(&freed) ||
+            evict_unread_locked(&stream, &freed))
+          continue;
         for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) --stream.slot(i).claims;
         return Status::ok();
       }
@@ -132,12 +137,14 @@ bool Scheduler::drop_idle_region_locked(FreedMemory* freed) {
       const ChunkSlot& slot = stream->slot(i);
       idle = slot.claims == 0 && slot.work == ChunkSlot::Work::kNone && slot.chunk.view().pins == 0;
     }
-    // A reader may pin a chunk between the look above and the take below; such a chunk keeps the region.
+    // A reader may pin a chunk between the look above and the take below; such a chunk keeps the
+    // region.
     for (std::uint64_t i = 0; i < stream->chunk_count() && idle; ++i) {
       Block block;
       Ticket ticket;
       const ChunkPhase phase = stream->slot(i).chunk.view().phase;
-      if (phase != ChunkPhase::kAbsent) idle = stream->slot(i).chunk.try_take_block(&block, &ticket);
+      if (phase != ChunkPhase::kAbsent)
+        idle = stream->slot(i).chunk.try_take_block(&block, &ticket);
     }
     if (!idle) continue;
     const Ticket ticket = region->take_ticket();  // dropped here: its bytes are free now

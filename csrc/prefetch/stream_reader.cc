@@ -10,8 +10,8 @@ namespace {
 
 Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
 
-// Chunks of one read that are asked for at once, beyond the one it waits for: as many as can be in flight, but no more
-// than a quarter of the budget, which several reads may share.
+// Chunks of one read that are asked for at once, beyond the one it waits for: as many as can be in
+// flight, but no more than a quarter of the budget, which several reads may share.
 std::uint64_t chunks_at_once(const Scheduler& scheduler, const ObjectStream& stream) {
   return std::max<std::uint64_t>(1, scheduler.budget()->limit_bytes() / 4 / stream.chunk_bytes());
 }
@@ -43,8 +43,8 @@ class Claims {
 
 }  // namespace
 
-Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index, std::uint32_t needed_end,
-                      const ReadOptions& options, Interrupt& interrupt) {
+Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
+                      std::uint32_t needed_end, const ReadOptions& options, Interrupt& interrupt) {
   const Clock& clock = scheduler.context().clock;
   Chunk& chunk = stream.slot(index).chunk;
   std::uint32_t filled = 0;
@@ -52,9 +52,12 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
   while (true) {
     if (stream.is_closed()) return closed_status();
     const Chunk::View view = chunk.view();
-    if ((view.phase == ChunkPhase::kFilling || view.phase == ChunkPhase::kReady) && view.filled >= needed_end) return Status::ok();
+    if ((view.phase == ChunkPhase::kFilling || view.phase == ChunkPhase::kReady) &&
+        view.filled >= needed_end)
+      return Status::ok();
     if (view.phase == ChunkPhase::kFailed) return scheduler.failure_of(stream, index);
-    if (view.phase == ChunkPhase::kAbsent && scheduler.has_failed(stream, index)) return scheduler.failure_of(stream, index);
+    if (view.phase == ChunkPhase::kAbsent && scheduler.has_failed(stream, index))
+      return scheduler.failure_of(stream, index);
     const TimePoint now = clock.now();
     if (view.filled != filled) {
       filled = view.filled;
@@ -65,8 +68,11 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
       detail.uri = stream.name().uri();
       return Status(StatusCode::kTransferTimeout,
                     "read of " + printable(detail.uri) + " got no new byte for " +
-                        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(options.progress_limit).count()) +
-                        " s (timeout.readSeconds); chunk " + std::to_string(index) + " has " + std::to_string(filled) + " of " +
+                        std::to_string(
+                            std::chrono::duration_cast<std::chrono::seconds>(options.progress_limit)
+                                .count()) +
+                        " s (timeout.readSeconds); chunk " + std::to_string(index) + " has " +
+                        std::to_string(filled) + " of " +
                         std::to_string(stream.chunk_length(index)) + " bytes",
                     detail);
     }
@@ -75,13 +81,18 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
   }
 }
 
-Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options, Interrupt& interrupt) {
-  // Nearly always every chunk is there already; one may still be arriving, or was given up before it was complete.
-  for (std::uint64_t index = 0; index < stream.chunk_count() && stream.verdict() == ObjectStream::Verdict::kPending; ++index) {
+Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
+                        Interrupt& interrupt) {
+  // Nearly always every chunk is there already; one may still be arriving, or was given up before
+  // it was complete.
+  for (std::uint64_t index = 0;
+       index < stream.chunk_count() && stream.verdict() == ObjectStream::Verdict::kPending;
+       ++index) {
     if (scheduler.was_fetched(stream, index)) continue;
     Claims claims(scheduler, stream);
     claims.claim_until(index, index + 1);
-    const Status status = wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+    const Status status =
+        wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
     if (!status.is_ok()) return status;
   }
   const Clock& clock = scheduler.context().clock;
@@ -89,19 +100,22 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
   while (stream.verdict() == ObjectStream::Verdict::kPending) {
     if (stream.is_closed()) return closed_status();
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    if (clock.now() >= deadline) return Status(StatusCode::kTransferTimeout, "the object's CRC-64 could not be judged in time");
+    if (clock.now() >= deadline)
+      return Status(StatusCode::kTransferTimeout,
+                    "the object's CRC-64 could not be judged in time");
     stream.wait_for_verdict(kWaitSlice);
   }
   if (stream.verdict() != ObjectStream::Verdict::kBad) return Status::ok();
   ErrorDetail detail;
   detail.uri = stream.name().uri();
-  return Status(StatusCode::kChecksum, "the bytes of " + printable(detail.uri) + " do not match the object's CRC-64 (" +
-                                           std::to_string(*stream.version().crc64) + "): read it again",
+  return Status(StatusCode::kChecksum,
+                "the bytes of " + printable(detail.uri) + " do not match the object's CRC-64 (" +
+                    std::to_string(*stream.version().crc64) + "): read it again",
                 detail);
 }
 
-Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out, std::size_t size,
-                   const ReadOptions& options, Interrupt& interrupt) {
+Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,
+                   std::size_t size, const ReadOptions& options, Interrupt& interrupt) {
   if (size == 0) return Status::ok();
   Counters& counters = scheduler.context().counters;
   const std::uint64_t end = offset + size;
@@ -114,7 +128,8 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
     Chunk& chunk = stream.slot(index).chunk;
     const std::uint64_t begin = stream.chunk_begin(index);
     const auto piece_begin = static_cast<std::uint32_t>(std::max(offset, begin) - begin);
-    const auto piece_end = static_cast<std::uint32_t>(std::min<std::uint64_t>(end - begin, stream.chunk_length(index)));
+    const auto piece_end = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(end - begin, stream.chunk_length(index)));
     while (!chunk.try_pin(piece_end)) {
       waited = true;
       claims.claim_until(index, std::min(last + 1, index + at_once));
@@ -130,20 +145,24 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
     claims.release_before(index + 1);
     // Only at a chunk's end does the scheduler need to know: small reads take no lock.
     if (piece_end == stream.chunk_length(index) || consumed) {
-      if (options.sequential || consumed) scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
+      if (options.sequential || consumed)
+        scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
     }
   }
   add(waited ? counters.prefetch_misses : counters.prefetch_hits);
   add(counters.bytes_read, size);
-  // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets anything.
+  // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
+  // anything.
   if (object_handed_out || stream.verdict() == ObjectStream::Verdict::kBad) {
-    if (stream.verdict() != ObjectStream::Verdict::kNothingToCheck) return wait_for_verdict(scheduler, stream, options, interrupt);
+    if (stream.verdict() != ObjectStream::Verdict::kNothingToCheck)
+      return wait_for_verdict(scheduler, stream, options, interrupt);
   }
   return Status::ok();
 }
 
-Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::uint64_t limit,
-                                std::byte byte, const ReadOptions& options, Interrupt& interrupt) {
+Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                                std::uint64_t limit, std::byte byte, const ReadOptions& options,
+                                Interrupt& interrupt) {
   Claims claims(scheduler, stream);
   std::uint64_t found = 0;
   while (found < limit) {
@@ -160,7 +179,10 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
     const std::uint64_t span = std::min<std::uint64_t>(filled - begin, limit - found);
     const void* const hit = std::memchr(chunk.data() + begin, std::to_integer<int>(byte), span);
     const std::uint64_t length =
-        hit == nullptr ? span : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) - (chunk.data() + begin)) + 1;
+        hit == nullptr ? span
+                       : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) -
+                                                    (chunk.data() + begin)) +
+                             1;
     chunk.unpin();
     found += length;
     if (hit != nullptr) break;

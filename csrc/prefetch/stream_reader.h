@@ -1,4 +1,5 @@
-// StreamReader: blocking reads of an object's bytes: from memory when they are there, else waiting for the chunk.
+// StreamReader: blocking reads of an object's bytes: from memory when they are there, else waiting
+// for the chunk.
 #pragma once
 
 #include <cstddef>
@@ -19,22 +20,28 @@ struct ReadOptions {
   bool sequential = false;
 };
 
-// Fills `out` with the `size` bytes at `offset`. REQUIRES: the stream is or was kOpen, offset + size <= its size. Blocks;
-// any thread, without locks of the caller that close() would need. Errors: kClosed, kInterrupted, kTransferTimeout,
-// kChecksum, and those of a fetch. After an error the content of `out` is unspecified, and the read may be tried again.
-Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out, std::size_t size,
-                   const ReadOptions& options, Interrupt& interrupt);
+// Fills `out` with the `size` bytes at `offset`. REQUIRES: the stream is or was kOpen, offset +
+// size <= its size. Blocks; any thread, without locks of the caller that close() would need.
+// Errors: kClosed, kInterrupted, kTransferTimeout, kChecksum, and those of a fetch. After an error
+// the content of `out` is unspecified, and the read may be tried again.
+Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,
+                   std::size_t size, const ReadOptions& options, Interrupt& interrupt);
 
-// Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed it.
-Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index, std::uint32_t needed_end,
-                      const ReadOptions& options, Interrupt& interrupt);
+// Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed
+// it.
+Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
+                      std::uint32_t needed_end, const ReadOptions& options, Interrupt& interrupt);
 
-// How far from `offset` the next `byte` ends, itself included: at most `limit` when there is none up to there. Hands out
-// nothing. REQUIRES: offset + limit <= the object's size. Blocks and fails as read_stream.
-Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::uint64_t limit,
-                                std::byte byte, const ReadOptions& options, Interrupt& interrupt);
+// How far from `offset` the next `byte` ends, itself included: at most `limit` when there is none
+// up to there. Hands out nothing. REQUIRES: offset + limit <= the object's size. Blocks and fails
+// as read_stream.
+Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                                std::uint64_t limit, std::byte byte, const ReadOptions& options,
+                                Interrupt& interrupt);
 
-// Waits until the CRC-64 of the whole object has been judged, fetching what is missing. kChecksum if it is wrong.
-Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options, Interrupt& interrupt);
+// Waits until the CRC-64 of the whole object has been judged, fetching what is missing. kChecksum
+// if it is wrong.
+Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
+                        Interrupt& interrupt);
 
 }  // namespace ossmc

@@ -152,8 +152,8 @@ std::optional<double> parse_iso_date(std::string_view text) {
   if (fields.rest().starts_with('.')) {
     fields.literal(".");
     const std::size_t digits = fields.rest().find_first_not_of("0123456789");
-    constexpr std::size_t kMostDigits = 9;  // nanoseconds
-    if (digits == std::string_view::npos || digits > kMostDigits) return std::nullopt;
+    constexpr std::size_t kMostDigits = 9;          // nanoseconds
+    if (digits > kMostDigits) return std::nullopt;  // npos, nothing but digits, is so too
     fraction = fields.number(digits) / std::pow(10.0, static_cast<double>(digits));
   }
   fields.literal("Z");

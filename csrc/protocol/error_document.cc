@@ -1,7 +1,6 @@
 #include "protocol/error_document.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
@@ -37,8 +36,8 @@ void replace_all(std::string* text, std::string_view what, std::string_view with
 void add_secrets(std::string_view signed_text, std::vector<std::string>* secrets) {
   const auto add = [&](std::string_view piece) {
     piece = trim_blanks(piece);
-    if (piece.size() >= kMinSecretBytes && secrets->size() < kMaxSecrets)
-      secrets->emplace_back(piece);
+    if (piece.size() < kMinSecretBytes || secrets->size() == kMaxSecrets) return;
+    secrets->emplace_back(piece);
   };
   add(signed_text);
   while (!signed_text.empty()) {
@@ -52,28 +51,61 @@ void add_secrets(std::string_view signed_text, std::vector<std::string>* secrets
       line.remove_prefix(1);
       const std::size_t amp = std::min(line.find('&'), line.size());
       const std::string_view item = line.substr(0, amp);
-      if (const std::size_t equals = item.find('='); equals != item.npos)
+      if (const std::size_t equals = item.find('='); equals != item.npos) {
         add(item.substr(equals + 1));
+      }
       line.remove_prefix(amp);
     }
   }
 }
 
-std::string clean_message(std::string_view text, std::vector<std::string> secrets) {
+// Where the next value after a "security-token" lies; both npos: there is none.
+struct TokenValue {
+  std::size_t begin;
+  std::size_t end;
+};
+TokenValue find_token_value(std::string_view text, std::string_view lower, std::size_t from) {
+  constexpr std::string_view kName = "security-token";
+  const std::size_t at = lower.find(kName, from);
+  if (at == lower.npos) return {at, at};
+  const std::size_t begin =
+      std::min(text.find_first_not_of(" :=\"'", at + kName.size()), text.size());
+  return {begin, std::min(text.find_first_of(" \t\r\n\"'&<>,;", begin), text.size())};
+}
+
+// The tokens that stand anywhere in the raw body, where it may be no document at all.
+void add_token_values(std::string_view body, std::vector<std::string>* secrets) {
+  const std::string lower = to_ascii_lower(body);
+  for (TokenValue value = find_token_value(body, lower, 0); value.begin != body.npos;
+       value = find_token_value(body, lower, value.end)) {
+    if (value.end - value.begin < kMinSecretBytes) continue;
+    if (secrets->size() == kMaxSecrets) return;
+    secrets->emplace_back(body.substr(value.begin, value.end - value.begin));
+  }
+}
+
+// `text` as one short line without `secrets`.
+std::string clean_text(std::string text, std::vector<std::string> secrets) {
   // The longest first, so that none leaves a piece of a longer one behind.
-  std::stable_sort(secrets.begin(), secrets.end(),
-                   [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+  std::sort(secrets.begin(), secrets.end(),
+            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+  for (const std::string& secret : secrets) replace_all(&text, secret, kBlot);
+  return printable(redact_security_tokens(collapse_blanks(text)), kMaxMessageBytes);
+}
+
+std::string clean_message(std::string text, std::vector<std::string> secrets) {
   // No message of the store is that long, and blotting out is quadratic.
   if (text.size() > kMaxCleanedBytes) {
     return "(a message of " + std::to_string(text.size()) + " bytes, left out)";
   }
-  std::string message(text);
-  for (const std::string& secret : secrets) replace_all(&message, secret, kBlot);
-  return printable(redact_security_tokens(collapse_blanks(message)), kMaxMessageBytes);
+  return clean_text(std::move(text), std::move(secrets));
 }
 
+// A code, an id, a host: one word, or what the server sent is none.
 std::string clean_word(std::string_view text) {
-  return printable(collapse_blanks(text), kMaxWordBytes);
+  text = trim_blanks(text);
+  if (std::any_of(text.begin(), text.end(), is_ascii_blank)) return {};
+  return printable(text, kMaxWordBytes);
 }
 
 // The element that the cut document `body` ends in, if it lacks its end: a cut code is another
@@ -149,7 +181,10 @@ ErrorReply parse_error_body(std::string_view body) {
       if (name == word) reply.*field = clean_word(element_text(node));
     }
   }
-  reply.message = clean_message(message, std::move(secrets));
+  if (!message.empty()) {
+    add_token_values(body, &secrets);
+    reply.message = clean_message(std::move(message), std::move(secrets));
+  }
   return reply;
 }
 
@@ -160,6 +195,8 @@ ErrorReply parse_error_header(std::string_view base64) {
 std::string body_excerpt(std::string_view body) {
   // Enough to find some words behind the styles and scripts that such pages begin with.
   body = body.substr(0, kMaxBodyBytes);
+  std::vector<std::string> secrets;
+  add_token_values(body, &secrets);
   std::string text;
   while (!body.empty()) {
     if (body.front() != '<') {
@@ -179,21 +216,18 @@ std::string body_excerpt(std::string_view body) {
     body.remove_prefix(end);
     body.remove_prefix(std::min(body.find('>'), body.size() - 1) + 1);
   }
-  return printable(redact_security_tokens(collapse_blanks(text)), kMaxMessageBytes);
+  return clean_text(std::move(text), std::move(secrets));
 }
 
 std::string redact_security_tokens(std::string_view text) {
-  constexpr std::string_view kName = "security-token";
   const std::string lower = to_ascii_lower(text);
   std::string out;
   std::size_t done = 0;
-  for (std::size_t at = lower.find(kName); at != lower.npos; at = lower.find(kName, done)) {
-    const std::size_t value =
-        std::min(text.find_first_not_of(" :=\"'", at + kName.size()), text.size());
-    const std::size_t end = std::min(text.find_first_of(" \"'&<>,;", value), text.size());
-    out += text.substr(done, value - done);
-    if (end > value) out += kBlot;
-    done = end;
+  for (TokenValue value = find_token_value(text, lower, 0); value.begin != text.npos;
+       value = find_token_value(text, lower, done)) {
+    out += text.substr(done, value.begin - done);
+    if (value.end > value.begin) out += kBlot;
+    done = value.end;
   }
   return out += text.substr(done);
 }

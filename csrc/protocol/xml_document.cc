@@ -75,6 +75,7 @@ Status XmlDocument::load(std::string_view text, Limits limits) {
   Status status = scan(text, limits);
   if (!status.is_ok()) return status;
   text_ = text;
+  text_ += '\n';  // the last character of an unfinished text gets lost
   // CDATA, entities, line ends, and blanks alone where they are all an element holds (a key may be
   // one blank); neither comments nor processing instructions.
   constexpr unsigned kOptions =

@@ -26,8 +26,8 @@ enum class TransportError : std::uint8_t {
   kOther,
 };
 
-// A reused connection that ends before any byte of the reply came is replaced by libcurl itself: the
-// request goes out again on a fresh one, and only the outcome of that is seen here.
+// A reused connection that ends before any byte of the reply came is replaced by libcurl itself:
+// the request goes out again on a fresh one, and only the outcome of that is seen here.
 struct ExchangeOutcome {
   TransportError error = TransportError::kNone;
   std::string text;                // libcurl's words, redacted; empty when kNone
@@ -49,7 +49,8 @@ class Exchange {
   virtual bool on_head(const ResponseHead& head) noexcept = 0;
   virtual bool on_body(const std::byte* data, std::size_t size) noexcept = 0;
   virtual void on_done(const ExchangeOutcome& outcome) noexcept = 0;
-  // Looked at after every wake-up of the I/O thread. True: abort it, kCancelled.
+  // Looked at before anything is sent, and after every wake of the I/O thread. True: abort it,
+  // kCancelled.
   virtual bool cancelled() const noexcept = 0;
 };
 
@@ -61,8 +62,8 @@ class WorkSource {
   // Whether `busy` is too many is the source's decision: urgent work may exceed the usual number.
   virtual Exchange* next(int thread, int busy) noexcept = 0;
   // When next() should be asked again although nothing completed (a back-off ends);
-  // TimePoint::max(): not before a wake. Asked after each null of next(); while the time is past and
-  // next() has nothing still, both are asked every 10 ms.
+  // TimePoint::max(): not before a wake. Asked after each null of next(); while the time is past
+  // and next() has nothing still, both are asked every 10 ms.
   virtual TimePoint next_due() noexcept = 0;
 };
 

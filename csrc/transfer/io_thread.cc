@@ -215,8 +215,13 @@ void IoThread::begin(Exchange& exchange) {
   Slot& slot = *owned;
   const TimePoint now = clock_.now();
   if (busy_.empty()) sample_due_ = now + stall_watch_.period();
-  add(counters_.requests);
   const bool armed = slot.arm(exchange, now);
+  // Here too, since the wake that tells of it may have come before the source gave it to us.
+  if (exchange.cancelled()) {
+    exchange.on_done(slot.finish_aborted(TransportError::kCancelled, "cancelled", now));
+    return;
+  }
+  add(counters_.requests);
   if (!armed || curl_multi_add_handle(multi_.get(), slot.easy()) != CURLM_OK) {
     exchange.on_done(slot.finish(CURLE_FAILED_INIT, now));
     return;  // and the slot goes

@@ -9,9 +9,14 @@
 namespace ossmc {
 namespace {
 
-std::string from_env(const char* name, const char* capitals) {
+const char* environment(const char* name) {
+  return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): find_proxies() says so
+}
+
+// The first that is set and not empty; null names are passed over.
+std::string first_of(const char* name, const char* capitals) {
   for (const char* each : {name, capitals}) {
-    const char* value = each == nullptr ? nullptr : std::getenv(each);
+    const char* value = each == nullptr ? nullptr : environment(each);
     if (value != nullptr && *value != '\0') return value;
   }
   return {};
@@ -36,14 +41,14 @@ Result<Proxies> find_proxies(bool from_environment, const std::string& proxy) {
     }
     return Proxies{proxy, proxy, {}};
   }
-  const std::string all = from_env("all_proxy", "ALL_PROXY");
-  const bool cgi = std::getenv("REQUEST_METHOD") != nullptr;
+  const std::string all = first_of("all_proxy", "ALL_PROXY");
+  const bool cgi = environment("REQUEST_METHOD") != nullptr;
   Proxies found;
-  found.http = from_env("http_proxy", cgi ? nullptr : "HTTP_PROXY");
-  found.https = from_env("https_proxy", "HTTPS_PROXY");
+  found.http = first_of("http_proxy", cgi ? nullptr : "HTTP_PROXY");
+  found.https = first_of("https_proxy", "HTTPS_PROXY");
   if (found.http.empty()) found.http = all;
   if (found.https.empty()) found.https = all;
-  found.no_proxy = from_env("no_proxy", "NO_PROXY");
+  found.no_proxy = first_of("no_proxy", "NO_PROXY");
   return found;
 }
 

@@ -23,6 +23,7 @@ struct Proxies {
 // From the environment: http_proxy, https_proxy, all_proxy, no_proxy, each also in capitals.
 // HTTP_PROXY is not believed under CGI, where a client can set it (REQUEST_METHOD is set then).
 // Otherwise `proxy`, which may be empty, for all URLs.
+// Reads the environment: not while another thread changes it.
 // kInvalidArgument: `proxy` is no URL.
 Result<Proxies> find_proxies(bool from_environment, const std::string& proxy);
 

@@ -49,7 +49,7 @@ Result<TlsRoots> find_tls_roots(const std::string& ca_file, const std::string& c
   }
   // Not checked here: over http nobody needs them, and over https libcurl's error names the file.
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
-    const char* value = std::getenv(name);
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): the header says so
     if (value != nullptr && *value != '\0') return TlsRoots{value, {}};
   }
   const curl_version_info_data* curl = curl_version_info(CURLVERSION_NOW);

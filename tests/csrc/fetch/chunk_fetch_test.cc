@@ -423,6 +423,22 @@ TEST_F(ChunkFetchTest, WithoutVerificationNoCrcIsComputed) {
   EXPECT_EQ(one_->chunk_.crc(), 0u);
 }
 
+TEST_F(ChunkFetchTest, AnErrorWhoseDocumentIsCutOffIsStillThatError) {
+  const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t) {
+    return oss_error(404, "NoSuchKey").reset_after(20);
+  });
+  EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+  EXPECT_EQ(requests_.size(), 1u);
+}
+
+TEST_F(ChunkFetchTest, AFailureToConnectDoesNotRepeatTheErrorBefore) {
+  const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t index) {
+    return index == 0 ? oss_error(503, "ServiceUnavailable") : fail_with(TransportError::kConnect);
+  });
+  EXPECT_EQ(status.code(), StatusCode::kConnect);
+  EXPECT_EQ(requests_.size(), 6u);
+}
+
 TEST_F(ChunkFetchTest, EndlessErrorBodiesAreCutOff) {
   const Status status = fetch(0, 100, [&](const HttpRequest&, std::size_t) {
     FakeReply reply;

@@ -205,8 +205,9 @@ TEST(CheckRangeReply, AChangedObjectTellsBothEtags) {
   const ObjectVersion known = known_version();
   const CheckedReply checked =
       check_range_reply(Reply{206, "bytes 0-99/2000", "100", "NEW"}.head(), {0, 100}, &known);
-  EXPECT_THAT(checked.failure->status.message(),
-              testing::AllOf(HasSubstr(kEtag), HasSubstr("NEW")));
+  EXPECT_THAT(
+      checked.failure->status.message(),
+      testing::AllOf(HasSubstr(kEtag), HasSubstr("NEW"), HasSubstr("(HTTP 206, request id REQ)")));
 }
 
 TEST(CheckRangeReply, AVersionWithoutEtagIsPinnedByItsSizeAlone) {

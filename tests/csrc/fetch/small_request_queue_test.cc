@@ -86,6 +86,14 @@ TEST_F(SmallRequestQueueTest, RetriesAndThenGivesUpWithTheWholeStory) {
   EXPECT_EQ(status.detail().http_status, 500);
 }
 
+TEST_F(SmallRequestQueueTest, AnErrorWhoseDocumentIsCutOffIsStillThatError) {
+  script_ = [](const HttpRequest&, std::size_t) {
+    return oss_error(404, "NoSuchKey").reset_after(20);
+  };
+  EXPECT_EQ(wait(*submit("k")).code(), StatusCode::kObjectNotFound);
+  EXPECT_EQ(transport_.started().size(), 1u);
+}
+
 TEST_F(SmallRequestQueueTest, ARetryStartsFromAnEmptyBody) {
   script_ = [](const HttpRequest&, std::size_t index) {
     FakeReply reply;

@@ -1,4 +1,5 @@
-// SchedulerHouse: the real scheduler over a fake transport in virtual time, with objects of pattern data behind it.
+// SchedulerHouse: the real scheduler over a fake transport in virtual time, with objects of pattern
+// data behind it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,10 +36,13 @@ class SchedulerHouse {
       : options_(options),
         budget(std::make_shared<Budget>(options.budget_bytes)),
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
-        scheduler({.chunk_bytes = options.chunk_bytes, .threads = options.threads, .slots_per_thread = options.slots_per_thread},
+        scheduler({.chunk_bytes = options.chunk_bytes,
+                   .threads = options.threads,
+                   .slots_per_thread = options.slots_per_thread},
                   parts.context, budget, pool),
         transport(
-            scheduler, parts.clock, [this](const HttpRequest& request, std::size_t index) { return reply(request, index); },
+            scheduler, parts.clock,
+            [this](const HttpRequest& request, std::size_t index) { return reply(request, index); },
             options.seed, options.threads),
         pump(transport) {
     scheduler.set_transport(&transport);
@@ -49,9 +53,12 @@ class SchedulerHouse {
   }
 
   void add_object(const std::string& key, std::uint64_t size) {
-    objects[key] = FakeObject{.size = size, .seed = std::hash<std::string>{}(key), .etag = "ETAG-" + key};
+    objects[key] =
+        FakeObject{.size = size, .seed = std::hash<std::string>{}(key), .etag = "ETAG-" + key};
   }
-  std::shared_ptr<ObjectStream> open(const std::string& key) { return scheduler.open({"bucket", key}); }
+  std::shared_ptr<ObjectStream> open(const std::string& key) {
+    return scheduler.open({"bucket", key});
+  }
   // Opens and waits, HEAD included.
   std::shared_ptr<ObjectStream> open_now(const std::string& key) {
     auto stream = open(key);
@@ -69,10 +76,12 @@ class SchedulerHouse {
     EXPECT_EQ(stream->state(), StreamState::kOpen) << key;
     return stream;
   }
-  Status read(ObjectStream& stream, std::uint64_t offset, std::size_t size, std::string* out, bool sequential = true) {
+  Status read(ObjectStream& stream, std::uint64_t offset, std::size_t size, std::string* out,
+              bool sequential = true) {
     out->resize(size);
     return read_stream(scheduler, stream, offset, reinterpret_cast<std::byte*>(out->data()), size,
-                       {.progress_limit = std::chrono::seconds(3600), .sequential = sequential}, pump);
+                       {.progress_limit = std::chrono::seconds(3600), .sequential = sequential},
+                       pump);
   }
   std::string expected(const std::string& key, std::uint64_t offset, std::size_t size) {
     return pattern_string(objects[key].seed, offset, size);
@@ -80,7 +89,8 @@ class SchedulerHouse {
   // "key@begin" of every ranged request so far, in order of start.
   std::vector<std::string> ranges() const {
     std::vector<std::string> result;
-    for (const FakeTransport::Started& started : transport.started()) result.push_back(range_of(started.request));
+    for (const FakeTransport::Started& started : transport.started())
+      result.push_back(range_of(started.request));
     return result;
   }
   static std::string range_of(const HttpRequest& request) {

@@ -22,7 +22,8 @@ TEST(SchedulerTest, FirstBytesAreAskedForInTheOrderOfOpen) {
     streams.push_back(house.open(key));
   }
   house.transport.run();
-  EXPECT_EQ(house.ranges(), (std::vector<std::string>{"o0@0", "o1@0", "o2@0", "o3@0", "o4@0", "o5@0"}));
+  EXPECT_EQ(house.ranges(),
+            (std::vector<std::string>{"o0@0", "o1@0", "o2@0", "o3@0", "o4@0", "o5@0"}));
 }
 
 TEST(SchedulerTest, SweepGoesThroughObjectsInTheOrderOfOpenAndFetchesEachChunkOnce) {
@@ -35,7 +36,9 @@ TEST(SchedulerTest, SweepGoesThroughObjectsInTheOrderOfOpenAndFetchesEachChunkOn
   const std::vector<std::string> ranges = house.ranges();
   EXPECT_EQ(std::set<std::string>(ranges.begin(), ranges.end()).size(), ranges.size());
   EXPECT_EQ(ranges.size(), 6U);
-  const auto place = [&](const std::string& range) { return std::find(ranges.begin(), ranges.end(), range) - ranges.begin(); };
+  const auto place = [&](const std::string& range) {
+    return std::find(ranges.begin(), ranges.end(), range) - ranges.begin();
+  };
   EXPECT_LT(place("a@65536"), place("b@131072"));
   EXPECT_LT(place("a@131072"), place("b@131072"));
 }
@@ -58,7 +61,8 @@ TEST(SchedulerTest, BlockedReaderIsFirstInLineThoughEverySlotIsBusy) {
   house.scheduler.claim(*a, 50);
   house.transport.step();
   ASSERT_GT(house.transport.started().size(), before);
-  EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request), "a@" + std::to_string(50 * kChunk));
+  EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request),
+            "a@" + std::to_string(50 * kChunk));
   house.scheduler.release_claim(*a, 50);
 }
 
@@ -68,7 +72,8 @@ TEST(SchedulerTest, NothingOfALowerClassStartsWhileABlockedReadersChunkIsQueued)
   house.add_object("b", 20 * kChunk);
   const auto a = house.open_now("a");
   house.transport.run();
-  // All memory is held by chunks that somebody claims: the next claim must wait, and so must the sweep.
+  // All memory is held by chunks that somebody claims: the next claim must wait, and so must the
+  // sweep.
   for (const std::uint64_t i : {0, 1, 10, 11}) house.scheduler.claim(*a, i);
   house.transport.run();
   const std::size_t before = house.transport.started().size();
@@ -78,7 +83,8 @@ TEST(SchedulerTest, NothingOfALowerClassStartsWhileABlockedReadersChunkIsQueued)
   house.scheduler.release_claim(*a, 11);
   house.transport.run();
   ASSERT_GT(house.transport.started().size(), before);
-  EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request), "a@" + std::to_string(15 * kChunk));
+  EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request),
+            "a@" + std::to_string(15 * kChunk));
   for (const std::uint64_t i : {0, 1, 10, 15}) house.scheduler.release_claim(*a, i);
 }
 
@@ -110,7 +116,8 @@ TEST(SchedulerTest, ManyObjectsUnderASmallBudgetReadInAnotherOrder) {
   std::shuffle(order.begin(), order.end(), random);
   for (const int i : order) {
     std::string got;
-    const Status status = house.read(*streams[static_cast<std::size_t>(i)], 0, 2 * kChunk + 17, &got);
+    const Status status =
+        house.read(*streams[static_cast<std::size_t>(i)], 0, 2 * kChunk + 17, &got);
     ASSERT_TRUE(status.is_ok()) << status.message();
     ASSERT_EQ(got, house.expected("o" + std::to_string(i), 0, 2 * kChunk + 17));
   }
@@ -129,7 +136,8 @@ TEST(SchedulerTest, ConsumedChunksStayUntilMemoryIsWantedAndAreThenFetchedAnew) 
   EXPECT_EQ(house.transport.started().size(), after_first);  // kept
   const auto b = house.open_now("b");
   house.transport.run();
-  ASSERT_TRUE(house.read(*a, 0, 4 * kChunk, &got).is_ok());  // some were given up for b, and come again
+  ASSERT_TRUE(
+      house.read(*a, 0, 4 * kChunk, &got).is_ok());  // some were given up for b, and come again
   EXPECT_EQ(got, house.expected("a", 0, 4 * kChunk));
   EXPECT_GT(load(house.parts.counters.refetches), 0U);
 }
@@ -155,7 +163,8 @@ TEST(SchedulerTest, AFailedReadMayBeTriedAgain) {
   house.add_object("a", 3 * kChunk);
   bool broken = true;
   house.fault = [&](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
-    if (broken && SchedulerHouse::range_of(request) == "a@65536") return oss_error(403, "AccessDenied");
+    if (broken && SchedulerHouse::range_of(request) == "a@65536")
+      return oss_error(403, "AccessDenied");
     return std::nullopt;
   };
   const auto a = house.open_now("a");
@@ -210,7 +219,8 @@ TEST(SchedulerTest, WholeReadIsJudgedByTheObjectsCrc) {
     const std::string whole = house.expected("a", 0, 3 * kChunk + 5);
     const std::uint64_t crc = crc64_update(0, whole.data(), whole.size()) ^ (right ? 0 : 1);
     house.fault = [&](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
-      return serve(house.objects["a"], request).with_header("x-oss-hash-crc64ecma", std::to_string(crc));
+      return serve(house.objects["a"], request)
+          .with_header("x-oss-hash-crc64ecma", std::to_string(crc));
     };
     const auto a = house.open_now("a");
     std::string got;
@@ -230,20 +240,23 @@ TEST(SchedulerTest, ViewHoldsTheWholeObjectWithinTheBudget) {
   const ReadOptions options{.progress_limit = std::chrono::seconds(3600), .sequential = false};
   auto region = view_stream(house.scheduler, *a, options, house.pump);
   ASSERT_TRUE(region.is_ok()) << region.status().message();
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>((*region)->data()), (*region)->size()), house.expected("a", 0, 10 * kChunk + 3));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>((*region)->data()), (*region)->size()),
+            house.expected("a", 0, 10 * kChunk + 3));
   EXPECT_LE(house.budget->peak_bytes(), house.budget->limit_bytes());
-  EXPECT_EQ(view_stream(house.scheduler, *b, options, house.pump).status().code(), StatusCode::kMemoryBudget);
+  EXPECT_EQ(view_stream(house.scheduler, *b, options, house.pump).status().code(),
+            StatusCode::kMemoryBudget);
   house.scheduler.close(*a);
   EXPECT_GE(house.budget->used_bytes(), 10 * kChunk + 3);  // the view lives on
   *region = nullptr;
   house.scheduler.note_memory_released();
   auto other = view_stream(house.scheduler, *b, options, house.pump);
   ASSERT_TRUE(other.is_ok()) << other.status().message();
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>((*other)->data()), (*other)->size()), house.expected("b", 0, 10 * kChunk));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>((*other)->data()), (*other)->size()),
+            house.expected("b", 0, 10 * kChunk));
 }
 
-// Random programs of opens, reads, closes over a transport that shuffles and fails: right bytes or a typed error, the budget
-// kept, everything given back.
+// Random programs of opens, reads, closes over a transport that shuffles and fails: right bytes or
+// a typed error, the budget kept, everything given back.
 class RandomSchedules : public testing::TestWithParam<int> {};
 
 TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
@@ -304,7 +317,9 @@ TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
         if (status.is_ok()) {
           ASSERT_EQ(got, house.expected(key, offset, size)) << "seed " << seed;
         } else {
-          ASSERT_TRUE(status.code() == StatusCode::kThrottled || status.code() == StatusCode::kConnect) << "seed " << seed << ": " << status.message();
+          ASSERT_TRUE(status.code() == StatusCode::kThrottled ||
+                      status.code() == StatusCode::kConnect)
+              << "seed " << seed << ": " << status.message();
         }
       }
       for (std::uint64_t steps = pick(20); steps > 0; --steps) house.transport.step();

@@ -32,6 +32,7 @@ TEST(ErrorDocument, BlanksInsideElementsAndNamespaces) {
       "<e:Endpoint> oss-cn-beijing.aliyuncs.com </e:Endpoint></e:Error>");
   EXPECT_EQ(reply.code, "AccessDenied");
   EXPECT_EQ(reply.endpoint, "oss-cn-beijing.aliyuncs.com");
+  EXPECT_EQ(parse_error_body("<Error><Code>no code at all</Code></Error>").code, "");
 }
 
 TEST(ErrorDocument, ACutBodyGivesItsWholeElements) {
@@ -108,6 +109,14 @@ TEST(ErrorDocument, SecurityTokensAreBlottedOutEverywhere) {
   EXPECT_EQ(redact_security_tokens("security-token:a security-token:b"),
             "security-token:[redacted] security-token:[redacted]");
   EXPECT_EQ(redact_security_tokens("nothing"), "nothing");
+}
+
+TEST(ErrorDocument, TokensAreFoundInBrokenDocumentsToo) {
+  const std::string body =
+      "<Error><Message>got CAISsecrettoken1</Message><Time></T<StringToSign>GET\n"
+      "x-oss-security-token:CAISsecrettoken1\n/b/k</StringToSign></Error>";
+  EXPECT_FALSE(holds(parse_error_body(body).message, "CAIS")) << parse_error_body(body).message;
+  EXPECT_FALSE(holds(body_excerpt(body), "CAIS")) << body_excerpt(body);
 }
 
 TEST(ErrorHeader, IsTheSameDocumentInBase64) {

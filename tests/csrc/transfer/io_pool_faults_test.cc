@@ -13,17 +13,18 @@
 #include "transfer/io_pool.h"
 
 // Seen by libcurl instead of the C library's: a name that takes long to resolve.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* node,
                                                                   const char* service,
                                                                   const addrinfo* hints,
                                                                   addrinfo** found) {
   using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
-  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  static const auto kReal = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
   if (node != nullptr && std::strcmp(node, "slow.invalid") == 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2500));
     return EAI_NONAME;
   }
-  return real(node, service, hints, found);
+  return kReal(node, service, hints, found);
 }
 
 namespace ossmc {
@@ -305,7 +306,11 @@ TEST_F(IoPoolFaults, CancelledBeforeItStarts) {
   WireServer server(stand_still);
   RecordedExchange exchange(server.url("/silent"));
   exchange.cancelled_ = true;
-  EXPECT_EQ(run(exchange).error, TransportError::kCancelled);
+  source_.push(exchange);  // and no wake
+  start();
+  EXPECT_EQ(exchange.wait().error, TransportError::kCancelled);
+  EXPECT_EQ(exchange.calls(), "rd");
+  EXPECT_EQ(server.connections(), 0);
 }
 
 TEST_F(IoPoolFaults, CancelWhileTheNameIsResolved) {

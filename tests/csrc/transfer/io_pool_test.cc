@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <thread>
 
 #include "csrc/transfer/io_pool_fixture.h"
+#include "csrc/transfer/scoped_environment.h"
 #include "support/csrc/wire_server.h"
 
 namespace ossmc {
@@ -254,11 +254,10 @@ TEST_F(IoPoolTest, NoWakeIsLost) {
 TEST_F(IoPoolTest, WakesFromManyThreads) {
   WireServer server(reply_hello);
   start();
-  std::vector<std::unique_ptr<RecordedExchange>> all;
-  for (int i = 0; i < 80; ++i) {
-    all.push_back(std::make_unique<RecordedExchange>(server.url("/")));
-  }
+  std::vector<std::unique_ptr<RecordedExchange>> all(80);
+  for (auto& one : all) one = std::make_unique<RecordedExchange>(server.url("/"));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t * 20; i < t * 20 + 20; ++i) submit(*all[i]);
@@ -303,11 +302,10 @@ TEST_F(IoPoolTest, SendsHttpThroughTheProxyExceptToHostsLeftOut) {
   WireServer server(reply_hello);
   options_.proxy_from_environment = true;
   const std::string address = "http://user:secret@127.0.0.1:" + std::to_string(proxy.port());
-  ::setenv("http_proxy", address.c_str(), 1);
-  ::setenv("no_proxy", "127.0.0.1", 1);
+  ScopedEnvironment variables({"http_proxy", "no_proxy", "all_proxy", "NO_PROXY"});
+  variables.set("http_proxy", address);
+  variables.set("no_proxy", "127.0.0.1");
   start();
-  ::unsetenv("http_proxy");
-  ::unsetenv("no_proxy");
 
   RecordedExchange through("http://store.invalid/a/../b");
   EXPECT_EQ(run(through).error, TransportError::kNone);

@@ -25,9 +25,8 @@ class Child {
     std::array<int, 2> in{};
     std::array<int, 2> out{};
     if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0) return;
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
+    std::vector<char*> argv(words.size() + 1);
+    for (std::size_t i = 0; i < words.size(); ++i) argv[i] = words[i].data();
     pid_ = ::fork();
     if (pid_ == 0) {
       ::dup2(in[0], STDIN_FILENO);
@@ -80,25 +79,25 @@ class Child {
 class IoPoolTls : public IoPoolTest {
  protected:
   static void SetUpTestSuite() {
-    folder_ = ::testing::TempDir() + "ossmc-tls-" + std::to_string(::getpid());
-    std::filesystem::create_directories(folder_);
+    folder = ::testing::TempDir() + "ossmc-tls-" + std::to_string(::getpid());
+    std::filesystem::create_directories(folder);
     make_certificate("good", "IP:127.0.0.1,DNS:localhost");
     make_certificate("other", "DNS:other.example");
   }
-  static void TearDownTestSuite() { std::filesystem::remove_all(folder_); }
+  static void TearDownTestSuite() { std::filesystem::remove_all(folder); }
 
   // A throw-away certificate that signs itself.
   static void make_certificate(const std::string& name, const std::string& names) {
     Child openssl({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
-                   "-addext", "subjectAltName=" + names, "-keyout", folder_ + "/" + name + ".key",
-                   "-out", folder_ + "/" + name + ".pem"});
-    have_openssl_ = openssl.wait() == 0;
+                   "-addext", "subjectAltName=" + names, "-keyout", folder + "/" + name + ".key",
+                   "-out", folder + "/" + name + ".pem"});
+    have_openssl = openssl.wait() == 0;
   }
   void SetUp() override {
-    if (!have_openssl_) GTEST_SKIP() << "no openssl command";
+    if (!have_openssl) GTEST_SKIP() << "no openssl command";
   }
-  std::string file(const std::string& name) { return folder_ + "/" + name; }
+  std::string file(const std::string& name) { return folder + "/" + name; }
 
   void serve(const std::string& certificate, const std::vector<std::string>& more = {}) {
     std::vector<std::string> words = {"openssl", "s_server",
@@ -110,8 +109,8 @@ class IoPoolTls : public IoPoolTest {
     const std::string said = server_->read_until("ACCEPT 127.0.0.1:");
     const std::size_t at = said.find("ACCEPT 127.0.0.1:");
     ASSERT_NE(at, std::string::npos) << said;
-    const std::string line = server_->read_until("\n");
-    port_ = std::atoi(server_->read_until("\n").c_str() + at + 17);
+    // The line's end is there: the server writes it at once.
+    port_ = std::atoi(said.c_str() + at + 17);
     ASSERT_GT(port_, 0) << said;
   }
   std::string url(const std::string& host = "127.0.0.1") {
@@ -125,8 +124,8 @@ class IoPoolTls : public IoPoolTest {
     EXPECT_EQ(server_->read_until("GET /path", 100).find("GET /path"), std::string::npos);
   }
 
-  static inline std::string folder_;
-  static inline bool have_openssl_ = false;
+  static inline std::string folder;
+  static inline bool have_openssl = false;
   std::unique_ptr<Child> server_;
   int port_ = 0;
 };

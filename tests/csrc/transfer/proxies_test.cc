@@ -2,23 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include "csrc/transfer/scoped_environment.h"
 
 namespace ossmc {
 namespace {
 
 class ProxiesTest : public ::testing::Test {
  protected:
-  void SetUp() override { clear(); }
-  void TearDown() override { clear(); }
-  static void clear() {
-    for (const char* name : {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                             "ALL_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD"}) {
-      ::unsetenv(name);
-    }
-  }
-  static void set(const char* name, const char* value) { ::setenv(name, value, 1); }
+  void set(const char* name, const char* value) { variables_.set(name, value); }
   static Proxies environment() { return find_proxies(true, "").value(); }
+
+  ScopedEnvironment variables_{"http_proxy",  "HTTP_PROXY", "https_proxy",
+                               "HTTPS_PROXY", "all_proxy",  "ALL_PROXY",
+                               "no_proxy",    "NO_PROXY",   "REQUEST_METHOD"};
 };
 
 TEST_F(ProxiesTest, NoneWhenNothingSaysSo) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
+#include <vector>
 
 #include "support/csrc/fake_clock.h"
 
@@ -37,6 +39,7 @@ class StallWatchTest : public ::testing::Test {
   }
   std::vector<std::size_t> stalled() {
     std::vector<const Progress*> all;
+    all.reserve(flows_.size());
     for (const auto& flow : flows_) all.push_back(&flow->progress);
     std::vector<std::size_t> result;
     watch_.find(all, result);

@@ -3,43 +3,35 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
+
+#include "csrc/transfer/scoped_environment.h"
 
 namespace ossmc {
 namespace {
 
 class TlsRootsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::ofstream(file_) << "no certificate, but readable";
-    TearDownEnvironment();
-  }
-  void TearDown() override {
-    ::unlink(file_.c_str());
-    TearDownEnvironment();
-  }
-  static void TearDownEnvironment() {
-    ::unsetenv("SSL_CERT_FILE");
-    ::unsetenv("CURL_CA_BUNDLE");
-  }
+  void SetUp() override { std::ofstream(file_) << "no certificate, but readable"; }
+  void TearDown() override { ::unlink(file_.c_str()); }
 
+  ScopedEnvironment variables_{"SSL_CERT_FILE", "CURL_CA_BUNDLE"};
   const std::string file_ = ::testing::TempDir() + "ossmc-roots-" + std::to_string(::getpid());
 };
 
 TEST_F(TlsRootsTest, OptionsComeFirst) {
-  ::setenv("SSL_CERT_FILE", "/elsewhere", 1);
+  variables_.set("SSL_CERT_FILE", "/elsewhere");
   EXPECT_EQ(find_tls_roots(file_, "/tmp").value().file, file_);
   EXPECT_EQ(find_tls_roots("", "/tmp").value().path, "/tmp");
   EXPECT_EQ(find_tls_roots("", "/tmp").value().file, "");
 }
 
 TEST_F(TlsRootsTest, ThenTheEnvironment) {
-  ::setenv("CURL_CA_BUNDLE", "/curl", 1);
+  variables_.set("CURL_CA_BUNDLE", "/curl");
   EXPECT_EQ(find_tls_roots("", "").value().file, "/curl");
-  ::setenv("SSL_CERT_FILE", "/openssl", 1);
+  variables_.set("SSL_CERT_FILE", "/openssl");
   EXPECT_EQ(find_tls_roots("", "").value().file, "/openssl");
-  ::setenv("SSL_CERT_FILE", "", 1);
+  variables_.set("SSL_CERT_FILE", "");
   EXPECT_EQ(find_tls_roots("", "").value().file, "/curl");
 }
 

@@ -1,0 +1,63 @@
+"""Read-only, fast access to Alibaba Cloud OSS for loading models and datasets.
+
+Example:
+    >>> from oss2.credentials import EnvironmentVariableCredentialsProvider
+    >>> from ossmodelconnector import OssModelConnector
+    >>> provider = EnvironmentVariableCredentialsProvider()
+    >>> connector = OssModelConnector(ENDPOINT, cred_provider=provider)
+    >>> readers = [connector.open(obj) for obj in connector.list("bucket", "model/")]
+    >>> shards = [reader.read() for reader in readers]
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ossmodelconnector._connector import ConnectorStats, OssModelConnector
+from ossmodelconnector._core import __version__
+from ossmodelconnector._credentials import AnonymousCredentialsProvider
+from ossmodelconnector._errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ChecksumError,
+    ConnectError,
+    CredentialsError,
+    MemoryBudgetError,
+    ObjectArchivedError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    OssError,
+    ProtocolError,
+    ServerError,
+    ThrottledError,
+    TransferTimeoutError,
+)
+from ossmodelconnector._objects import ObjectInfo, ObjectList
+from ossmodelconnector._reader import ObjectReader
+
+__all__ = [
+    "AccessDeniedError",
+    "AnonymousCredentialsProvider",
+    "BucketNotFoundError",
+    "ChecksumError",
+    "ConnectError",
+    "ConnectorStats",
+    "CredentialsError",
+    "MemoryBudgetError",
+    "ObjectArchivedError",
+    "ObjectChangedError",
+    "ObjectInfo",
+    "ObjectList",
+    "ObjectNotFoundError",
+    "ObjectReader",
+    "OssError",
+    "OssModelConnector",
+    "ProtocolError",
+    "ServerError",
+    "ThrottledError",
+    "TransferTimeoutError",
+    "__version__",
+]
+
+# The program decides what to show; without this, warnings would go to stderr by themselves.
+logging.getLogger("ossmodelconnector").addHandler(logging.NullHandler())

@@ -1,0 +1,499 @@
+"""OssModelConnector: what users begin with."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import pickle
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+from ossmodelconnector import _core, _log, _process
+from ossmodelconnector._config import config_json, read_config_file
+from ossmodelconnector._credentials import (
+    CredentialsFileProvider,
+    EnvironmentProvider,
+    Refresher,
+    check_provider,
+    is_anonymous,
+    read_now,
+)
+from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
+from ossmodelconnector._reader import ObjectReader
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ossmodelconnector._credentials import CredentialsProvider
+
+__all__ = ["ConnectorStats", "OssModelConnector"]
+
+_PACKAGE_FOLDER = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True)
+class ConnectorStats:
+    """Counters of one connector since it was made; what `OssModelConnector.stats` returns.
+
+    Attributes:
+        bytes_received: body bytes that came in from the network.
+        bytes_read: bytes that reads and views handed out.
+        requests: HTTP requests sent.
+        retries: requests that were sent again after a failure.
+        throttles: replies that asked to slow down.
+        hedges: requests sent a second time because the first was slow.
+        refetches: chunks fetched anew after memory was taken back.
+        prefetch_hits: reads that found all their bytes in memory.
+        prefetch_misses: reads that had to wait.
+        memory_bytes: chunk memory in use now.
+        memory_peak_bytes: the most that was in use.
+        memory_limit_bytes: the budget.
+        connections: connections that are open now.
+        limited_by: what holds the speed down now: ``"idle"``, ``"network"``, ``"memory"``,
+            ``"reader"``, ``"cpu"`` or ``"throttle"``.
+    """
+
+    bytes_received: int
+    bytes_read: int
+    requests: int
+    retries: int
+    throttles: int
+    hedges: int
+    refetches: int
+    prefetch_hits: int
+    prefetch_misses: int
+    memory_bytes: int
+    memory_peak_bytes: int
+    memory_limit_bytes: int
+    connections: int
+    limited_by: str
+
+
+class _Configuration(NamedTuple):
+    """All that a connector is made of, and pickles as. The config file's text is in it."""
+
+    endpoint: str
+    region: str
+    config_text: str
+    config_name: str
+    overrides: str
+    provider: Any
+
+
+class OssModelConnector:
+    """Read-only, fast access to Alibaba Cloud OSS.
+
+    Opening an object starts to fetch it into memory, with many concurrent ranged requests, in the
+    order of the open calls; reads then take it from memory. For a model of many shards, open all of
+    them first, then read one after the other.
+
+    Args:
+        endpoint: such as ``"https://oss-cn-hangzhou-internal.aliyuncs.com"``; a bare host is https.
+        cred_path: a JSON file with ``AccessKeyId``, ``AccessKeySecret`` and, optionally,
+            ``SecurityToken`` and ``Expiration``; it is read anew before it expires.
+        config_path: a JSON file of configuration; without one every key has its default.
+        cred_provider: any object with ``get_credentials()``, as the providers of oss2 and
+            alibabacloud-oss-v2 have it; `AnonymousCredentialsProvider` for public buckets. Exactly
+            one of `cred_path` and `cred_provider` must be given.
+        region: such as ``"cn-hangzhou"``; by default it is read off the endpoint's host. With a
+            region known, requests carry signature V4, else V1.
+        config: a mapping with the same keys as the file's, nested or dotted; it wins over the file.
+
+    Raises:
+        ValueError: an argument or a configuration key that does not hold.
+        TypeError: an argument of the wrong type.
+        FileNotFoundError: the configuration file is not there.
+        CredentialsError: the credentials file is missing, broken or expired.
+
+    A connector may be used by many threads. It works on in a forked child, and it pickles, as its
+    configuration. It is a context manager; leaving it closes its readers too.
+
+    Example:
+        >>> from oss2.credentials import EnvironmentVariableCredentialsProvider
+        >>> connector = OssModelConnector(
+        ...     "https://oss-cn-hangzhou.aliyuncs.com",
+        ...     cred_provider=EnvironmentVariableCredentialsProvider(),
+        ...     config={"prefetch": {"memoryBytes": "16 GiB"}},
+        ... )
+        >>> with connector.open("oss://bucket/model.safetensors") as reader:
+        ...     data = reader.read()
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        cred_path: str | os.PathLike[str] = "",
+        config_path: str | os.PathLike[str] = "",
+        cred_provider: CredentialsProvider | None = None,
+        *,
+        region: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        _require_text("endpoint", endpoint)
+        if region is not None:
+            _require_text("region", region)
+        provider: Any = cred_provider
+        has_path = bool(cred_path and os.fspath(cred_path))
+        if has_path and provider is not None:
+            raise ValueError("give either cred_path or cred_provider, not both")
+        if has_path:
+            provider = CredentialsFileProvider(cred_path)
+        elif provider is None:
+            raise ValueError(
+                "no credentials: give cred_provider=, or cred_path= with a JSON file; for a public "
+                "bucket cred_provider=ossmodelconnector.AnonymousCredentialsProvider()"
+            )
+        check_provider(provider)
+        text, name = read_config_file(config_path)
+        self._set_up(
+            _Configuration(endpoint, region or "", text, name, config_json(config), provider)
+        )
+        try:
+            for warning in self._core.warnings:
+                warnings.warn(warning, UserWarning, stacklevel=_stacklevel_of_caller())
+        except Warning:
+            # They are errors here.
+            self.close()
+            raise
+
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> Self:
+        """Makes a connector from environment variables.
+
+        OSS_ENDPOINT and OSS_REGION (optional) are read now; OSS_ACCESS_KEY_ID,
+        OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN (optional) whenever credentials are due.
+
+        Args:
+            **kwargs: any argument of the constructor; it wins over the variable.
+
+        Raises:
+            ValueError: there is no endpoint.
+            CredentialsError: there are no keys.
+
+        Example:
+            >>> connector = OssModelConnector.from_env(config_path="/etc/loader.json")
+        """
+        if "endpoint" not in kwargs:
+            endpoint = os.environ.get("OSS_ENDPOINT", "")
+            if not endpoint:
+                raise ValueError("no endpoint: set OSS_ENDPOINT, or pass endpoint=")
+            kwargs["endpoint"] = endpoint
+        kwargs.setdefault("region", os.environ.get("OSS_REGION") or None)
+        if not kwargs.get("cred_path") and kwargs.get("cred_provider") is None:
+            provider = EnvironmentProvider()
+            provider.get_credentials()  # tells now what is missing
+            kwargs["cred_provider"] = provider
+        return cls(**kwargs)
+
+    def list(self, bucket: str, prefix: str = "", fast: bool = False) -> ObjectList:
+        """Lists the objects of a bucket whose keys begin with `prefix`.
+
+        Args:
+            bucket: the bucket's name.
+            prefix: what the keys begin with; ``""``: all.
+            fast: list by many concurrent requests; the order is then not guaranteed.
+
+        Returns:
+            An `ObjectList`, in the order of the keys' UTF-8 bytes unless `fast`.
+
+        Raises:
+            BucketNotFoundError: there is no such bucket.
+            OssError: or another of its kinds.
+
+        Example:
+            >>> for obj in connector.list("bucket", "qwen/", True):
+            ...     print(obj.key, obj.size)
+        """
+        _require_text("bucket", bucket)
+        _require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
+        self._start_helpers()
+        return ObjectList(self._core.list(bucket, prefix, bool(fast)))
+
+    @overload
+    def open(self, uri: str | ObjectInfo, binary: Literal[True] = True) -> ObjectReader: ...
+    @overload
+    def open(self, uri: str | ObjectInfo, binary: Literal[False]) -> io.TextIOWrapper: ...
+    @overload
+    def open(self, uri: str | ObjectInfo, binary: bool) -> ObjectReader | io.TextIOWrapper: ...
+    def open(self, uri: str | ObjectInfo, binary: bool = True) -> ObjectReader | io.TextIOWrapper:
+        """Opens an object and starts to fetch it into memory.
+
+        It returns when the object's metadata is known, which costs one round trip.
+
+        Args:
+            uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`.
+            binary: True: bytes; False: text in UTF-8, with universal newlines.
+
+        Returns:
+            An `ObjectReader`, or an `io.TextIOWrapper` over one.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            OssError: or another of its kinds.
+            ValueError: the URI does not hold, or the connector is closed.
+
+        Example:
+            >>> reader = connector.open("oss://bucket/model.safetensors")
+            >>> lines = connector.open("oss://bucket/vocabulary.txt", False).readlines()
+        """
+        text = _uri_text(uri)
+        _require_binary_flag(binary)
+        self._start_helpers()
+        return self._wrap(self._core.open(text), binary)
+
+    @overload
+    def open_many(
+        self, uris: Iterable[str | ObjectInfo], binary: Literal[True] = True
+    ) -> builtins.list[ObjectReader]: ...
+    @overload
+    def open_many(
+        self, uris: Iterable[str | ObjectInfo], binary: Literal[False]
+    ) -> builtins.list[io.TextIOWrapper]: ...
+    @overload
+    def open_many(
+        self, uris: Iterable[str | ObjectInfo], binary: bool
+    ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]: ...
+    def open_many(
+        self, uris: Iterable[str | ObjectInfo], binary: bool = True
+    ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]:
+        """Opens several objects, all asked for at once, fetched in the given order.
+
+        Args:
+            uris: what `open` takes, each.
+            binary: as in `open`.
+
+        Returns:
+            What `open` returns, for each, in the same order.
+
+        Raises:
+            OssError: the first failure in the given order; the other readers are closed then.
+
+        Example:
+            >>> readers = connector.open_many(connector.list("bucket", "qwen/"))
+        """
+        if isinstance(uris, (str, bytes, ObjectInfo)):
+            raise TypeError("open_many takes several URIs; open takes one")
+        texts = [_uri_text(uri) for uri in uris]
+        _require_binary_flag(binary)
+        self._start_helpers()
+        opened: Any = [self._wrap(core, binary) for core in self._core.open_many(texts)]
+        return opened  # type: ignore[no-any-return]
+
+    def stat(self, uri: str | ObjectInfo) -> ObjectInfo:
+        """Asks the server about an object.
+
+        Args:
+            uri: as in `open`.
+
+        Returns:
+            An `ObjectInfo` with all fields.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            OssError: or another of its kinds.
+
+        Example:
+            >>> connector.stat("oss://bucket/model.safetensors").size
+            4294967296
+        """
+        text = _uri_text(uri)
+        self._start_helpers()
+        row = self._core.stat(text)
+        # It was a good URI, so all between "oss://" and the next "/" is the bucket.
+        return object_info(text[len("oss://") :].partition("/")[0], row)
+
+    def exists(self, uri: str | ObjectInfo) -> bool:
+        """Asks the server whether an object is there.
+
+        Args:
+            uri: as in `open`.
+
+        Returns:
+            Whether it is there; a bucket that is missing, or no permission, raises.
+
+        Raises:
+            OssError: or another of its kinds.
+
+        Example:
+            >>> connector.exists("oss://bucket/model.safetensors")
+            True
+        """
+        text = _uri_text(uri)
+        self._start_helpers()
+        return self._core.exists(text)
+
+    def stats(self) -> ConnectorStats:
+        """Returns the counters as they stand.
+
+        Example:
+            >>> connector.stats().memory_bytes
+            1073741824
+        """
+        counters: dict[str, Any] = self._core.stats()
+        return ConnectorStats(**counters)
+
+    def close(self) -> None:
+        """Closes the connector and its readers, and releases all that they hold.
+
+        Work in flight ends within a second. A second close does nothing; other calls raise
+        ValueError from then on.
+        """
+        self._core.close()
+        self._refresher.stop()
+        _log.hub.detach(id(self))
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that requests go to."""
+        return self._core.endpoint
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for; ``""`` where none is known."""
+        return self._core.region
+
+    def __enter__(self) -> Self:
+        if self.closed:
+            raise ValueError("the connector is closed")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._close_silently()
+
+    def __repr__(self) -> str:
+        core = self._core
+        region = f" in {core.region}" if core.region else ""
+        state = ", closed" if core.closed else ""
+        return f"<OssModelConnector {core.endpoint}{region}, signature {core.signature}{state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.closed:
+            raise ValueError("cannot pickle a closed connector")
+        provider = self._configuration.provider
+        try:
+            pickle.dumps(provider)
+        except Exception as error:
+            name = f"{type(provider).__module__}.{type(provider).__qualname__}"
+            raise TypeError(
+                f"cannot pickle the connector: its cred_provider, a {name}, cannot be pickled "
+                f"({type(error).__name__}: {error}); use cred_path, or a provider that can be"
+            ) from None
+        return _unpickle, (type(self), tuple(self._configuration))
+
+    def _set_up(self, configuration: _Configuration) -> None:
+        """Makes the core. Sends nothing and asks nobody, and starts no thread."""
+        provider = configuration.provider
+        keys = read_now(provider) if isinstance(provider, CredentialsFileProvider) else None
+        feed = _feed_for(provider)
+        refresher = Refresher(feed, None if is_anonymous(provider) else provider)
+        if keys is not None:
+            refresher.put(keys)
+        self._configuration = configuration
+        self._refresher = refresher
+        self._core = _core.Connector(*configuration[:5], feed)
+        try:
+            _log.hub.attach(id(self), *self._core.log_settings)
+        except BaseException:
+            self._core.close()
+            raise
+        _process.register_connector(self)
+
+    def _start_helpers(self) -> None:
+        """Starts the threads of the Python layer, before whatever may send a request."""
+        self._refresher.start()
+        _log.hub.ensure_started()
+
+    @overload
+    def _wrap(self, core: _core.Reader, binary: Literal[True]) -> ObjectReader: ...
+    @overload
+    def _wrap(self, core: _core.Reader, binary: bool) -> ObjectReader | io.TextIOWrapper: ...
+    def _wrap(self, core: _core.Reader, binary: bool) -> ObjectReader | io.TextIOWrapper:
+        reader = ObjectReader(core, self)
+        _process.register_reader(reader)
+        if binary:
+            return reader
+        return io.TextIOWrapper(reader, encoding="utf-8", errors="strict", newline=None)
+
+    def _close_silently(self) -> None:
+        """Closes at the interpreter's end, or half made, when no error has anywhere to go."""
+        try:  # noqa: SIM105 - contextlib may be gone by then
+            self.close()
+        except BaseException:
+            pass
+
+    def _after_fork_in_child(self) -> None:
+        """Gives the connector a fresh start in the child; called by the fork hook."""
+        if self.closed:
+            return
+        feed = _feed_for(self._configuration.provider)
+        self._refresher = self._refresher.successor(feed)
+        self._core.after_fork_in_child(feed)
+
+
+def _unpickle(cls: type[OssModelConnector], configuration: tuple[Any, ...]) -> OssModelConnector:
+    connector = cls.__new__(cls)
+    # Its warnings were given where it was made first.
+    connector._set_up(_Configuration(*configuration))
+    return connector
+
+
+def _feed_for(provider: object) -> _core.CredentialsFeed:
+    return _core.CredentialsFeed.anonymous() if is_anonymous(provider) else _core.CredentialsFeed()
+
+
+def _require_text(name: str, value: object, hint: str = "") -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {type(value).__name__}{hint}")
+    _require_unicode(name, value)
+
+
+def _uri_text(uri: object) -> str:
+    if isinstance(uri, ObjectInfo):
+        uri = uri.uri
+    elif not isinstance(uri, str):
+        raise TypeError(f"a URI must be str or ObjectInfo, not {type(uri).__name__}")
+    _require_unicode("URI", uri)
+    return uri
+
+
+def _require_unicode(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        fault = f"a lone surrogate at position {error.start}, which UTF-8 has no form for"
+        raise ValueError(f"{name} {text!r} holds {fault}") from None
+
+
+def _require_binary_flag(binary: object) -> None:
+    # open()'s habit: a mode would be taken for True.
+    if isinstance(binary, (str, bytes)):
+        raise TypeError(f"binary must be a bool (True: bytes, False: text), not {binary!r}")
+
+
+def _stacklevel_of_caller() -> int:
+    """The stacklevel for warnings.warn in our caller that points at the first frame not of ours."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):
+        level += 1
+        frame = frame.f_back
+    return level

@@ -1,0 +1,125 @@
+"""Life of the process: what happens to connectors at fork and at the interpreter's end.
+
+A forked child has none of its parent's threads, and must not touch its sockets or locks that were
+held. So after a fork each connector of the child gets a fresh start in place, and goes on at its
+next use; its readers go on at the same version and position.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ossmodelconnector import _log
+
+if TYPE_CHECKING:
+    from ossmodelconnector._connector import OssModelConnector
+    from ossmodelconnector._reader import ObjectReader
+
+__all__: list[str] = []
+
+# How long a fork waits for provider calls that run: their locks would stay locked in the child.
+_FORK_WAIT_SECONDS = 1.0
+
+# By id(). One atomic step lists them, whatever other threads do, which WeakSet cannot.
+_connectors: weakref.WeakValueDictionary[int, OssModelConnector] = weakref.WeakValueDictionary()
+_readers: weakref.WeakValueDictionary[int, ObjectReader] = weakref.WeakValueDictionary()
+
+
+def register_connector(connector: OssModelConnector) -> None:
+    """Has the connector told about forks, and closed at exit."""
+    _connectors[id(connector)] = connector
+
+
+def register_reader(reader: ObjectReader) -> None:
+    """Has the reader told about forks."""
+    _readers[id(reader)] = reader
+
+
+class ProviderCalls:
+    """Counts the provider calls that run, so that a fork can wait until none does.
+
+    A context manager around each call. While a fork is near, no call begins.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: set[int] = set()  # thread idents; a refresher has one call at a time
+        self._forks = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._forks == 0, _FORK_WAIT_SECONDS)
+            self._running.add(threading.get_ident())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._running.discard(threading.get_ident())
+            self._changed.notify_all()
+
+    def hold(self) -> None:
+        """Waits until no call runs, for a limited time, and keeps new ones from beginning."""
+        # A provider may fork itself: its own call is not waited for.
+        me = {threading.get_ident()}
+        with self._changed:
+            self._forks += 1
+            self._changed.wait_for(lambda: self._running <= me, _FORK_WAIT_SECONDS)
+
+    def resume(self) -> None:
+        """Lets calls begin again."""
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+
+provider_calls = ProviderCalls()
+
+
+def _before_fork() -> None:
+    provider_calls.hold()
+
+
+def _after_fork_in_parent() -> None:
+    provider_calls.resume()
+
+
+def _after_fork_in_child() -> None:
+    # First the locks, which a thread that is not here may hold, then who uses them.
+    global provider_calls
+    provider_calls = ProviderCalls()
+    _log.hub.after_fork_in_child()
+    # Connectors before their readers.
+    refs: list[weakref.ref[OssModelConnector] | weakref.ref[ObjectReader]] = []
+    refs += [*_connectors.valuerefs(), *_readers.valuerefs()]
+    for ref in refs:
+        try:
+            live = ref()
+            if live is not None:
+                live._after_fork_in_child()
+        except Exception as error:
+            # The others must have their turn; this one will say at its next use what it lacks.
+            _log.hub.write(3, f"after fork: {type(error).__name__}: {error}")
+
+
+def _close_all() -> None:
+    for connector_ref in _connectors.valuerefs():
+        connector = connector_ref()
+        if connector is not None:
+            connector._close_silently()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
+atexit.register(_close_all)

@@ -1,0 +1,27 @@
+"""An OSS server on this machine, for tests and for trying things out.
+
+Example:
+    >>> from ossmodelconnector import OssModelConnector
+    >>> from ossmodelconnector.local import LocalServer
+    >>> with LocalServer("/data", anonymous=True) as server:  # serves /data/BUCKET/KEY
+    ...     connector = OssModelConnector(server.endpoint, cred_path="credentials.json")
+
+On the command line: ``python -m ossmodelconnector serve /data``.
+"""
+
+from __future__ import annotations
+
+try:
+    import aiohttp as _aiohttp  # noqa: F401
+    import cryptography as _cryptography  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"the local server needs {error.name}: pip install 'ossmodelconnector[local]'",
+        name=error.name,
+    ) from None
+
+from ossmodelconnector.local._record import Reply, RequestRecord
+from ossmodelconnector.local._server import DEFAULT_CREDENTIAL, LocalServer
+from ossmodelconnector.local._signature import Credential
+
+__all__ = ["DEFAULT_CREDENTIAL", "Credential", "LocalServer", "Reply", "RequestRecord"]

@@ -1,0 +1,48 @@
+#include "auth/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ossmc {
+namespace {
+
+TEST(Digest, Sha256) {
+  EXPECT_EQ(hex_lower(*sha256("")),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex_lower(*sha256("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+// RFC 2202 and RFC 4231, test case 2.
+TEST(Digest, Hmac) {
+  EXPECT_EQ(hex_lower(*hmac_sha1("Jefe", "what do ya want for nothing?")),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  EXPECT_EQ(hex_lower(*hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Digest, HmacOfEmptyKeyAndText) {
+  EXPECT_EQ(hex_lower(*hmac_sha256("", "")),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  // No key of an earlier call is used again.
+  (void)hmac_sha256("other", "text");
+  EXPECT_EQ(hex_lower(*hmac_sha256(std::string_view(), "")),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+// RFC 4648, section 10.
+TEST(Digest, Base64) {
+  const auto encode = [](std::string_view text) {
+    return base64_encode(std::vector<std::uint8_t>(text.begin(), text.end()));
+  };
+  EXPECT_EQ(encode(""), "");
+  EXPECT_EQ(encode("f"), "Zg==");
+  EXPECT_EQ(encode("fo"), "Zm8=");
+  EXPECT_EQ(encode("foo"), "Zm9v");
+  EXPECT_EQ(encode("foobar"), "Zm9vYmFy");
+}
+
+}  // namespace
+}  // namespace ossmc

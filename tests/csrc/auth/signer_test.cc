@@ -1,0 +1,162 @@
+#include "auth/signer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ossmc {
+namespace {
+
+constexpr double kNow = 1717291805;  // 2024-06-02T01:30:05Z
+
+SigningOptions v4() {
+  SigningOptions options;
+  options.region = "cn-hangzhou";
+  return options;
+}
+
+SigningOptions v1() {
+  SigningOptions options;
+  options.version = SignatureVersion::kV1;
+  return options;
+}
+
+Credentials keys(std::string token = "") {
+  Credentials credentials;
+  credentials.access_key_id = "ak-test";
+  credentials.access_key_secret = "sk-test-secret";
+  credentials.security_token = std::move(token);
+  return credentials;
+}
+
+std::vector<std::string> names(const StoreRequest& request) {
+  std::vector<std::string> out;
+  for (const NameValue& header : request.headers) out.push_back(header.name);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::string value_of(const StoreRequest& request, std::string_view name) {
+  for (const NameValue& header : request.headers) {
+    if (header.name == name) return header.value;
+  }
+  return "(none)";
+}
+
+TEST(Signer, AddsTheHeadersOfItsVersion) {
+  StoreRequest request = head_request("bkt", "k");
+  ASSERT_TRUE(Signer(v4()).sign(request, keys(), kNow).is_ok());
+  EXPECT_EQ(names(request),
+            (std::vector<std::string>{"Authorization", "x-oss-content-sha256", "x-oss-date"}));
+  EXPECT_EQ(value_of(request, "x-oss-date"), "20240602T013005Z");
+  EXPECT_TRUE(value_of(request, "Authorization")
+                  .starts_with("OSS4-HMAC-SHA256 Credential=ak-test/20240602/cn-hangzhou/oss/"
+                               "aliyun_v4_request,Signature="));
+  request = head_request("bkt", "k");
+  ASSERT_TRUE(Signer(v1()).sign(request, keys("tok"), kNow).is_ok());
+  EXPECT_EQ(names(request),
+            (std::vector<std::string>{"Authorization", "Date", "x-oss-security-token"}));
+  EXPECT_EQ(value_of(request, "Date"), "Sun, 02 Jun 2024 01:30:05 GMT");
+  EXPECT_TRUE(value_of(request, "Authorization").starts_with("OSS ak-test:"));
+}
+
+TEST(Signer, AnonymousAddsNothing) {
+  Credentials anonymous;
+  anonymous.anonymous = true;
+  StoreRequest request = get_range_request("bkt", "k", {0, 1}, "");
+  const StoreRequest before = request;
+  // Not even a region is needed.
+  ASSERT_TRUE(Signer(SigningOptions{}).sign(request, anonymous, kNow).is_ok());
+  EXPECT_EQ(request.headers, before.headers);
+  EXPECT_EQ(Signer(v4()).explain(request, anonymous, kNow)->signature, "");
+}
+
+TEST(Signer, RefusesAndLeavesTheRequestAlone) {
+  StoreRequest request = head_request("bkt", "k");
+  EXPECT_EQ(Signer(SigningOptions{}).sign(request, keys(), kNow).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Signer(v4()).sign(request, Credentials{}, kNow).code(), StatusCode::kCredentials);
+  EXPECT_EQ(Signer(v4()).explain(request, Credentials{}, kNow).status().code(),
+            StatusCode::kCredentials);
+  EXPECT_TRUE(request.headers.empty());
+}
+
+TEST(Signer, SigningAgainReplacesTheOldSignature) {
+  const Signer signer(v4());
+  StoreRequest once = get_range_request("bkt", "k", {0, 1}, "etag");
+  StoreRequest twice = once;
+  ASSERT_TRUE(signer.sign(once, keys(), kNow).is_ok());
+  ASSERT_TRUE(signer.sign(twice, keys("old-token"), kNow - 90000).is_ok());
+  ASSERT_TRUE(signer.sign(twice, keys(), kNow).is_ok());
+  EXPECT_EQ(names(once), names(twice));
+  EXPECT_EQ(value_of(once, "Authorization"), value_of(twice, "Authorization"));
+}
+
+TEST(Signer, ARangeIsNoPartOfTheSignature) {
+  const Signer signer(v4());
+  StoreRequest a = get_range_request("bkt", "k", {0, 1}, "");
+  StoreRequest b = get_range_request("bkt", "k", {7, 9}, "etag");
+  ASSERT_TRUE(signer.sign(a, keys(), kNow).is_ok());
+  ASSERT_TRUE(signer.sign(b, keys(), kNow).is_ok());
+  EXPECT_EQ(value_of(a, "Authorization"), value_of(b, "Authorization"));
+}
+
+TEST(Signer, SendsWhatItSigned) {
+  StoreRequest request = head_request("bkt", "k");
+  request.headers = {
+      {"x-oss-a", "first"}, {"X-OSS-A", "last"}, {"x-oss-empty", " "}, {"X-Own", ""}};
+  ASSERT_TRUE(Signer(v4()).sign(request, keys(), kNow).is_ok());
+  EXPECT_EQ(names(request), (std::vector<std::string>{"Authorization", "X-OSS-A", "X-Own",
+                                                      "x-oss-content-sha256", "x-oss-date"}));
+  EXPECT_EQ(value_of(request, "X-OSS-A"), "last");
+}
+
+TEST(Signer, V1TakesAnOssDateForTheDate) {
+  StoreRequest request = head_request("bkt", "k");
+  request.headers = {{"x-oss-date", "Mon, 03 Jun 2024 00:00:00 GMT"}};
+  EXPECT_EQ(
+      Signer(v1()).explain(request, keys(), kNow)->string_to_sign,
+      "HEAD\n\n\nMon, 03 Jun 2024 00:00:00 GMT\nx-oss-date:Mon, 03 Jun 2024 00:00:00 GMT\n/bkt/k");
+}
+
+// The cached key must not outlive its day, nor serve another secret.
+TEST(Signer, TheDaysKeyChangesWithDayAndSecret) {
+  const Signer signer(v4());
+  const StoreRequest request = head_request("bkt", "k");
+  Credentials other = keys();
+  other.access_key_secret = "another-secret";
+  for (int round = 0; round < 2; ++round) {
+    for (const double time : {kNow, kNow + 86400.0}) {
+      for (const Credentials& credentials : {keys(), other}) {
+        EXPECT_EQ(signer.explain(request, credentials, time)->signature,
+                  Signer(v4()).explain(request, credentials, time)->signature);
+      }
+    }
+  }
+  EXPECT_NE(signer.explain(request, keys(), kNow)->signature,
+            signer.explain(request, other, kNow)->signature);
+}
+
+TEST(Signer, ManyThreadsAtMidnight) {
+  const Signer signer(v4());
+  const StoreRequest request = head_request("bkt", "k");
+  const std::string before = signer.explain(request, keys(), 86399)->signature;
+  const std::string after = signer.explain(request, keys(), 86400)->signature;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) {
+        EXPECT_EQ(signer.explain(request, keys(), 86399 + i % 2)->signature,
+                  i % 2 ? after : before);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace ossmc

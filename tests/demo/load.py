@@ -1,0 +1,183 @@
+"""One client process of the demo: loads the model and writes down what that cost.
+
+Started by run.py with the file of a `Job`; a process of its own, so that its CPU and memory are
+the client's alone and no client meets what another left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meter import Figures, Meter, resident_bytes
+from oss2.credentials import (  # type: ignore[import-untyped]
+    EnvironmentVariableCredentialsProvider,
+)
+from progress import shard_bar
+
+READ_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to load, from where."""
+
+    client: str  # "connector" or "oss2"
+    endpoint: str
+    region: str
+    bucket: str
+    keys: list[str]
+    sizes: list[int]
+    files: list[str]  # what the server serves under these keys, to compare with
+    config_path: str
+    limit_bytes: int  # oss2 loads no more than this
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.sizes)
+
+
+class WrongBytesError(Exception):
+    """What was read is not what is in the file."""
+
+
+def load_with_connector(job: Job) -> list[Figures]:
+    from ossmodelconnector import OssModelConnector
+
+    uris = [f"oss://{job.bucket}/{key}" for key in job.keys]
+    with OssModelConnector(
+        endpoint=job.endpoint,
+        cred_provider=EnvironmentVariableCredentialsProvider(),
+        config_path=job.config_path,
+        region=job.region,
+    ) as connector:
+        resident = resident_bytes()
+        figures = []
+
+        print("load 1: read", flush=True)
+        meter = Meter("connector, read", resident)
+        objs = [connector.open(uri) for uri in uris]
+        for obj in objs:
+            with shard_bar(os.path.basename(obj.key), obj.size) as advance:
+                while True:
+                    data = obj.read(READ_BYTES)
+                    meter.first_read()
+                    if not data:
+                        break
+                    advance(len(data))
+        figures.append(meter.stop(job.total_bytes))
+        del data
+        for obj in objs:
+            obj.close()
+
+        print("load 2: readinto", flush=True)
+        buf = bytearray(READ_BYTES)
+        meter = Meter("connector, readinto", resident)
+        objs = [connector.open(uri) for uri in uris]
+        for obj in objs:
+            obj.seek(0)
+            with shard_bar(os.path.basename(obj.key), obj.size) as advance:
+                while True:
+                    n = obj.readinto(buf)
+                    meter.first_read()
+                    if n == 0:
+                        break
+                    advance(n)
+        figures.append(meter.stop(job.total_bytes))
+        for obj in objs:
+            obj.close()
+
+        received = connector.stats().bytes_received
+        if received < 2 * job.total_bytes:
+            raise WrongBytesError(
+                f"two loads of {job.total_bytes} bytes received only {received} from the server"
+            )
+        _check(connector.open, uris, job)
+    return figures
+
+
+def _check(open_object: Callable[[str], Any], uris: list[str], job: Job) -> None:
+    """Compares every byte, by read and by readinto, with the files. Not timed."""
+    print("check: every byte of read and of readinto against the files", flush=True)
+    objs = [open_object(uri) for uri in uris]
+    buf = bytearray(READ_BYTES)
+    for obj, path, size in zip(objs, job.files, job.sizes):
+        with open(path, "rb") as file:
+            position = 0
+            while True:
+                data = obj.read(READ_BYTES)
+                _compare(obj.key, position, data, file.read(READ_BYTES))
+                if not data:
+                    break
+                position += len(data)
+            if position != size:
+                raise WrongBytesError(f"{obj.key}: read {position} bytes, the file has {size}")
+            obj.seek(0)
+            file.seek(0)
+            position = 0
+            while True:
+                n = obj.readinto(buf)
+                _compare(obj.key, position, memoryview(buf)[:n], file.read(READ_BYTES))
+                if n == 0:
+                    break
+                position += n
+        obj.close()
+
+
+def _compare(key: str, position: int, got: bytes | memoryview, want: bytes) -> None:
+    if got == want:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    raise WrongBytesError(f"{key}: byte {position + at} differs from the file's")
+
+
+def load_with_oss2(job: Job) -> list[Figures]:
+    import oss2  # type: ignore[import-untyped]
+
+    auth = oss2.ProviderAuthV4(EnvironmentVariableCredentialsProvider())
+    bucket = oss2.Bucket(auth, job.endpoint, job.bucket, region=job.region, enable_crc=False)
+    print("oss2: one stream, read", flush=True)
+    meter = Meter("oss2, one stream", resident_bytes())
+    left = job.limit_bytes
+    for key, size in zip(job.keys, job.sizes):
+        if left <= 0:
+            break
+        stream = bucket.get_object(key)
+        with shard_bar(os.path.basename(key), min(size, left)) as advance:
+            while left > 0:
+                data = stream.read(min(READ_BYTES, left))
+                meter.first_read()
+                if not data:
+                    break
+                advance(len(data))
+                left -= len(data)
+        stream.close()
+    return [meter.stop(job.limit_bytes - left)]
+
+
+CLIENTS: dict[str, Callable[[Job], list[Figures]]] = {
+    "connector": load_with_connector,
+    "oss2": load_with_oss2,
+}
+
+
+def main(job_path: str, result_path: str) -> int:
+    job = Job(**json.loads(Path(job_path).read_text()))
+    try:
+        figures = CLIENTS[job.client](job)
+    except WrongBytesError as error:
+        print(f"demo: wrong bytes: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+    Path(result_path).write_text(json.dumps([row.__dict__ for row in figures]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

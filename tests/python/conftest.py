@@ -1,0 +1,235 @@
+"""What the tests share: local servers, their objects, and connectors to them.
+
+The server is the package's own, whose judges are other people's clients; see tests/python/local.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import oss2.credentials
+import pytest
+from ossmodelconnector import OssModelConnector
+from ossmodelconnector.local import Credential, LocalServer, RequestRecord
+from support.relay import Relay, SilentServer
+
+KiB, MiB = 1 << 10, 1 << 20
+
+# Long enough to be found in any text that shows them.
+LONG_TERM = Credential("LTAI5tLocalServerTest", "canary-long-term-secret-Zk3vQ9")
+STS = Credential("STS.NUlocalServerTest", "canary-sts-secret-p0XcB1", "canary-sts-token-CAISzwJ1q6")
+
+
+class Store:
+    """A bucket of a local server, with what was put into it."""
+
+    def __init__(self, served: Served, bucket: str) -> None:
+        self.served = served
+        self.bucket = bucket
+        self._contents: dict[str, bytes] = {}
+        served.local.create_bucket(bucket)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.served.local.put_object(self.bucket, key, data)
+        self._contents[key] = data
+
+    def delete(self, key: str) -> None:
+        self.served.local.delete_object(self.bucket, key)
+        del self._contents[key]
+
+    def uri(self, key: str) -> str:
+        return f"oss://{self.bucket}/{key}"
+
+    def keys(self, prefix: str = "") -> list[str]:
+        return sorted(key for key in self._contents if key.startswith(prefix))
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._contents[key]
+
+
+class Served:
+    """A local server, and what a client must know of it."""
+
+    access_key_id = LONG_TERM.access_key_id
+    access_key_secret = LONG_TERM.access_key_secret
+    sts = (STS.access_key_id, STS.access_key_secret, STS.token)
+
+    def __init__(self, local: LocalServer) -> None:
+        self.local = local
+        self.endpoint = local.endpoint
+        self.address = ("127.0.0.1", local.port)
+        self.ca_file = local.ca_file
+
+    def environ(self) -> dict[str, str]:
+        """The environment for a program that uses `from_env`, or oss2's provider for it."""
+        environ = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+        environ["OSS_ENDPOINT"] = self.endpoint
+        environ["OSS_ACCESS_KEY_ID"] = self.access_key_id
+        environ["OSS_ACCESS_KEY_SECRET"] = self.access_key_secret
+        return environ
+
+    def log(self) -> list[RequestRecord]:
+        """The requests since `clear_log`."""
+        return self.local.requests
+
+    def clear_log(self) -> None:
+        self.local.reset_requests()
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("OSS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy")
+
+
+def fill(store: Store) -> Store:
+    """Puts the objects that most tests read."""
+    store.put("text.txt", "".join(f"lïne {i}\n" for i in range(500)).encode())
+    store.put("empty", b"")
+    store.put("large.bin", random.Random(1).randbytes(4 * MiB + 12_345))
+    store.put("large.txt", "".join(f"lïne {i}\n" for i in range(300_000)).encode())
+    for i in range(40):
+        store.put(f"list/{i:03d}.bin", random.Random(i).randbytes(1000 + i))
+    return store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in filter(_is_setting, list(os.environ)):
+            patch.delenv(name)
+        yield
+
+
+def _serve(**options: Any) -> Iterator[Served]:
+    with LocalServer(credentials=(LONG_TERM, STS), **options) as local:
+        yield Served(local)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Served]:
+    yield from _serve()
+
+
+@pytest.fixture(scope="session")
+def https_server() -> Iterator[Served]:
+    yield from _serve(tls=True)
+
+
+@pytest.fixture(scope="session")
+def slow_server() -> Iterator[Served]:
+    """Sends 20 kB a second on each connection: large.bin takes minutes."""
+    yield from _serve(rate_per_connection=20_000)
+
+
+@pytest.fixture(scope="session")
+def public_server() -> Iterator[Served]:
+    """Lets everybody read."""
+    yield from _serve(anonymous=True)
+
+
+@pytest.fixture(scope="session")
+def store(server: Served) -> Store:
+    return fill(Store(server, "models"))
+
+
+@pytest.fixture(scope="session")
+def slow_store(slow_server: Served) -> Store:
+    return fill(Store(slow_server, "models"))
+
+
+@pytest.fixture(scope="session")
+def public_store(public_server: Served) -> Store:
+    return fill(Store(public_server, "models"))
+
+
+@pytest.fixture(scope="session")
+def new_bucket(server: Served) -> Callable[..., Store]:
+    """new_bucket(name): an empty bucket, of `server` or of another."""
+    return lambda name, served=server: Store(served, name)
+
+
+@pytest.fixture
+def silent_endpoint() -> Iterator[str]:
+    """The endpoint of a server that takes connections and never says a word."""
+    with SilentServer() as silent:
+        yield f"http://127.0.0.1:{silent.port}"
+
+
+@pytest.fixture
+def gate(server: Served) -> Iterator[Relay]:
+    """A way to `server` that can be shut and opened again."""
+    with Relay(*server.address) as relay:
+        yield relay
+
+
+class ConnectorFactory:
+    """Makes connectors to a local server, with small chunks; closes those that it made.
+
+    Arguments are the connector's own. `served` is which server (or whose store); `cls` makes it.
+    """
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._made: list[OssModelConnector] = []
+
+    def __call__(
+        self,
+        served: Served | Store | None = None,
+        *,
+        cls: type[OssModelConnector] = OssModelConnector,
+        **arguments: Any,
+    ) -> OssModelConnector:
+        if isinstance(served, Store):
+            served = served.served
+        served = served or self._served
+        arguments.setdefault("endpoint", served.endpoint)
+        if "cred_provider" not in arguments:
+            arguments["cred_provider"] = oss2.credentials.StaticCredentialsProvider(
+                served.access_key_id, served.access_key_secret
+            )
+        if "config_path" not in arguments:
+            arguments["config"] = with_small_chunks(arguments.get("config", {}))
+        with warnings.catch_warnings():
+            # The endpoint is an IP address, which tells no region.
+            warnings.filterwarnings("ignore", message=".*region=", category=UserWarning)
+            connector = cls(**arguments)
+        self._made.append(connector)
+        return connector
+
+    def forget(self, connector: OssModelConnector) -> None:
+        """Leaves it to the garbage collector."""
+        self._made.remove(connector)
+
+    def close(self) -> None:
+        for connector in self._made:
+            connector.close()
+
+
+def with_small_chunks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with defaults for tests, in dotted keys."""
+    dotted = {"prefetch.chunkBytes": 64 * KiB, "prefetch.memoryBytes": 64 * MiB}
+    dotted["prefetch.vcpus"] = 1
+    for key, value in config.items():
+        if isinstance(value, Mapping) and key != "headers":
+            dotted.update({f"{key}.{name}": item for name, item in value.items()})
+        else:
+            dotted[key] = value
+    return dotted
+
+
+@pytest.fixture
+def make_connector(server: Served) -> Iterator[ConnectorFactory]:
+    factory = ConnectorFactory(server)
+    yield factory
+    factory.close()
+
+
+@pytest.fixture(scope="module")
+def make_shared_connector(server: Served) -> Iterator[ConnectorFactory]:
+    """The same for connectors that the tests of a module share."""
+    factory = ConnectorFactory(server)
+    yield factory
+    factory.close()

@@ -1,0 +1,360 @@
+"""Closing, collecting, the interpreter's end, Ctrl-C, and going on after a failure."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+from ossmodelconnector import ConnectError, OssError
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def wait_until(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_close_of_a_connector_closes_its_readers(make_connector, store):
+    connector = make_connector()
+    readers = [connector.open(store.uri(key)) for key in store.keys("list/")]
+    text = connector.open(store.uri("text.txt"), False)
+    assert not connector.closed
+    connector.close()
+    assert connector.closed
+    connector.close()
+    assert all(reader.closed for reader in readers)
+    assert text.closed
+    for call in (
+        readers[0].read,
+        text.read,
+        lambda: connector.open(store.uri("text.txt")),
+        lambda: connector.open_many([store.uri("text.txt")]),
+        lambda: connector.stat(store.uri("text.txt")),
+        lambda: connector.exists(store.uri("text.txt")),
+        lambda: connector.list(store.bucket),
+        connector.__enter__,
+    ):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+    assert connector.stats().memory_bytes == 0
+
+
+def test_with(make_connector, store):
+    with make_connector() as connector, connector.open(store.uri("text.txt")) as reader:
+        assert reader.read() == store["text.txt"]
+    assert reader.closed
+    assert connector.closed
+    reader = None
+
+    def fail():
+        nonlocal reader
+        with make_connector() as connector:
+            reader = connector.open(store.uri("text.txt"))
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        fail()
+    assert reader.closed
+    assert connector.closed
+
+
+def test_closing_a_reader_gives_its_memory_back(make_connector, store):
+    connector = make_connector()
+    reader = connector.open(store.uri("large.bin"))
+    assert reader.read() == store["large.bin"]
+    assert connector.stats().memory_bytes >= reader.size
+    reader.close()
+    assert connector.stats().memory_bytes == 0
+
+
+def test_dropping_the_last_reference_gives_its_memory_back(make_connector, store):
+    connector = make_connector()
+    reader = connector.open(store.uri("large.bin"))
+    reader.read()
+    assert connector.stats().memory_bytes > 0
+    del reader
+    gc.collect()
+    assert connector.stats().memory_bytes == 0
+    text = connector.open(store.uri("text.txt"), False)
+    text.readline()
+    del text
+    gc.collect()
+    assert connector.stats().memory_bytes == 0
+
+
+def test_closing_a_reader_in_flight_gives_its_memory_back(make_connector, slow_store):
+    connector = make_connector(slow_store)
+    reader = connector.open(slow_store.uri("large.bin"))
+    assert connector.stats().memory_bytes > 0
+    reader.close()
+    wait_until(lambda: connector.stats().memory_bytes == 0)
+
+
+def test_a_view_outlives_reader_and_connector(make_connector, store):
+    connector = make_connector()
+    reader = connector.open(store.uri("large.bin"))
+    view = reader.getbuffer()
+    assert (view.readonly, view.format, view.ndim, view.itemsize) == (True, "B", 1, 1)
+    assert len(view) == view.nbytes == reader.size
+    assert view.contiguous
+    part = view[1000:-1000]
+    with pytest.raises(TypeError):
+        view[0] = 1
+    reader.close()
+    assert connector.stats().memory_bytes >= view.nbytes
+    connector.close()
+    gc.collect()
+    assert bytes(view) == store["large.bin"]
+    del view, reader, connector
+    gc.collect()
+    assert bytes(part) == store["large.bin"][1000:-1000]
+
+
+def test_a_released_view_gives_its_memory_back(make_connector, store):
+    connector = make_connector()
+    reader = connector.open(store.uri("large.bin"))
+    view = reader.getbuffer()
+    reader.close()
+    assert connector.stats().memory_bytes > 0
+    view.release()
+    gc.collect()
+    assert connector.stats().memory_bytes == 0
+
+
+def test_a_view_of_an_empty_object(make_connector, store):
+    with make_connector().open(store.uri("empty")) as reader:
+        view = reader.getbuffer()
+        assert (len(view), bytes(view), view.readonly) == (0, b"", True)
+
+
+def test_a_reader_keeps_its_connector_alive(make_connector, store):
+    connector = make_connector()
+    gone = weakref.ref(connector)
+    reader = connector.open(store.uri("large.bin"))
+    make_connector.forget(connector)
+    del connector
+    gc.collect()
+    assert gone() is not None
+    assert reader.read() == store["large.bin"]
+    reader.close()
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_dropped_connector_is_collected_with_its_threads(make_connector, store):
+    def file_count():
+        return len(os.listdir("/proc/self/fd"))
+
+    def thread_count():
+        return len(os.listdir("/proc/self/task"))
+
+    gc.collect()
+    time.sleep(0.2)
+    files, threads = file_count(), thread_count()
+    for _ in range(3):
+        connector = make_connector()
+        gone = weakref.ref(connector)
+        reader = connector.open(store.uri("large.bin"))
+        reader.read(1000)
+        assert thread_count() > threads
+        make_connector.forget(connector)
+        cycle = [reader, connector]
+        cycle.append(cycle)
+        del connector, reader, cycle
+        gc.collect()
+        assert gone() is None
+    wait_until(lambda: thread_count() <= threads)
+    wait_until(lambda: file_count() <= files)
+
+
+def test_close_from_another_thread_ends_a_blocked_read(make_connector, slow_store):
+    connector = make_connector(slow_store)
+    for closer in ("reader", "connector"):
+        reader = connector.open(slow_store.uri("large.bin"))
+        outcomes = []
+
+        def read(reader=reader, outcomes=outcomes):
+            try:
+                outcomes.append(reader.read())
+            except Exception as error:
+                outcomes.append(error)
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        begin = time.monotonic()
+        (reader if closer == "reader" else connector).close()
+        assert time.monotonic() - begin < 1
+        for thread in threads:
+            thread.join(5)
+            assert not thread.is_alive()
+        assert time.monotonic() - begin < 2
+        assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+
+
+def test_close_while_open_waits(make_connector, silent_endpoint):
+    connector = make_connector(endpoint=silent_endpoint)
+    outcomes = []
+
+    def run(call):
+        try:
+            outcomes.append(call())
+        except Exception as error:
+            outcomes.append(error)
+
+    calls = [
+        lambda: connector.open("oss://bucket/key"),
+        lambda: connector.stat("oss://bucket/key"),
+        lambda: connector.list("bucket"),
+    ]
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    begin = time.monotonic()
+    connector.close()
+    for thread in threads:
+        thread.join(5)
+    assert time.monotonic() - begin < 2
+    assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+
+
+def test_a_reader_is_usable_after_a_failed_read(make_connector, store, gate):
+    connector = make_connector(
+        endpoint=gate.endpoint,
+        config={
+            "prefetch": {"chunkBytes": "64 KiB", "memoryBytes": "256 KiB", "vcpus": 1},
+            "retry.maxAttempts": 1,
+            "timeout": {"connectSeconds": 1, "readSeconds": 5},
+        },
+    )
+    data = store["large.bin"]
+    with connector.open(store.uri("large.bin")) as reader:
+        assert reader.read(1000) == data[:1000]
+        gate.shut()
+        with pytest.raises(ConnectError):
+            list(iter(lambda: reader.read(10_000), b""))
+        position = reader.tell()
+        with pytest.raises(OssError):
+            reader.read()
+        assert reader.tell() == position
+        buffer = bytearray(len(data))
+        with pytest.raises(OssError):
+            reader.readinto(buffer)
+        assert reader.tell() == position
+        gate.open()
+        assert reader.read() == data[position:]
+        reader.seek(0)
+        assert reader.read() == data
+
+
+def test_reader_copies_are_refused(make_connector, store):
+    import copy
+
+    with make_connector().open(store.uri("text.txt")) as reader:
+        for make in (copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="reader"):
+                make(reader)
+
+
+def test_a_subclass_may_be_made(make_connector, store):
+    from ossmodelconnector import OssModelConnector
+
+    class Counting(OssModelConnector):
+        opened = 0
+
+        def open(self, uri, binary=True):
+            self.opened += 1
+            return super().open(uri, binary)
+
+    with make_connector(cls=Counting) as connector:
+        connector.open(store.uri("text.txt"))
+        assert connector.opened == 1
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "prefetch",
+        "daemon threads",
+        "cycle",
+        "text",
+        "closed",
+        "several connectors",
+        "sys.exit",
+        "exception",
+    ],
+)
+def test_interpreter_exit_with_reads_in_flight(slow_store, slow_server, how):
+    run = subprocess.run(
+        [sys.executable, str(PROGRAMS / "exit_in_flight.py"), how, slow_store.uri("large.bin")],
+        env=slow_server.environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    ended = time.time()
+    assert run.stderr == ""
+    assert run.returncode == {"sys.exit": 3, "exception": 1}.get(how, 0)
+    assert ended - float(run.stdout) < 1
+
+
+@pytest.mark.parametrize("call", ["open", "open_many", "list", "stat"])
+def test_ctrl_c_ends_a_call_that_waits_for_a_reply(server, silent_endpoint, call):
+    environ = {**server.environ(), "OSS_ENDPOINT": silent_endpoint}
+    assert_interrupted(call, "oss://bucket/key", environ)
+
+
+@pytest.mark.parametrize(
+    "call", ["read", "readinto", "readline", "read_at", "read_ranges", "getbuffer"]
+)
+def test_ctrl_c_ends_a_blocked_read(slow_server, slow_store, call):
+    assert_interrupted(call, slow_store.uri("large.bin"), slow_server.environ())
+
+
+def assert_interrupted(call, uri, environ):
+    program = subprocess.Popen(
+        [sys.executable, str(PROGRAMS / "interrupted.py"), call, uri],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert program.stdout.readline() == "waiting\n"
+        time.sleep(0.3)
+        begin = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        output, errors = program.communicate(timeout=20)
+        assert errors == ""
+        assert output.split()[0] == "interrupted"
+        assert float(output.split()[1]) < 1  # closing
+        assert time.monotonic() - begin < 2
+        assert program.returncode == 0
+    finally:
+        program.kill()
+        program.wait()
+
+
+def test_text_wrapper_closes_its_reader(make_connector, store):
+    text = make_connector().open(store.uri("text.txt"), False)
+    reader = text.buffer
+    text.close()
+    assert reader.closed
+    text = make_connector().open(store.uri("text.txt"), False)
+    reader = text.detach()
+    assert not reader.closed
+    assert isinstance(io.TextIOWrapper(reader).read(), str)
