@@ -166,33 +166,8 @@ Status ObjectReader::read_parts(
     Interrupt& interrupt) {
   Result<Use> use_or = use();
   if (!use_or.is_ok()) return use_or.status();
-  ObjectStream& stream = *use_or->stream;
-  Scheduler& scheduler = use_or->engine->scheduler();
-  // Claims in the order of waiting: the one waited for is always the first asked for, so no two
-  // calls block each other.
-  std::vector<std::pair<std::size_t, std::uint64_t>> claimed;  // part, chunk
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto& [offset, out] = parts[i];
-    if (out.empty()) continue;
-    for (std::uint64_t c = offset / stream.chunk_bytes();
-         c <= (offset + out.size() - 1) / stream.chunk_bytes(); ++c) {
-      scheduler.claim(stream, c);
-      claimed.emplace_back(i, c);
-    }
-  }
-  Status status;
-  std::size_t released = 0;
-  for (std::size_t i = 0; i < parts.size() && status.is_ok(); ++i) {
-    const auto& [offset, out] = parts[i];
-    status = read_stream(scheduler, stream, offset, out.data(), out.size(),
-                         connector_->read_options(false), interrupt);
-    for (; released < claimed.size() && claimed[released].first <= i; ++released) {
-      scheduler.release_claim(stream, claimed[released].second);
-    }
-  }
-  for (; released < claimed.size(); ++released)
-    scheduler.release_claim(stream, claimed[released].second);
-  return status;
+  return read_stream_parts(use_or->engine->scheduler(), *use_or->stream, parts,
+                           connector_->read_options(false), interrupt);
 }
 
 Result<std::shared_ptr<ObjectView>> ObjectReader::view(Interrupt& interrupt) {

@@ -168,6 +168,21 @@ void Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
   if (queued) wake();
 }
 
+bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index) {
+  {
+    MutexLock lock(mutex_);
+    ChunkSlot& slot = stream.slot(index);
+    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone ||
+        slot.chunk.view().phase != ChunkPhase::kAbsent)
+      return false;
+    ++slot.claims;
+    slot.failure = Status::ok();
+    queue_urgent_locked(stream, index);
+  }
+  wake();
+  return true;
+}
+
 void Scheduler::release_claim(ObjectStream& stream, std::uint64_t index) {
   FreedMemory freed;
   bool hungry = false;

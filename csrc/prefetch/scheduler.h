@@ -66,6 +66,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   // A reader waits for this chunk: it is in flight or first in line afterwards, and stays in memory
   // until release_claim().
   void claim(ObjectStream& stream, std::uint64_t index);
+  // Ahead of the chunk that a read waits for: claims this one too if it has to be fetched and
+  // nobody has asked for it yet; false otherwise. What is in memory already must not be held while
+  // an earlier claim of the same read waits for memory.
+  bool try_claim_ahead(ObjectStream& stream, std::uint64_t index);
   void release_claim(ObjectStream& stream, std::uint64_t index);
   // Its last fetch failed and nobody asked again since.
   bool has_failed(ObjectStream& stream, std::uint64_t index) const;
@@ -130,7 +134,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
   bool pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) OSSMC_REQUIRES(mutex_);
-  bool pick_ahead_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  bool pick_past_blocked_locked(Pick* pick) OSSMC_REQUIRES(mutex_);
+  bool pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) OSSMC_REQUIRES(mutex_);
   bool pick_sweep_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
                     bool may_evict_unread, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);

@@ -30,7 +30,10 @@ bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* fr
     }
     bool blocked = false;
     if (pick_urgent_locked(pick, freed, &blocked)) return true;
-    if (blocked) {  // nothing of a lower class may take what it waits for
+    if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory
+                    // goes on
+      if (pick_past_blocked_locked(pick)) return true;
+      if (busy < options_.slots_per_thread && pick_ahead_locked(pick, freed, true)) return true;
       starved_ = true;
       limit_.store(Limit::kMemory, std::memory_order_relaxed);
       return false;
@@ -42,7 +45,7 @@ bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* fr
   }
   starved_ = false;
   const bool view_waits = !view_turns_.empty();
-  if (pick_ahead_locked(pick, freed)) return true;
+  if (pick_ahead_locked(pick, freed, false)) return true;
   if (view_waits) starved_ = true;
   if (!view_waits && pick_sweep_locked(pick, freed)) return true;
   limit_.store(starved_ ? Limit::kReader : (busy > 0 ? Limit::kNetwork : Limit::kIdle),
@@ -77,7 +80,32 @@ bool Scheduler::pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked
   return false;
 }
 
-bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed) {
+// Behind a claim that waits for memory: chunks of regions have theirs, and a view that is complete
+// is what may free some; and open() does not wait with it.
+bool Scheduler::pick_past_blocked_locked(Pick* pick) {
+  for (auto it = urgent_.begin(); it != urgent_.end();) {
+    const StreamPtr stream = it->first;
+    const std::uint64_t index = it->second;
+    ChunkSlot& slot = stream->slot(index);
+    if (stream->is_closed() || slot.work != ChunkSlot::Work::kUrgent) {
+      it = urgent_.erase(it);
+    } else if (stream->plan.region != nullptr) {
+      FreedMemory none;
+      urgent_.erase(it);
+      return admit_locked(*stream, index, 0, false, pick, &none);
+    } else if (stream->state() == StreamState::kOpening) {
+      it = urgent_.erase(it);
+      slot.work = ChunkSlot::Work::kNone;
+      stream->become_needs_head();
+      stream->wake_openers();
+    } else {
+      ++it;
+    }
+  }
+  return false;
+}
+
+bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) {
   const std::uint64_t window = window_chunks_locked();
   // So much of the budget may an active reader take from unread chunks of others (reads in another
   // order than opened).
@@ -88,7 +116,7 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed) {
     ObjectStream& stream = *it->second;
     ObjectStream::Plan& plan = stream.plan;
     const bool in_region = plan.region != nullptr;
-    if (!in_region && !view_turns_.empty()) {
+    if (!in_region && (regions_only || !view_turns_.empty())) {
       ++it;
       continue;
     }

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "base/status.h"
 #include "base/wait.h"
@@ -26,6 +28,12 @@ struct ReadOptions {
 // the content of `out` is unspecified, and the read may be tried again.
 Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,
                    std::size_t size, const ReadOptions& options, Interrupt& interrupt);
+
+// The same for several ranges, all asked for at once. REQUIRES: each (offset, span) lies within the
+// object.
+Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
+                         std::span<const std::pair<std::uint64_t, std::span<std::byte>>> parts,
+                         const ReadOptions& options, Interrupt& interrupt);
 
 // Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed
 // it.

@@ -210,8 +210,9 @@ class ConnectorFactory:
 
 def with_small_chunks(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with defaults for tests, in dotted keys."""
-    dotted = {"prefetch.chunkBytes": 64 * KiB, "prefetch.memoryBytes": 64 * MiB}
+    dotted: dict[str, Any] = {"prefetch.chunkBytes": 64 * KiB, "prefetch.memoryBytes": 64 * MiB}
     dotted["prefetch.vcpus"] = 1
+    dotted["timeout.readSeconds"] = 20  # a test that would hang shall say where
     for key, value in config.items():
         if isinstance(value, Mapping) and key != "headers":
             dotted.update({f"{key}.{name}": item for name, item in value.items()})

@@ -374,6 +374,7 @@ TEST(CredentialsCacheThreads, PullersRefusersAndOneRefresher) {
     }
   });
   std::vector<std::thread> pullers;
+  pullers.reserve(3);
   for (int t = 0; t < 3; ++t) {
     pullers.emplace_back([&] {
       std::uint64_t last = 0;

@@ -35,6 +35,7 @@ Credentials keys(std::string token = "") {
 
 std::vector<std::string> names(const StoreRequest& request) {
   std::vector<std::string> out;
+  out.reserve(request.headers.size());
   for (const NameValue& header : request.headers) out.push_back(header.name);
   std::sort(out.begin(), out.end());
   return out;
@@ -147,6 +148,7 @@ TEST(Signer, ManyThreadsAtMidnight) {
   const std::string before = signer.explain(request, keys(), 86399)->signature;
   const std::string after = signer.explain(request, keys(), 86400)->signature;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace ossmc {
@@ -25,8 +26,9 @@ TEST(Dates, FormattingRoundsDownAndClamps) {
 
 TEST(Dates, HttpDatesRoundTrip) {
   // A prime number of seconds, so that all fields move; 1970 to 2106.
-  for (double t = 0; t < 4294967296.0; t += 7654321) {
-    ASSERT_EQ(parse_http_date(format_http_date(t)), t);
+  for (std::int64_t t = 0; t < 4294967296; t += 7654321) {
+    const auto seconds = static_cast<double>(t);
+    ASSERT_EQ(parse_http_date(format_http_date(seconds)), seconds);
   }
 }
 

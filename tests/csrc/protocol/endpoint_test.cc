@@ -90,9 +90,7 @@ TEST(Endpoint, BadOnesNameThePart) {
       {"https://.host", "between dots"},
       {"https://host.", "between dots"},
       {"https://ho*st", "character"},
-      {"https://b\xC3\xBC"
-       "cher.example",
-       "xn--"},
+      {"https://m\xC3\xBCnchen.example", "xn--"},
   };
   for (const auto& [text, word] : table) {
     const Result<Endpoint> endpoint = parse_endpoint(text);
