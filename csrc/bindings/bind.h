@@ -106,8 +106,30 @@ class WritableBuffer {
   Py_buffer view_{};
 };
 
+// An integer argument as the io module takes it: whatever has __index__ (so no float); beyond 64
+// bits OverflowError.
+struct Index {
+  std::int64_t value = 0;
+};
+
 // A str as UTF-8. ValueError naming `what` for text that has no UTF-8 (lone surrogates); TypeError
 // for other types.
 std::string utf8(const py::handle& text, const char* what);
 
 }  // namespace ossmc::bindings
+
+template <>
+struct pybind11::detail::type_caster<ossmc::bindings::Index> {
+  PYBIND11_TYPE_CASTER(ossmc::bindings::Index, const_name("int"));
+
+  bool load(handle source, bool /*convert*/) {
+    if (PyIndex_Check(source.ptr()) == 0) return false;
+    value.value = PyNumber_AsSsize_t(source.ptr(), PyExc_OverflowError);
+    if (value.value == -1 && PyErr_Occurred() != nullptr) throw error_already_set();
+    return true;
+  }
+  static handle cast(ossmc::bindings::Index index, return_value_policy /*policy*/,
+                     handle /*parent*/) {
+    return PyLong_FromLongLong(index.value);
+  }
+};

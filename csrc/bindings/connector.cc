@@ -4,6 +4,7 @@
 
 #include <pybind11/stl.h>
 
+#include "auth/signature_choice.h"
 #include "bindings/handles.h"
 
 namespace ossmc::bindings {
@@ -21,11 +22,7 @@ std::unique_ptr<ConnectorHandle> make_connector(const py::str& endpoint, const p
                                               utf8(overrides, "config"), &warnings));
   std::shared_ptr<Connector> connector = value_or_raise(Connector::make(
       utf8(endpoint, "endpoint"), utf8(region, "region"), std::move(config), credentials.cache));
-  if (connector->lacks_region()) {
-    warnings.push_back("requests to " + connector->endpoint_text() +
-                       " are signed with signature V1, because the region is not known: pass "
-                       "region= to sign with V4");
-  }
+  if (connector->lacks_region()) warnings.emplace_back(v1_warning());
   return std::make_unique<ConnectorHandle>(Released<Connector>(std::move(connector)),
                                            std::move(warnings));
 }

@@ -53,7 +53,8 @@ std::span<std::byte> span_of(const py::bytes& bytes) {
           static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
-py::bytes read(ReaderHandle& self, Py_ssize_t size) {
+py::bytes read(ReaderHandle& self, Index size_index) {
+  const std::int64_t size = size_index.value;
   ObjectReader& reader = *self.reader;
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
@@ -79,7 +80,8 @@ std::size_t readinto(ReaderHandle& self, const py::object& target) {
   return size;
 }
 
-py::bytes readline(ReaderHandle& self, Py_ssize_t limit) {
+py::bytes readline(ReaderHandle& self, Index limit_index) {
+  const std::int64_t limit = limit_index.value;
   ObjectReader& reader = *self.reader;
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
@@ -94,7 +96,8 @@ py::bytes readline(ReaderHandle& self, Py_ssize_t limit) {
   return result;
 }
 
-py::bytes peek(ReaderHandle& self, Py_ssize_t size) {
+py::bytes peek(ReaderHandle& self, Index size_index) {
+  const std::int64_t size = size_index.value;
   ObjectReader& reader = *self.reader;
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
@@ -105,7 +108,8 @@ py::bytes peek(ReaderHandle& self, Py_ssize_t size) {
   return result;
 }
 
-std::uint64_t seek(ReaderHandle& self, std::int64_t offset, int whence) {
+std::uint64_t seek(ReaderHandle& self, Index offset_index, int whence) {
+  const std::int64_t offset = offset_index.value;
   ObjectReader& reader = *self.reader;
   require_open(reader);
   const ObjectReader::CursorLock lock = lock_cursor(reader);
@@ -138,7 +142,8 @@ std::uint64_t tell(ReaderHandle& self) {
   return self.reader->position();
 }
 
-std::size_t read_at(ReaderHandle& self, std::int64_t offset, const py::object& target) {
+std::size_t read_at(ReaderHandle& self, Index offset_index, const py::object& target) {
+  const std::int64_t offset = offset_index.value;
   require_open(*self.reader);
   if (offset < 0) throw py::value_error("offset must not be negative: " + std::to_string(offset));
   const WritableBuffer buffer(target);
@@ -147,12 +152,24 @@ std::size_t read_at(ReaderHandle& self, std::int64_t offset, const py::object& t
   }));
 }
 
+std::pair<std::int64_t, std::int64_t> range_of(const py::handle& item) {
+  const auto pair = py::isinstance<py::sequence>(item) ? py::reinterpret_borrow<py::sequence>(item)
+                                                       : py::sequence();
+  if (!pair || pair.size() != 2) throw py::type_error("a range is (offset, length), two integers");
+  py::detail::make_caster<Index> offset;
+  py::detail::make_caster<Index> length;
+  if (!offset.load(pair[0], false) || !length.load(pair[1], false)) {
+    throw py::type_error("a range is (offset, length), two integers");
+  }
+  return {static_cast<Index&>(offset).value, static_cast<Index&>(length).value};
+}
+
 py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
   ObjectReader& reader = *self.reader;
   require_open(reader);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
   for (const py::handle& item : ranges) {
-    const auto pair = py::cast<std::pair<std::int64_t, std::int64_t>>(item);
+    const auto pair = range_of(item);
     if (pair.first < 0 || pair.second < 0) {
       throw py::value_error("a range is (offset, length), neither negative: (" +
                             std::to_string(pair.first) + ", " + std::to_string(pair.second) + ")");
@@ -181,8 +198,8 @@ void register_reader(py::module_& module) {
       "Read-only bytes of a whole object (buffer protocol); keeps its memory alive.")
       .def("__len__", [](const ViewHandle& self) { return self.view->size(); })
       .def_buffer([](const ViewHandle& self) {
-        static const std::byte nothing{};
-        const std::byte* const data = self.view->size() > 0 ? self.view->data() : &nothing;
+        static const std::byte kNothing{};
+        const std::byte* const data = self.view->size() > 0 ? self.view->data() : &kNothing;
         return py::buffer_info(
             const_cast<std::byte*>(data), 1, py::format_descriptor<std::uint8_t>::format(), 1,
             {static_cast<py::ssize_t>(self.view->size())}, {1}, /*readonly=*/true);
@@ -199,10 +216,10 @@ void register_reader(py::module_& module) {
       .def_property_readonly("etag", [](const ReaderHandle& self) { return self.reader->etag(); })
       .def_property_readonly("closed",
                              [](const ReaderHandle& self) { return self.reader->is_closed(); })
-      .def("read", &read, py::arg("size") = -1)
+      .def("read", &read, py::arg("size") = Index{-1})
       .def("readinto", &readinto, py::arg("buffer"))
-      .def("readline", &readline, py::arg("limit") = -1)
-      .def("peek", &peek, py::arg("size") = 0)
+      .def("readline", &readline, py::arg("limit") = Index{-1})
+      .def("peek", &peek, py::arg("size") = Index{0})
       .def("seek", &seek, py::arg("offset"), py::arg("whence") = 0)
       .def("tell", &tell)
       .def("read_at", &read_at, py::arg("offset"), py::arg("buffer"))

@@ -100,6 +100,7 @@ Result<std::shared_ptr<ObjectReader>> Connector::open(std::string_view uri, Inte
 Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
     const std::vector<std::string>& uris, Interrupt& interrupt) {
   std::vector<ObjectName> names;
+  names.reserve(uris.size());
   for (const std::string& uri : uris) {
     Result<ObjectName> name = checked_name(uri);
     if (!name.is_ok()) return name.status();
@@ -108,6 +109,7 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
   std::vector<std::shared_ptr<ObjectStream>> streams;
+  streams.reserve(names.size());
   for (ObjectName& name : names) streams.push_back((*engine)->scheduler().open(std::move(name)));
   Status status;
   for (const auto& stream : streams) {
@@ -115,6 +117,7 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
     if (!status.is_ok()) break;
   }
   std::vector<std::shared_ptr<ObjectReader>> readers;
+  readers.reserve(streams.size());
   for (const auto& stream : streams) {
     if (status.is_ok()) {
       readers.push_back(std::make_shared<ObjectReader>(shared_from_this(), *engine, stream));

@@ -11,6 +11,8 @@ namespace ossmc {
 
 namespace {
 
+constexpr std::string_view kScheme = "oss://";
+
 std::string_view outcome_word(TransportError error) {
   switch (error) {
     case TransportError::kNone:
@@ -50,7 +52,8 @@ void audit_exchange(std::string_view method, std::string_view uri, std::string_v
       std::chrono::duration_cast<std::chrono::milliseconds>(outcome.elapsed).count();
   std::string line;
   append_field(&line, method);
-  append_field(&line, percent_encode_path(uri));  // a key may hold blanks
+  append_field(&line, std::string(kScheme) + percent_encode_path(uri.substr(
+                                                 kScheme.size())));  // a key may hold blanks
   append_field(&line, range);
   append_field(&line, head.status == 0 ? std::string() : std::to_string(head.status));
   append_field(&line, std::to_string(body_bytes));

@@ -73,7 +73,7 @@ StoreRequest SerialListing::next_request() const {
 
 Status SerialListing::take_page(const ListPage& page) {
   ++pages_;
-  const Status status = check_page_objects(page, prefix_, last_key_);
+  Status status = check_page_objects(page, prefix_, last_key_);
   if (!status.is_ok()) return status;
   for (const ListedObject& object : page.objects) columns_.append(object);
   if (!page.objects.empty()) last_key_ = page.objects.back().key;

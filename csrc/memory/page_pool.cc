@@ -44,6 +44,7 @@ std::size_t full_slot_size(std::size_t bytes) {
 // REQUIRES: `size` is a result of measured_size() and not below kMinMappedBytes.
 std::size_t class_index(std::size_t size) {
   const std::size_t base = std::bit_floor(size);
+  assert(base >= kMinMappedBytes);
   const auto doublings =
       static_cast<std::size_t>(std::countr_zero(base) - std::countr_zero(kMinMappedBytes));
   return doublings * kSizesPerDoubling + (size - base) / (base / kSizesPerDoubling);

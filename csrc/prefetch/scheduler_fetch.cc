@@ -123,14 +123,14 @@ void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
   retries_.emplace(due, &fetch);
 }
 
-void Scheduler::on_finished(ChunkFetch& fetch, const Status& outcome) {
+void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   FreedMemory freed;
-  std::unique_ptr<ChunkFetch> done;  // destroyed last: `fetch` and `outcome` may live in it
+  std::unique_ptr<ChunkFetch> done;  // destroyed last: `fetch` and `status` may live in it
   StreamPtr stream;
   bool last_crc = false;
   bool openers_wait = false;
   {
-    Status status = outcome;
+    Status result = status;
     MutexLock lock(mutex_);
     const auto found = jobs_.find(&fetch);
     const Job job = std::move(found->second);
@@ -140,13 +140,13 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& outcome) {
     done = std::move(slot.fetch);
     slot.work = ChunkSlot::Work::kNone;
     draining_bytes_.fetch_sub(job.draining_bytes, std::memory_order_relaxed);
-    if (status.is_ok() && context_.verify_crc64 && slot.fetched_before &&
+    if (result.is_ok() && context_.verify_crc64 && slot.fetched_before &&
         slot.crc != slot.chunk.writer_crc()) {
-      status = Status(StatusCode::kChecksum, "GET " + stream->name().uri() + ": chunk " +
+      result = Status(StatusCode::kChecksum, "GET " + stream->name().uri() + ": chunk " +
                                                  std::to_string(job.index) +
                                                  " differs from what was fetched before (CRC-64)");
     }
-    if (status.is_ok()) {
+    if (result.is_ok()) {
       slot.chunk.finish();
       if (!slot.fetched_before) {
         slot.fetched_before = true;
@@ -164,9 +164,9 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& outcome) {
         stream->plan.range_was_refused = true;
         stream->become_needs_head();
       } else if (openers_wait) {
-        stream->become_failed(status);
+        stream->become_failed(result);
       }
-      fail_chunk_locked(job, status, &freed);
+      fail_chunk_locked(job, result, &freed);
     }
   }
   if (last_crc) stream->pass_verdict();

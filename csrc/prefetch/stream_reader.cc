@@ -204,7 +204,7 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
   Claims claims(scheduler, stream);
   bool waited = false;
   bool object_handed_out = false;
-  const Status status = copy_range(
+  Status status = copy_range(
       scheduler, stream, offset, out, size, options, interrupt, claims, 0,
       static_cast<std::size_t>(last - first + 1), chunks_at_once(scheduler, stream),
       [&](std::size_t place) { return first + place; }, &waited, &object_handed_out);

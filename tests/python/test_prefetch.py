@@ -230,6 +230,27 @@ def test_memory_is_taken_back_and_fetched_anew(make_connector, store):
     assert stats.bytes_read == 2 * len(data)
 
 
+def test_ranges_larger_than_the_budget(make_connector, store):
+    connector = make_connector(
+        config={
+            "prefetch": {"memoryBytes": "512 KiB", "chunkBytes": "64 KiB", "vcpus": 1},
+            "timeout": {"readSeconds": 5},
+        }
+    )
+    data = store["large.bin"]
+    with connector.open(store.uri("large.bin")) as reader:
+        for ranges in (
+            [(0, len(data))],
+            [(0, 700_000), (3_000_000, 700_000)],
+            [(1_000_000, 700_000), (900_000, 700_000), (0, 10)],
+        ):
+            assert reader.read_ranges(ranges) == [data[a : a + b] for a, b in ranges]
+        buffer = bytearray(len(data))
+        assert reader.read_at(0, buffer) == len(data)
+        assert buffer == data
+    assert connector.stats().memory_peak_bytes <= 512 * 1024
+
+
 def test_a_view_larger_than_the_budget_fails_at_once(make_connector, store):
     connector = make_connector(
         config={"prefetch": {"memoryBytes": "1 MiB", "chunkBytes": "64 KiB", "vcpus": 1}}

@@ -48,11 +48,8 @@ def connectors(make_shared_connector):
     return {
         chunk: make_shared_connector(
             config={
-                "prefetch": {
-                    "chunkBytes": chunk,
-                    "memoryBytes": max(4 * chunk, 16 * KiB),
-                    "vcpus": 1,
-                }
+                "prefetch": {"chunkBytes": chunk, "memoryBytes": max(4 * chunk, 16 * KiB)},
+                "timeout": {"readSeconds": 5},
             }
         )
         for chunk in CHUNKS
