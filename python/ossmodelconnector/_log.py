@@ -114,9 +114,15 @@ class Hub:
         """Adds a connector's settings. OSError if a file of theirs cannot be opened."""
         settings = Settings(level, _absolute(log_path), _absolute(audit_path))
         with self._lock:
-            for path in {settings.log_path, settings.audit_path} - {""}:
-                if path not in self._files:
-                    self._files[path] = RotatingFile(path)
+            opened: dict[str, RotatingFile] = {}
+            try:
+                for path in {settings.log_path, settings.audit_path} - {"", *self._files}:
+                    opened[path] = RotatingFile(path)
+            except OSError:
+                for file in opened.values():
+                    file.close()
+                raise
+            self._files.update(opened)
             self._settings[key] = settings
             self._tell_core()
 

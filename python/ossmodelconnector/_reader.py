@@ -203,8 +203,7 @@ class ObjectReader(io.BufferedIOBase):
         Example:
             >>> head, tail = reader.read_ranges([(0, 8), (reader.size - 8, 8)])
         """
-        index = operator.index
-        return self._core.read_ranges([(index(begin), index(size)) for begin, size in ranges])
+        return self._core.read_ranges(list(ranges))
 
     def getbuffer(self) -> memoryview:
         """Returns the whole object as a read-only memoryview, without a copy.

@@ -114,8 +114,11 @@ def test_file_that_cannot_be_opened_is_an_error_at_construction(make_connector, 
     with pytest.raises(FileNotFoundError) as caught:
         make_connector(config={"logPath": tmp_path / "no folder" / "log"})
     assert caught.value.filename == str(tmp_path / "no folder" / "log")
-    with pytest.raises(IsADirectoryError):
-        make_connector(config={"auditPath": tmp_path})
+    files = len(os.listdir("/proc/self/fd"))
+    for log, audit in [("log", ""), ("", "audit")]:
+        with pytest.raises(IsADirectoryError):
+            make_connector(config={"logPath": tmp_path / log, "auditPath": tmp_path / audit})
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 def test_no_secret_is_logged(make_connector, store, server, tmp_path, caplog):
