@@ -142,13 +142,18 @@ def _sendfile_step(request: web.BaseRequest, content: OpenObject) -> _Step:
             begin += _send_what_fits(transport, content.fd, begin, end)
             if begin == end:
                 return
-        sent = await asyncio.get_running_loop().sendfile(
-            transport,
-            file,  # type: ignore[arg-type]
-            begin,
-            end - begin,
-            fallback=False,
-        )
+        try:
+            sent = await asyncio.get_running_loop().sendfile(
+                transport,
+                file,  # type: ignore[arg-type]
+                begin,
+                end - begin,
+                fallback=False,
+            )
+        except asyncio.SendfileNotAvailableError as error:
+            # Said of any failure of the first call; sockets and files can sendfile, so it is the
+            # client that went. aiohttp takes this error for that, and logs no traceback.
+            raise ConnectionResetError("the client is gone") from error
         if sent != end - begin:
             # The length is promised: only a closed connection can tell the client.
             transport.abort()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -182,3 +184,16 @@ def test_a_missing_package_is_named():
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert "pip install 'ossmodelconnector[local]'" in done.stderr
+
+
+def test_a_client_that_goes_in_the_middle_of_a_file_leaves_no_traceback(tmp_path, caplog):
+    (tmp_path / "bucket").mkdir()
+    with (tmp_path / "bucket" / "large").open("wb") as file:
+        file.truncate(64 << 20)
+    with LocalServer(tmp_path, anonymous=True) as server:
+        for _ in range(8):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(b"GET /bucket/large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert [record for record in caplog.records if record.exc_info] == []
