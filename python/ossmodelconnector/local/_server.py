@@ -386,6 +386,12 @@ class LocalServer:
             return await send(
                 request, answer, reply_headers, record, connection.pace, wish.cut_after
             )
+        except ConnectionError:
+            # aiohttp logs a traceback of what a handler raises, but none of a reply that finds its
+            # connection closed, and this is such a one.
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+            return web.Response(status=408)
         finally:
             if answer.content is not None:
                 answer.content.close()
