@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -334,7 +335,10 @@ class LocalServer:
             # Python versions warn of a TLS transport that was never closed.
             if isinstance(transport, asyncio.WriteTransport):
                 transport.close()
-                transport.abort()
+                # A TLS transport that is closed already has nothing to abort, and Python 3.11.2
+                # (Debian 12) fails on it.
+                with suppress(AttributeError):
+                    transport.abort()
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
