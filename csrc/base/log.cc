@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fork_guard.h"
+#include "base/utf8.h"
 
 namespace ossmc {
 
@@ -17,31 +18,6 @@ namespace {
 
 // A full ring of the longest records stays below 16 MiB and a little.
 constexpr std::size_t kMaxTextBytes = 4096;
-
-struct Decoded {
-  std::size_t size;     // bytes of the sequence; 0: not UTF-8
-  std::uint32_t point;  // the character
-};
-
-// The UTF-8 sequence at the start of `text`, which is not empty. Refuses overlong forms, surrogates
-// and > U+10FFFF.
-Decoded decode_utf8(std::string_view text) {
-  constexpr Decoded kInvalid{0, 0};
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::uint32_t lead = byte(0);
-  if (lead < 0x80) return {1, lead};
-  if (lead < 0xC2 || lead > 0xF4) return kInvalid;
-  const std::size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (text.size() < size) return kInvalid;
-  std::uint32_t point = lead & (0x7Fu >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0u) != 0x80u) return kInvalid;
-    point = (point << 6) | (byte(i) & 0x3Fu);
-  }
-  if (size == 3 && (point < 0x800 || (point >= 0xD800 && point <= 0xDFFF))) return kInvalid;
-  if (size == 4 && (point < 0x10000 || point > 0x10FFFF)) return kInvalid;
-  return {size, point};
-}
 
 // C0, DEL, C1, and the two separators that some readers take for the end of a line.
 bool is_control(std::uint32_t point) {
@@ -68,7 +44,7 @@ std::string to_one_line(std::string text) {
       line += "...";
       break;
     }
-    const auto [size, point] = decode_utf8(rest);
+    const auto [size, point] = decode_utf8_sequence(rest);
     if (size == 0) {
       append_hex(&line, 'x', static_cast<unsigned char>(rest[0]), 2);
       rest.remove_prefix(1);

@@ -22,7 +22,7 @@ ObjectReader::CursorLock lock_cursor(ObjectReader& reader) {
 }
 
 void require_open(const ObjectReader& reader) {
-  if (reader.is_closed()) throw py::value_error("I/O operation on closed file.");
+  if (reader.is_closed()) raise(closed_status());
 }
 
 // Fills `out` from the cursor; REQUIRES the cursor lock, out.size() <= remaining().

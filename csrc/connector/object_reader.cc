@@ -12,8 +12,6 @@ namespace ossmc {
 namespace {
 // How far a peek that names no size looks: io.DEFAULT_BUFFER_SIZE.
 constexpr std::size_t kPeekBytes = 8192;
-
-Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
 }  // namespace
 
 ObjectView::ObjectView(std::shared_ptr<Engine> engine, std::shared_ptr<ViewRegion> region)
@@ -31,7 +29,6 @@ ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, std::shared_ptr
       version_(stream->version()),
       live_(std::make_unique<Live>()) {
   live_->engine = std::move(engine);
-  live_->current = stream.get();
   live_->stream = std::move(stream);
 }
 
@@ -43,7 +40,6 @@ void ObjectReader::close() {
   std::shared_ptr<ObjectStream> stream;
   {
     const std::lock_guard<std::mutex> lock(live_->mutex);
-    live_->current.store(nullptr);
     engine = std::move(live_->engine);
     stream = std::move(live_->stream);
   }
@@ -76,7 +72,6 @@ Result<ObjectReader::Use> ObjectReader::use() {
     if (!stream.is_ok()) return stream.status();
     live_->engine = std::move(engine).value();
     live_->stream = std::move(stream).value();
-    live_->current.store(live_->stream.get());
   }
   return Use{live_->engine, live_->stream};
 }
@@ -93,34 +88,16 @@ Result<std::size_t> ObjectReader::read(std::span<std::byte> out, Interrupt& inte
 }
 
 ObjectReader::Ready ObjectReader::read_if_ready(std::span<std::byte> out) {
-  // The stream cannot go while the cursor lock is held by us only if nobody closes; so the pointer
-  // is taken with its owner locked out for the moment. try_lock: a close in progress means "not
-  // ready", and the slow path says why.
+  // try_lock: a close in progress means "not ready", and the slow path says why.
   const std::unique_lock<std::mutex> guard(live_->mutex, std::try_to_lock);
-  ObjectStream* const stream =
-      guard.owns_lock() ? live_->current.load(std::memory_order_relaxed) : nullptr;
-  if (stream == nullptr || out.empty() || out.size() > remaining() || connector_->is_closed() ||
-      stream->verdict() == ObjectStream::Verdict::kBad) {
+  if (!guard.owns_lock() || live_->stream == nullptr || connector_->is_closed() ||
+      out.size() > remaining()) {
     return Ready::kNotReady;
   }
-  const std::uint64_t index = position_ / stream->chunk_bytes();
-  const auto begin = static_cast<std::uint32_t>(position_ - stream->chunk_begin(index));
-  const std::uint64_t end = begin + out.size();
-  const std::uint32_t length = stream->chunk_length(index);
-  Chunk& chunk = stream->slot(index).chunk;
-  if (end > length || !chunk.try_pin(static_cast<std::uint32_t>(end))) return Ready::kNotReady;
-  std::memcpy(out.data(), chunk.data() + begin, out.size());
-  chunk.unpin();
-  position_ += out.size();
-  const bool consumed = chunk.mark_handed_out(begin, static_cast<std::uint32_t>(end));
-  const bool all = consumed && stream->note_chunk_handed_out();
-  Scheduler& scheduler = live_->engine->scheduler();
-  add(scheduler.context().counters.prefetch_hits);
-  add(scheduler.context().counters.bytes_read, out.size());
-  if (consumed || end == length)
-    scheduler.note_read(*stream, index, consumed || chunk.handed_out_whole());
-  return all && stream->verdict() != ObjectStream::Verdict::kNothingToCheck ? Ready::kNeedsVerdict
-                                                                            : Ready::kDone;
+  const Ready ready =
+      read_stream_if_ready(live_->engine->scheduler(), *live_->stream, position_, out);
+  if (ready != Ready::kNotReady) position_ += out.size();
+  return ready;
 }
 
 Status ObjectReader::finish_read(std::size_t size, Interrupt& interrupt) {

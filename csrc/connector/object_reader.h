@@ -73,9 +73,9 @@ class ObjectReader {
   // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error
   // it stays.
   Result<std::size_t> read(std::span<std::byte> out, Interrupt& interrupt);
-  // The same without ever waiting. kNotReady: nothing was done. kNeedsVerdict: done, but
-  // finish_read() must approve first.
-  enum class Ready : std::uint8_t { kNotReady, kDone, kNeedsVerdict };
+  // The same without ever waiting, see read_stream_if_ready(). After kNeedsVerdict the read counts
+  // only when finish_read() approves.
+  using Ready = StreamReady;
   Ready read_if_ready(std::span<std::byte> out);
   Status finish_read(std::size_t size, Interrupt& interrupt);
   // How many bytes the next line has, its newline included, at most `limit`.
@@ -102,7 +102,6 @@ class ObjectReader {
     std::mutex mutex;  // guards the two below
     std::shared_ptr<Engine> engine;
     std::shared_ptr<ObjectStream> stream;
-    std::atomic<ObjectStream*> current{nullptr};  // == stream.get(); for the fast path
   };
   struct Use {
     std::shared_ptr<Engine> engine;

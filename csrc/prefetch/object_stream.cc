@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kMaxChunks = 1ULL << 24;
 }  // namespace
 
+Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
+
 ObjectStream::ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes)
     : name_(std::move(name)), sequence_(sequence), chunk_bytes_(chunk_bytes) {}
 

@@ -27,6 +27,9 @@ enum class StreamState : std::uint32_t {
   kClosed,
 };
 
+// What every use of a closed reader gets, in the words of the io module.
+Status closed_status();
+
 // A chunk and what the scheduler knows of it. All but `chunk` is guarded by the scheduler's mutex.
 struct ChunkSlot {
   enum class Work : std::uint8_t { kNone, kUrgent, kInFlight };

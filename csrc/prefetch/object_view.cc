@@ -33,7 +33,7 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
     while (status.is_ok() && !scheduler.move_into_region(stream, index)) {
       // Just now another reader copies from it, or its last byte is there but its fetch has not
       // ended.
-      if (stream.is_closed()) status = Status(StatusCode::kClosed, "I/O operation on closed file.");
+      if (stream.is_closed()) status = closed_status();
       if (interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
       futex_wait(scheduler.memory_epoch(), scheduler.memory_epoch().load(std::memory_order_acquire),
                  std::chrono::milliseconds(1));
@@ -63,7 +63,7 @@ Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStre
   std::shared_ptr<ViewRegion> region = scheduler.region_of(stream);
   scheduler.finish_view(stream);
   if (!status.is_ok()) return status;
-  if (region == nullptr) return Status(StatusCode::kClosed, "I/O operation on closed file.");
+  if (region == nullptr) return closed_status();
   return region;
 }
 

@@ -27,7 +27,7 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
   FreedMemory freed;
   {
     MutexLock lock(mutex_);
-    if (stream.is_closed()) return Status(StatusCode::kClosed, "I/O operation on closed file.");
+    if (stream.is_closed()) return closed_status();
     std::uint64_t held_by_chunks = 0;
     for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
       const ChunkSlot& slot = stream.slot(i);

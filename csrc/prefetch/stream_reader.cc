@@ -10,8 +10,6 @@ namespace ossmc {
 
 namespace {
 
-Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
-
 // Chunks of one read that are asked for at once, beyond the one it waits for: as many as can be in
 // flight, but no more than a quarter of the budget, which several reads may share.
 std::uint64_t chunks_at_once(const Scheduler& scheduler, const ObjectStream& stream) {
@@ -68,60 +66,109 @@ class Claims {
   std::size_t next_ = 0;
 };
 
-// Copies one range. `begin_place` is the place of its first chunk in the order of the whole read,
-// `order_end` of the last.
-template <typename ChunkAt>
-Status copy_range(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,
-                  std::size_t size, const ReadOptions& options, Interrupt& interrupt,
-                  Claims& claims, std::size_t begin_place, std::size_t order_end,
-                  std::size_t at_once, const ChunkAt& chunk_at, bool* waited,
-                  bool* object_handed_out) {
-  const std::uint64_t end = offset + size;
-  const std::uint64_t first = offset / stream.chunk_bytes();
-  const std::uint64_t last = (end - 1) / stream.chunk_bytes();
-  for (std::uint64_t index = first; index <= last; ++index) {
-    const std::size_t place = begin_place + static_cast<std::size_t>(index - first);
-    Chunk& chunk = stream.slot(index).chunk;
-    const std::uint64_t begin = stream.chunk_begin(index);
-    const auto piece_begin = static_cast<std::uint32_t>(std::max(offset, begin) - begin);
-    const auto piece_end = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(end - begin, stream.chunk_length(index)));
-    while (!chunk.try_pin(piece_end)) {
-      *waited = true;
-      claims.wait_for(place, std::min(order_end, place + at_once), chunk_at);
-      if (options.sequential) scheduler.note_read(stream, index, false);
-      const Status status = wait_for_chunk(scheduler, stream, index, piece_end, options, interrupt);
-      if (!status.is_ok()) return status;
-    }
-    std::memcpy(out, chunk.data() + piece_begin, piece_end - piece_begin);
-    chunk.unpin();
-    out += piece_end - piece_begin;
-    const bool consumed = chunk.mark_handed_out(piece_begin, piece_end);
-    if (consumed && stream.note_chunk_handed_out()) *object_handed_out = true;
-    claims.release_before(place + 1);
-    // Only at a chunk's end does the scheduler need to know: small reads take no lock.
-    if (piece_end == stream.chunk_length(index) || consumed) {
-      if (options.sequential || consumed)
-        scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
-    }
-  }
-  return Status::ok();
+// Notes that [begin, end) of the chunk were handed out. True: with them the whole object has been.
+bool note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
+                     std::uint32_t begin, std::uint32_t end, bool sequential) {
+  Chunk& chunk = stream.slot(index).chunk;
+  const bool consumed = chunk.mark_handed_out(begin, end);
+  const bool whole_object = consumed && stream.note_chunk_handed_out();
+  // Only at a chunk's end does the scheduler need to know: small reads take no lock.
+  if (consumed || (sequential && end == stream.chunk_length(index)))
+    scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
+  return whole_object;
 }
 
-// After the last byte was copied.
-Status finish_read(Scheduler& scheduler, ObjectStream& stream, std::uint64_t size, bool waited,
-                   bool object_handed_out, const ReadOptions& options, Interrupt& interrupt) {
+void count_read(Scheduler& scheduler, std::uint64_t size, bool waited) {
   Counters& counters = scheduler.context().counters;
   add(waited ? counters.prefetch_misses : counters.prefetch_hits);
   add(counters.bytes_read, size);
-  // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
-  // anything.
-  if (object_handed_out || stream.verdict() == ObjectStream::Verdict::kBad) {
-    if (stream.verdict() != ObjectStream::Verdict::kNothingToCheck)
-      return wait_for_verdict(scheduler, stream, options, interrupt);
-  }
-  return Status::ok();
 }
+
+// One read on its way through the chunks of its parts. Used once, by one thread.
+class Read {
+ public:
+  // `at_once`: chunks that may be asked for at the same time.
+  Read(Scheduler& scheduler, ObjectStream& stream, std::span<const StreamPart> parts,
+       std::size_t at_once, const ReadOptions& options, Interrupt& interrupt)
+      : scheduler_(scheduler),
+        stream_(stream),
+        parts_(parts),
+        at_once_(at_once),
+        options_(options),
+        interrupt_(interrupt),
+        claims_(scheduler, stream) {}
+
+  Status run() {
+    std::uint64_t size = 0;
+    for (const StreamPart& part : parts_) {
+      const Status status = copy(part);
+      if (!status.is_ok()) return status;
+      size += part.second.size();
+    }
+    count_read(scheduler_, size, waited_);
+    // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
+    // anything.
+    const ObjectStream::Verdict verdict = stream_.verdict();
+    if (verdict == ObjectStream::Verdict::kBad ||
+        (object_handed_out_ && verdict != ObjectStream::Verdict::kNothingToCheck))
+      return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
+    return Status::ok();
+  }
+
+ private:
+  Status copy(const StreamPart& part) {
+    auto [offset, out] = part;
+    while (!out.empty()) {
+      const std::uint64_t index = offset / stream_.chunk_bytes();
+      const auto begin = static_cast<std::uint32_t>(offset - stream_.chunk_begin(index));
+      const auto size = static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(out.size(), stream_.chunk_length(index) - begin));
+      Chunk& chunk = stream_.slot(index).chunk;
+      while (!chunk.try_pin(begin + size)) {
+        const Status status = wait(index, begin + size);
+        if (!status.is_ok()) return status;
+      }
+      std::memcpy(out.data(), chunk.data() + begin, size);
+      chunk.unpin();
+      if (note_handed_out(scheduler_, stream_, index, begin, begin + size, options_.sequential))
+        object_handed_out_ = true;
+      claims_.release_before(++place_);
+      offset += size;
+      out = out.subspan(size);
+    }
+    return Status::ok();
+  }
+
+  Status wait(std::uint64_t index, std::uint32_t needed_end) {
+    if (!waited_) list_chunks();
+    waited_ = true;
+    claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
+                     [&](std::size_t place) { return chunks_[place]; });
+    if (options_.sequential) scheduler_.note_read(stream_, index, false);
+    return wait_for_chunk(scheduler_, stream_, index, needed_end, options_, interrupt_);
+  }
+
+  void list_chunks() {
+    for (const auto& [offset, out] : parts_) {
+      if (out.empty()) continue;
+      const std::uint64_t last = (offset + out.size() - 1) / stream_.chunk_bytes();
+      for (std::uint64_t index = offset / stream_.chunk_bytes(); index <= last; ++index)
+        chunks_.push_back(index);
+    }
+  }
+
+  Scheduler& scheduler_;
+  ObjectStream& stream_;
+  const std::span<const StreamPart> parts_;
+  const std::size_t at_once_;
+  const ReadOptions& options_;
+  Interrupt& interrupt_;
+  Claims claims_;
+  std::size_t place_ = 0;              // how many chunks of the read are done
+  std::vector<std::uint64_t> chunks_;  // all of them, in order; made when the read has to wait
+  bool waited_ = false;
+  bool object_handed_out_ = false;
+};
 
 }  // namespace
 
@@ -199,47 +246,34 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
 Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,
                    std::size_t size, const ReadOptions& options, Interrupt& interrupt) {
   if (size == 0) return Status::ok();
-  const std::uint64_t first = offset / stream.chunk_bytes();
-  const std::uint64_t last = (offset + size - 1) / stream.chunk_bytes();
-  Claims claims(scheduler, stream);
-  bool waited = false;
-  bool object_handed_out = false;
-  Status status = copy_range(
-      scheduler, stream, offset, out, size, options, interrupt, claims, 0,
-      static_cast<std::size_t>(last - first + 1), chunks_at_once(scheduler, stream),
-      [&](std::size_t place) { return first + place; }, &waited, &object_handed_out);
-  if (!status.is_ok()) return status;
-  return finish_read(scheduler, stream, size, waited, object_handed_out, options, interrupt);
+  const StreamPart part{offset, {out, size}};
+  return Read(scheduler, stream, {&part, 1}, chunks_at_once(scheduler, stream), options, interrupt)
+      .run();
 }
 
 Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
-                         std::span<const std::pair<std::uint64_t, std::span<std::byte>>> parts,
-                         const ReadOptions& options, Interrupt& interrupt) {
-  std::vector<std::uint64_t> order;
-  for (const auto& [offset, out] : parts) {
-    if (out.empty()) continue;
-    for (std::uint64_t chunk = offset / stream.chunk_bytes();
-         chunk <= (offset + out.size() - 1) / stream.chunk_bytes(); ++chunk) {
-      order.push_back(chunk);
-    }
-  }
-  Claims claims(scheduler, stream);
-  bool waited = false;
-  bool object_handed_out = false;
-  std::size_t place = 0;
-  std::uint64_t size = 0;
-  for (const auto& [offset, out] : parts) {
-    if (out.empty()) continue;
-    const Status status = copy_range(
-        scheduler, stream, offset, out.data(), out.size(), options, interrupt, claims, place,
-        order.size(), order.size(), [&](std::size_t at) { return order[at]; }, &waited,
-        &object_handed_out);
-    if (!status.is_ok()) return status;
-    place += static_cast<std::size_t>((offset + out.size() - 1) / stream.chunk_bytes() -
-                                      offset / stream.chunk_bytes() + 1);
-    size += out.size();
-  }
-  return finish_read(scheduler, stream, size, waited, object_handed_out, options, interrupt);
+                         std::span<const StreamPart> parts, const ReadOptions& options,
+                         Interrupt& interrupt) {
+  // As many as there are: SIZE_MAX / 2 leaves room for the sum with a place.
+  return Read(scheduler, stream, parts, SIZE_MAX / 2, options, interrupt).run();
+}
+
+StreamReady read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                                 std::span<std::byte> out) {
+  if (out.empty() || stream.verdict() == ObjectStream::Verdict::kBad) return StreamReady::kNotReady;
+  const std::uint64_t index = offset / stream.chunk_bytes();
+  const auto begin = static_cast<std::uint32_t>(offset - stream.chunk_begin(index));
+  if (out.size() > stream.chunk_length(index) - begin) return StreamReady::kNotReady;
+  const auto end = static_cast<std::uint32_t>(begin + out.size());
+  Chunk& chunk = stream.slot(index).chunk;
+  if (!chunk.try_pin(end)) return StreamReady::kNotReady;
+  std::memcpy(out.data(), chunk.data() + begin, out.size());
+  chunk.unpin();
+  const bool whole_object = note_handed_out(scheduler, stream, index, begin, end, true);
+  count_read(scheduler, out.size(), false);
+  return whole_object && stream.verdict() != ObjectStream::Verdict::kNothingToCheck
+             ? StreamReady::kNeedsVerdict
+             : StreamReady::kDone;
 }
 
 Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,

@@ -22,6 +22,9 @@ struct ReadOptions {
   bool sequential = false;
 };
 
+// Bytes from `first` on fill `second`.
+using StreamPart = std::pair<std::uint64_t, std::span<std::byte>>;
+
 // Fills `out` with the `size` bytes at `offset`. REQUIRES: the stream is or was kOpen, offset +
 // size <= its size. Blocks; any thread, without locks of the caller that close() would need.
 // Errors: kClosed, kInterrupted, kTransferTimeout, kChecksum, and those of a fetch. After an error
@@ -32,8 +35,19 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
 // The same for several ranges, all asked for at once. REQUIRES: each (offset, span) lies within the
 // object.
 Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
-                         std::span<const std::pair<std::uint64_t, std::span<std::byte>>> parts,
-                         const ReadOptions& options, Interrupt& interrupt);
+                         std::span<const StreamPart> parts, const ReadOptions& options,
+                         Interrupt& interrupt);
+
+enum class StreamReady : std::uint8_t {
+  kNotReady,  // nothing was done
+  kDone,
+  kNeedsVerdict,  // done, but it was the object's last missing byte: wait_for_verdict() must
+                  // approve
+};
+// A sequential read of bytes of one chunk that are in memory: copies them, never waits. What would
+// have to wait, or be refused, is kNotReady.
+StreamReady read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                                 std::span<std::byte> out);
 
 // Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed
 // it.

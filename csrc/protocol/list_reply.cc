@@ -4,11 +4,11 @@
 #include <optional>
 #include <utility>
 
+#include "base/utf8.h"
 #include "protocol/ascii.h"
 #include "protocol/dates.h"
 #include "protocol/object_name.h"
 #include "protocol/percent.h"
-#include "protocol/utf8.h"
 #include "protocol/xml_document.h"
 
 namespace ossmc {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "protocol/ascii.h"
-#include "protocol/utf8.h"
 
 namespace ossmc {
 
