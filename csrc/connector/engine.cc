@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thread_load.h"
+
 namespace ossmc {
 
 namespace {
@@ -59,11 +61,13 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
                                  std::min(kMaxKeptBytes, config.prefetch_memory_bytes / 8))},
                             clock_)),
       scheduler_({.chunk_bytes = static_cast<std::uint32_t>(config.prefetch_chunk_bytes),
-                  .threads = config.prefetch_vcpus,
-                  .slots_per_thread = config.workers_at_start()},
+                  .slots = {.threads = config.prefetch_vcpus,
+                            .start_per_thread = config.workers_at_start(),
+                            .most_per_thread = config.workers_at_most(),
+                            .load = &system_thread_load()}},
                  context_, budget_, pages_),
       list_requests_(context_, config.fast_list_workers),
-      io_(io_options(config, config.prefetch_vcpus, config.workers_at_start(), "ossmc-io"),
+      io_(io_options(config, config.prefetch_vcpus, config.workers_at_most(), "ossmc-io"),
           scheduler_, clock_, counters_),
       list_io_(io_options(config, config.fast_list_vcpus, config.fast_list_workers, "ossmc-list"),
                list_requests_, clock_, counters_) {

@@ -21,7 +21,8 @@ Scheduler::Scheduler(SchedulerOptions options, FetchContext& context,
       budget_(std::move(budget)),
       pool_(std::move(pool)),
       reserve_bytes_(reserve_for(budget_->limit_bytes(), options.chunk_bytes)),
-      small_(context, options.slots_per_thread + kUrgentExtraSlots) {}
+      small_(context, options.slots.start_per_thread + kUrgentExtraSlots),
+      slots_(options.slots) {}
 
 Scheduler::~Scheduler() = default;
 
@@ -270,6 +271,10 @@ std::string_view Scheduler::limited_by() const {
       return "memory";
     case Limit::kReader:
       return "reader";
+    case Limit::kCpu:
+      return "cpu";
+    case Limit::kThrottle:
+      return "throttle";
     case Limit::kIdle:
       break;
   }

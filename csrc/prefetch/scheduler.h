@@ -27,15 +27,14 @@
 #include "memory/page_pool.h"
 #include "prefetch/object_stream.h"
 #include "prefetch/residency.h"
+#include "prefetch/slot_control.h"
 #include "transfer/exchange.h"
 
 namespace ossmc {
 
 struct SchedulerOptions {
   std::uint32_t chunk_bytes = 8u << 20;
-  int threads = 1;
-  int slots_per_thread =
-      16;  // concurrent ranged requests of an I/O thread, urgent extra ones not counted
+  SlotOptions slots;  // concurrent ranged requests, urgent extra ones not counted
 };
 
 // Thread-safe. Owned by the engine; outlives the I/O threads. One mutex guards all decisions; no
@@ -116,7 +115,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   static constexpr int kUrgentExtraSlots = 8;
 
   using StreamPtr = std::shared_ptr<ObjectStream>;
-  enum class Limit : std::uint8_t { kIdle, kNetwork, kMemory, kReader };
+  enum class Limit : std::uint8_t { kIdle, kNetwork, kMemory, kReader, kCpu, kThrottle };
   struct Pick {
     StreamPtr stream;
     std::uint64_t index = 0;
@@ -132,7 +131,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   };
 
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
-  bool pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  bool pick_locked(int thread, int busy, TimePoint now, Pick* pick, FreedMemory* freed)
+      OSSMC_REQUIRES(mutex_);
+  // An I/O thread gets nothing, and this is why.
+  void note_limit_locked(int thread, Limit limit, TimePoint now) OSSMC_REQUIRES(mutex_);
   bool pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) OSSMC_REQUIRES(mutex_);
   bool pick_past_blocked_locked(Pick* pick) OSSMC_REQUIRES(mutex_);
   bool pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) OSSMC_REQUIRES(mutex_);
@@ -172,6 +174,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
       0};  // held by fetches of closed readers until their cancel came through
 
   mutable Mutex mutex_;
+  SlotControl slots_;  // guarded by mutex_, but for measure_load()
   bool closed_ OSSMC_GUARDED_BY(mutex_) = false;
   std::uint64_t next_sequence_ OSSMC_GUARDED_BY(mutex_) = 1;
   std::map<std::uint64_t, StreamPtr> streams_

@@ -17,20 +17,26 @@ constexpr Duration kTrimInterval = std::chrono::seconds(1);
 Exchange* Scheduler::next(int thread, int busy) noexcept {
   if (Exchange* const small = small_.next(thread, busy)) return small;
   while (true) {
+    const TimePoint now = context_.clock.now();
+    slots_.measure_load(thread, now);
+    bool more_slots = false;
     {
       MutexLock lock(mutex_);
-      if (!has_work_locked(context_.clock.now())) {
-        limit_.store(busy == 0 ? Limit::kIdle : Limit::kNetwork, std::memory_order_relaxed);
+      more_slots = slots_.on_asked(now, load(context_.counters.bytes_received),
+                                   load(context_.counters.throttles));
+      if (!has_work_locked(now)) {
+        note_limit_locked(thread, Limit::kIdle, now);
         return nullptr;
       }
     }
+    if (more_slots) wake();
     const bool settled = context_.builder.credentials_settled();
     Pick pick;
     FreedMemory freed;
     {
       MutexLock lock(mutex_);
       credentials_pending_ = !settled;
-      if (!settled || !pick_locked(busy, context_.clock.now(), &pick, &freed)) return nullptr;
+      if (!settled || !pick_locked(thread, busy, now, &pick, &freed)) return nullptr;
     }
     freed = {};  // back to the pool first: the next chunk takes the same warm memory
     if (Exchange* const exchange = start(pick)) return exchange;
@@ -43,6 +49,7 @@ TimePoint Scheduler::next_due() noexcept {
   if (pool_->mapped_free_bytes() > 0) due = std::min(due, context_.clock.now() + kTrimInterval);
   MutexLock lock(mutex_);
   if (!retries_.empty()) due = std::min(due, retries_.begin()->first);
+  due = std::min(due, slots_.next_due(context_.clock.now()));
   if (credentials_pending_) due = std::min(due, context_.clock.now() + kCredentialsPoll);
   return due;
 }

@@ -20,9 +20,10 @@ void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
   if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
 }
 
-bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* freed) {
+bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, FreedMemory* freed) {
+  const int slots = slots_.slots(thread);
   // A retry holds its memory already; it comes first so that this memory does not lie idle.
-  if (busy < options_.slots_per_thread + kUrgentExtraSlots) {
+  if (busy < slots + kUrgentExtraSlots) {
     if (!retries_.empty() && retries_.begin()->first <= now) {
       pick->retry = retries_.begin()->second;
       retries_.erase(retries_.begin());
@@ -33,14 +34,14 @@ bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* fr
     if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory
                     // goes on
       if (pick_past_blocked_locked(pick)) return true;
-      if (busy < options_.slots_per_thread && pick_ahead_locked(pick, freed, true)) return true;
+      if (busy < slots && pick_ahead_locked(pick, freed, true)) return true;
       starved_ = true;
-      limit_.store(Limit::kMemory, std::memory_order_relaxed);
+      note_limit_locked(thread, Limit::kMemory, now);
       return false;
     }
   }
-  if (busy >= options_.slots_per_thread) {
-    limit_.store(Limit::kNetwork, std::memory_order_relaxed);
+  if (busy >= slots) {
+    note_limit_locked(thread, Limit::kNetwork, now);
     return false;
   }
   starved_ = false;
@@ -48,9 +49,20 @@ bool Scheduler::pick_locked(int busy, TimePoint now, Pick* pick, FreedMemory* fr
   if (pick_ahead_locked(pick, freed, false)) return true;
   if (view_waits) starved_ = true;
   if (!view_waits && pick_sweep_locked(pick, freed)) return true;
-  limit_.store(starved_ ? Limit::kReader : (busy > 0 ? Limit::kNetwork : Limit::kIdle),
-               std::memory_order_relaxed);
+  note_limit_locked(thread, starved_ ? Limit::kReader : Limit::kIdle, now);
   return false;
+}
+
+void Scheduler::note_limit_locked(int thread, Limit limit, TimePoint now) {
+  slots_.on_nothing(thread, limit == Limit::kNetwork);
+  if (limit != Limit::kIdle && slots_.is_throttled(now)) {
+    limit = Limit::kThrottle;
+  } else if (limit == Limit::kNetwork && slots_.is_cpu_bound()) {
+    limit = Limit::kCpu;
+  } else if (limit == Limit::kIdle && !jobs_.empty()) {
+    limit = Limit::kNetwork;  // all that there is to fetch is on its way
+  }
+  limit_.store(limit, std::memory_order_relaxed);
 }
 
 bool Scheduler::pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) {
@@ -201,8 +213,7 @@ bool Scheduler::evict_unread_locked(const ObjectStream* except, FreedMemory* fre
 }
 
 std::uint64_t Scheduler::window_chunks_locked() const {
-  const auto slots = static_cast<std::uint64_t>(options_.threads) *
-                     static_cast<std::uint64_t>(options_.slots_per_thread);
+  const auto slots = static_cast<std::uint64_t>(slots_.total());
   const std::uint64_t by_memory = (budget_->limit_bytes() - reserve_bytes_) / options_.chunk_bytes /
                                   std::max<std::size_t>(reading_.size(), 1);
   return std::clamp<std::uint64_t>(by_memory, 1, 2 * slots);

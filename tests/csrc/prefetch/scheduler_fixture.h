@@ -36,10 +36,10 @@ class SchedulerHouse {
       : options_(options),
         budget(std::make_shared<Budget>(options.budget_bytes)),
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
-        scheduler({.chunk_bytes = options.chunk_bytes,
-                   .threads = options.threads,
-                   .slots_per_thread = options.slots_per_thread},
-                  parts.context, budget, pool),
+        scheduler(
+            {.chunk_bytes = options.chunk_bytes,
+             .slots = {.threads = options.threads, .start_per_thread = options.slots_per_thread}},
+            parts.context, budget, pool),
         transport(
             scheduler, parts.clock,
             [this](const HttpRequest& request, std::size_t index) { return reply(request, index); },
