@@ -24,6 +24,7 @@ void register_base(py::module_& module);
 void register_credentials(py::module_& module);
 void register_connector(py::module_& module);
 void register_reader(py::module_& module);
+void register_cursor(py::module_& module);
 void register_listing(py::module_& module);
 
 // Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted:
@@ -105,6 +106,10 @@ class WritableBuffer {
  private:
   Py_buffer view_{};
 };
+
+// A new bytes object, its content not set yet.
+py::bytes make_bytes(std::uint64_t size);
+std::span<std::byte> span_of(const py::bytes& bytes);
 
 // An integer argument as the io module takes it: whatever has __index__ (so no float); beyond 64
 // bits OverflowError.

@@ -10,5 +10,6 @@ PYBIND11_MODULE(_core, m) {
   register_credentials(m);
   register_listing(m);
   register_reader(m);
+  register_cursor(m);
   register_connector(m);
 }

@@ -7,16 +7,17 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from ossmodelconnector import _core
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from ossmodelconnector import _core
     from ossmodelconnector._connector import OssModelConnector
 
 __all__ = ["ObjectReader"]
 
 
-class ObjectReader(io.BufferedIOBase):
+class ObjectReader(_core.Cursor, io.BufferedIOBase):
     """An object of OSS, open for reading: what `OssModelConnector.open` returns.
 
     It reads as `io.BytesIO` over the same bytes does, and cannot be written to. From the open on,
@@ -38,12 +39,14 @@ class ObjectReader(io.BufferedIOBase):
         ...     tail = reader.read()
     """
 
-    # Small reads are many: each reading method is one call into the core, which does all checks.
+    # Small reads are many: read, readinto, seek and the others that move the cursor are the core's
+    # own methods (_core.Cursor).
     __slots__ = ("_connector", "_core")
 
     mode = "rb"
 
     def __init__(self, core: _core.Reader, connector: OssModelConnector) -> None:
+        super().__init__(core)
         self._core = core
         # Kept alive, since it serves the reader's credentials; None once closed.
         self._connector: OssModelConnector | None = connector
@@ -98,47 +101,6 @@ class ObjectReader(io.BufferedIOBase):
         self._check_open()
         return False
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Reads up to `size` bytes from the cursor on.
-
-        Args:
-            size: how many bytes; negative or None: all that are left.
-
-        Returns:
-            The bytes: fewer than `size` only at the end of the object, where they are ``b""``.
-
-        Example:
-            >>> data = reader.read(4 * 1024 * 1024)
-        """
-        return self._core.read(-1 if size is None else size)
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        """The same as `read`: it waits for all `size` bytes, as `io.BytesIO.read1` gives them."""
-        return self._core.read(-1 if size is None else size)
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Reads into a buffer, without a copy in between: the fastest way to read.
-
-        Args:
-            buffer: anything writable and contiguous, such as a bytearray or a numpy array.
-
-        Returns:
-            The number of bytes read: less than fits only at the end of the object, where it is 0.
-
-        Example:
-            >>> buffer = bytearray(4 * 1024 * 1024)
-            >>> count = reader.readinto(buffer)
-        """
-        return self._core.readinto(buffer)
-
-    def readinto1(self, buffer: WriteableBuffer, /) -> int:
-        """The same as `readinto`."""
-        return self._core.readinto(buffer)
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        r"""Reads a line with its ``b"\n"``, at most `size` bytes; negative or None: no limit."""
-        return self._core.readline(-1 if size is None else size)
-
     def readlines(self, hint: int | None = None, /) -> list[bytes]:
         """Reads lines until they amount to `hint` bytes; None or not positive: all of them."""
         limit = 0 if hint is None else operator.index(hint)
@@ -151,30 +113,6 @@ class ObjectReader(io.BufferedIOBase):
             if total >= limit:
                 break
         return lines
-
-    def peek(self, size: int = 0, /) -> bytes:
-        """Returns bytes from the cursor on without moving it: at least one, unless at the end.
-
-        Args:
-            size: how many bytes are wanted; more or fewer may come.
-        """
-        return self._core.peek(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Moves the cursor, which costs nothing by itself; beyond the end is allowed.
-
-        Args:
-            offset: in bytes.
-            whence: `io.SEEK_SET` (from the start), `io.SEEK_CUR` or `io.SEEK_END`.
-
-        Returns:
-            The new position. Before the start: ValueError with SEEK_SET, else 0 is taken.
-        """
-        return self._core.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Returns the cursor's position in bytes."""
-        return self._core.tell()
 
     def read_at(self, offset: int, buffer: WriteableBuffer) -> int:
         """Reads into `buffer` from a position, leaving the cursor alone. Safe from many threads.
@@ -254,6 +192,16 @@ class ObjectReader(io.BufferedIOBase):
             return
         core.after_fork_in_child()
         self._core = cast("_core.Reader", _FirstUseAfterFork(self, core))
+        self._set_forked()
+
+    def _start_after_fork(self) -> None:
+        """Called before the first request in the child."""
+        held: object = self._core
+        if not isinstance(held, _FirstUseAfterFork):
+            return
+        if self._connector is not None:
+            self._connector._start_helpers()
+        self._core = held._core
 
     def _check_open(self) -> None:
         if self._core.closed:
@@ -274,13 +222,9 @@ class _FirstUseAfterFork:
         self._core = core
 
     def __getattr__(self, name: str) -> Any:
-        connector = self._reader._connector
-        if name in _SENDING_METHODS and connector is not None:
-            connector._start_helpers()
-            self._reader._core = self._core
+        if name in _SENDING_METHODS:
+            self._reader._start_after_fork()
         return getattr(self._core, name)
 
 
-_SENDING_METHODS = frozenset(
-    ("read", "readinto", "readline", "peek", "read_at", "read_ranges", "getbuffer")
-)
+_SENDING_METHODS = frozenset(("read_at", "read_ranges", "getbuffer"))

@@ -1,0 +1,353 @@
+// Cursor: base class of the Python layer's ObjectReader with the calls that move its cursor.
+//
+// torch.load and its like make thousands of tiny reads and seeks. A class made by hand, with
+// methods of the vectorcall kind, costs 50 ns a call where a Python method over a pybind11 one
+// costs 250.
+#include <algorithm>
+#include <exception>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "bindings/handles.h"
+
+namespace ossmc::bindings {
+
+namespace {
+
+// Up to this size a read whose bytes are in memory is copied without releasing the GIL: giving it
+// up and taking it again costs about as much as copying 64 KiB.
+constexpr std::size_t kCopyUnderGilBytes = 64 * 1024;
+
+// What the class adds to its base. All zero when an instance is made.
+struct State {
+  Released<ObjectReader>* reader;  // owned; null before __init__
+  bool forked;                     // the threads that serve requests stayed in the parent process
+};
+
+// The class and its base live as long as the process.
+PyTypeObject* base_type = nullptr;
+Py_ssize_t state_offset = 0;
+
+State& state_of(PyObject* self) {
+  return *reinterpret_cast<State*>(reinterpret_cast<char*>(self) + state_offset);
+}
+
+// The reader, for a call that reads or only moves: ValueError once closed.
+ObjectReader& open_reader(PyObject* self) {
+  const State& state = state_of(self);
+  if (state.reader == nullptr) throw py::value_error("I/O operation on uninitialized object");
+  ObjectReader& reader = **state.reader;
+  if (reader.is_closed()) raise(closed_status());
+  return reader;
+}
+
+// In a forked child the first call that may send a request starts what serves it.
+void start_if_forked(PyObject* self) {
+  State& state = state_of(self);
+  if (!state.forked) return;
+  const auto done =
+      py::reinterpret_steal<py::object>(PyObject_CallMethod(self, "_start_after_fork", nullptr));
+  if (!done) throw py::error_already_set();
+  state.forked = false;
+}
+
+// Runs `call`, which returns a new reference, and makes Python exceptions of C++ ones.
+template <typename Call>
+PyObject* guarded(Call&& call) noexcept {
+  try {
+    return std::forward<Call>(call)();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+void require_arguments(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
+  if (count >= least && count <= most) return;
+  PyErr_Format(PyExc_TypeError, "%s() takes %s %zd argument%s (%zd given)", name,
+               least == most ? "exactly" : (count < least ? "at least" : "at most"),
+               count < least ? least : most, (count < least ? least : most) == 1 ? "" : "s", count);
+  throw py::error_already_set();
+}
+
+std::int64_t integer(PyObject* argument) {
+  const Py_ssize_t value = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
+  if (value == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return value;
+}
+
+// The one argument of many calls: how many bytes at most; none, None or negative: no limit.
+std::int64_t size_argument(const char* name, PyObject* const* arguments, Py_ssize_t count) {
+  require_arguments(name, count, 0, 1);
+  if (count == 0 || arguments[0] == Py_None) return -1;
+  if (PyIndex_Check(arguments[0]) == 0) {
+    PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'",
+                 Py_TYPE(arguments[0])->tp_name);
+    throw py::error_already_set();
+  }
+  return integer(arguments[0]);
+}
+
+ObjectReader::CursorLock lock_cursor(ObjectReader& reader) {
+  ObjectReader::CursorLock lock = reader.try_lock_cursor();
+  if (lock.owns_lock()) return lock;
+  return value_or_raise(
+      without_gil([&](Interrupt& interrupt) { return reader.lock_cursor(interrupt); }));
+}
+
+// Fills `out` from the cursor; REQUIRES the cursor lock, out.size() <= remaining().
+void fill(ObjectReader& reader, std::span<std::byte> out) {
+  if (out.size() <= kCopyUnderGilBytes) {
+    const ObjectReader::Ready ready = reader.read_if_ready(out);
+    if (ready == ObjectReader::Ready::kDone) return;
+    if (ready == ObjectReader::Ready::kNeedsVerdict) {
+      raise_unless_ok(without_gil(
+          [&](Interrupt& interrupt) { return reader.finish_read(out.size(), interrupt); }));
+      return;
+    }
+  }
+  raise_unless_ok(
+      without_gil([&](Interrupt& interrupt) { return reader.read(out, interrupt).status(); }));
+}
+
+PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&] {
+    const std::int64_t size = size_argument("read", arguments, count);
+    start_if_forked(self);
+    ObjectReader& reader = open_reader(self);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    const std::uint64_t remaining = reader.remaining();
+    py::bytes result =
+        make_bytes(size < 0 ? remaining
+                            : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
+    if (!span_of(result).empty()) fill(reader, span_of(result));
+    return result.release().ptr();
+  });
+}
+
+PyObject* readinto(PyObject* self, PyObject* target) {
+  return guarded([&] {
+    start_if_forked(self);
+    ObjectReader& reader = open_reader(self);
+    const WritableBuffer buffer(target);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    const auto size =
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.span().size(), reader.remaining()));
+    if (size > 0) fill(reader, buffer.span().first(size));
+    return PyLong_FromSize_t(size);
+  });
+}
+
+PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&] {
+    const std::int64_t limit = size_argument("readline", arguments, count);
+    start_if_forked(self);
+    ObjectReader& reader = open_reader(self);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    const std::uint64_t most =
+        limit < 0 ? reader.remaining()
+                  : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining());
+    if (most == 0) return make_bytes(0).release().ptr();
+    const auto length = value_or_raise(
+        without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
+    py::bytes result = make_bytes(length);
+    fill(reader, span_of(result));
+    return result.release().ptr();
+  });
+}
+
+PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&] {
+    require_arguments("peek", count, 0, 1);
+    const std::int64_t size = count == 0 ? 0 : integer(arguments[0]);
+    start_if_forked(self);
+    ObjectReader& reader = open_reader(self);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    py::bytes result =
+        make_bytes(reader.peek_length(size > 0 ? static_cast<std::size_t>(size) : 0));
+    const std::uint64_t position = reader.position();
+    if (!span_of(result).empty()) fill(reader, span_of(result));
+    reader.set_position(position);
+    return result.release().ptr();
+  });
+}
+
+PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&] {
+    require_arguments("seek", count, 1, 2);
+    const std::int64_t offset = integer(arguments[0]);
+    const std::int64_t whence = count == 2 ? integer(arguments[1]) : 0;
+    ObjectReader& reader = open_reader(self);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    std::int64_t base = 0;
+    switch (whence) {
+      case 0:
+        if (offset < 0) throw py::value_error("negative seek value " + std::to_string(offset));
+        break;
+      case 1:
+        base = static_cast<std::int64_t>(reader.position());
+        break;
+      case 2:
+        base = static_cast<std::int64_t>(reader.size());
+        break;
+      default:
+        throw py::value_error("invalid whence (" + std::to_string(whence) +
+                              ", should be 0, 1 or 2)");
+    }
+    if (offset > std::numeric_limits<std::int64_t>::max() - base) {
+      PyErr_SetString(PyExc_OverflowError, "new position too large");
+      throw py::error_already_set();
+    }
+    // As io.BytesIO: a relative seek before the start stops there.
+    reader.set_position(static_cast<std::uint64_t>(std::max<std::int64_t>(0, base + offset)));
+    return PyLong_FromUnsignedLongLong(reader.position());
+  });
+}
+
+PyObject* tell(PyObject* self, PyObject* /*none*/) {
+  return guarded([&] {
+    ObjectReader& reader = open_reader(self);
+    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    return PyLong_FromUnsignedLongLong(reader.position());
+  });
+}
+
+PyObject* set_forked(PyObject* self, PyObject* /*none*/) {
+  state_of(self).forked = true;
+  Py_RETURN_NONE;
+}
+
+int init(PyObject* self, PyObject* arguments, PyObject* /*keywords*/) {
+  PyObject* const done = guarded([&] {
+    PyObject* core = nullptr;
+    if (PyArg_ParseTuple(arguments, "O:Cursor", &core) == 0) throw py::error_already_set();
+    const auto& handle = py::handle(core).cast<const ReaderHandle&>();
+    State& state = state_of(self);
+    delete state.reader;
+    state.reader = nullptr;
+    state.reader = new Released<ObjectReader>(handle.reader.get());
+    Py_INCREF(Py_None);
+    return Py_None;
+  });
+  Py_XDECREF(done);
+  return done == nullptr ? -1 : 0;
+}
+
+void dealloc(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+  delete std::exchange(state_of(self).reader, nullptr);
+  const bool base_is_heap_type = (base_type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+  base_type->tp_dealloc(self);
+  // A heap type's tp_dealloc gives up the instance's hold on its type.
+  if (!base_is_heap_type) Py_DECREF(type);
+}
+
+constexpr const char* kRead =
+    "read($self, size=-1, /)\n--\n\n"
+    "Reads up to `size` bytes from the cursor on.\n\n"
+    "Args:\n"
+    "    size: how many bytes; negative or None: all that are left.\n\n"
+    "Returns:\n"
+    "    The bytes: fewer than `size` only at the end of the object, where they are ``b\"\"``.\n\n"
+    "Example:\n"
+    "    >>> data = reader.read(4 * 1024 * 1024)\n";
+constexpr const char* kRead1 =
+    "read1($self, size=-1, /)\n--\n\n"
+    "The same as `read`: it waits for all `size` bytes, as `io.BytesIO.read1` gives them.";
+constexpr const char* kReadinto =
+    "readinto($self, buffer, /)\n--\n\n"
+    "Reads into a buffer, without a copy in between: the fastest way to read.\n\n"
+    "Args:\n"
+    "    buffer: anything writable and contiguous, such as a bytearray or a numpy array.\n\n"
+    "Returns:\n"
+    "    The number of bytes read: less than fits only at the end of the object, where it is 0.\n\n"
+    "Example:\n"
+    "    >>> buffer = bytearray(4 * 1024 * 1024)\n"
+    "    >>> count = reader.readinto(buffer)\n";
+constexpr const char* kReadinto1 =
+    "readinto1($self, buffer, /)\n--\n\n"
+    "The same as `readinto`.";
+constexpr const char* kReadline =
+    "readline($self, size=-1, /)\n--\n\n"
+    "Reads a line with its ``b\"\\n\"``, at most `size` bytes; negative or None: no limit.";
+constexpr const char* kPeek =
+    "peek($self, size=0, /)\n--\n\n"
+    "Returns bytes from the cursor on without moving it: at least one, unless at the end.\n\n"
+    "Args:\n"
+    "    size: how many bytes are wanted; more or fewer may come.\n";
+constexpr const char* kSeek =
+    "seek($self, offset, whence=0, /)\n--\n\n"
+    "Moves the cursor, which costs nothing by itself; beyond the end is allowed.\n\n"
+    "Args:\n"
+    "    offset: in bytes.\n"
+    "    whence: `io.SEEK_SET` (from the start), `io.SEEK_CUR` or `io.SEEK_END`.\n\n"
+    "Returns:\n"
+    "    The new position. Before the start: ValueError with SEEK_SET, else 0 is taken.\n";
+constexpr const char* kTell =
+    "tell($self, /)\n--\n\n"
+    "Returns the cursor's position in bytes.";
+
+using FastCall = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+
+PyMethodDef method(const char* name, FastCall call, const char* doc) {
+  // By way of void(*)(): the table has one type for functions of several kinds.
+  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call)), METH_FASTCALL,
+          doc};
+}
+
+}  // namespace
+
+py::bytes make_bytes(std::uint64_t size) {
+  if (size > static_cast<std::uint64_t>(std::numeric_limits<Py_ssize_t>::max()))
+    throw py::value_error("the object is larger than bytes can be");
+  PyObject* const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+  if (bytes == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::bytes>(bytes);
+}
+
+std::span<std::byte> span_of(const py::bytes& bytes) {
+  return {reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes.ptr())),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+}
+
+void register_cursor(py::module_& module) {
+  // Python keeps the address of the table.
+  static PyMethodDef methods[] = {method("read", read, kRead),
+                                  method("read1", read, kRead1),
+                                  {"readinto", readinto, METH_O, kReadinto},
+                                  {"readinto1", readinto, METH_O, kReadinto1},
+                                  method("readline", readline, kReadline),
+                                  method("peek", peek, kPeek),
+                                  method("seek", seek, kSeek),
+                                  {"tell", tell, METH_NOARGS, kTell},
+                                  {"_set_forked", set_forked, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+  static PyType_Slot slots[] = {
+      {Py_tp_doc, const_cast<char*>("The calls of ObjectReader that move its cursor.")},
+      {Py_tp_methods, static_cast<void*>(methods)},
+      {Py_tp_init, reinterpret_cast<void*>(&init)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc)},
+      {0, nullptr}};
+  py::object base = py::module_::import("_io").attr("_BufferedIOBase");
+  base_type = reinterpret_cast<PyTypeObject*>(base.release().ptr());
+  // Behind the base's own fields, aligned for a pointer.
+  state_offset = static_cast<Py_ssize_t>(
+      (static_cast<std::size_t>(base_type->tp_basicsize) + alignof(State) - 1) / alignof(State) *
+      alignof(State));
+  PyType_Spec spec{"ossmodelconnector._core.Cursor",
+                   static_cast<int>(state_offset + static_cast<Py_ssize_t>(sizeof(State))), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  const py::tuple bases = py::make_tuple(py::handle(reinterpret_cast<PyObject*>(base_type)));
+  PyObject* const type = PyType_FromSpecWithBases(&spec, bases.ptr());
+  if (type == nullptr) throw py::error_already_set();
+  module.attr("Cursor") = py::reinterpret_steal<py::object>(type);
+}
+
+}  // namespace ossmc::bindings
