@@ -87,6 +87,17 @@ Result<std::size_t> ObjectReader::read(std::span<std::byte> out, Interrupt& inte
   return size;
 }
 
+Result<std::size_t> ObjectReader::visit(const BytesVisitor& visitor, Interrupt& interrupt) {
+  Result<Use> use_or = use();
+  if (!use_or.is_ok()) return use_or.status();
+  if (remaining() == 0) return std::size_t{0};
+  Result<std::size_t> size =
+      visit_stream_chunk(use_or->engine->scheduler(), *use_or->stream, position_, visitor,
+                         connector_->read_options(true), interrupt);
+  if (size.is_ok()) position_ += *size;
+  return size;
+}
+
 ObjectReader::Ready ObjectReader::read_if_ready(std::span<std::byte> out) {
   // try_lock: a close in progress means "not ready", and the slow path says why.
   const std::unique_lock<std::mutex> guard(live_->mutex, std::try_to_lock);

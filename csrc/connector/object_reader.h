@@ -73,7 +73,11 @@ class ObjectReader {
   // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error
   // it stays.
   Result<std::size_t> read(std::span<std::byte> out, Interrupt& interrupt);
-  // The same without ever waiting, see read_stream_if_ready(). After kNeedsVerdict the read counts
+  // Shows `visitor` the bytes from the cursor to the end of their chunk where they lie, and moves
+  // the cursor behind them: a read without a copy, see visit_stream_chunk(). Tells how many there
+  // were; 0: the end of the object, nothing was shown.
+  Result<std::size_t> visit(const BytesVisitor& visitor, Interrupt& interrupt);
+  // As read() without ever waiting, see read_stream_if_ready(). After kNeedsVerdict the read counts
   // only when finish_read() approves.
   using Ready = StreamReady;
   Ready read_if_ready(std::span<std::byte> out);

@@ -105,6 +105,19 @@ class Read {
       if (!status.is_ok()) return status;
       size += part.second.size();
     }
+    return finish(size);
+  }
+
+  // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, shown where they lie.
+  Status visit(std::uint64_t index, std::uint32_t begin, std::uint32_t end,
+               const BytesVisitor& visitor) {
+    chunks_.push_back(index);
+    const Status status = pass(index, begin, end, visitor);
+    return status.is_ok() ? finish(end - begin) : status;
+  }
+
+ private:
+  Status finish(std::uint64_t size) {
     count_read(scheduler_, size, waited_);
     // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
     // anything.
@@ -115,7 +128,6 @@ class Read {
     return Status::ok();
   }
 
- private:
   Status copy(const StreamPart& part) {
     auto [offset, out] = part;
     while (!out.empty()) {
@@ -123,19 +135,30 @@ class Read {
       const auto begin = static_cast<std::uint32_t>(offset - stream_.chunk_begin(index));
       const auto size = static_cast<std::uint32_t>(
           std::min<std::uint64_t>(out.size(), stream_.chunk_length(index) - begin));
-      Chunk& chunk = stream_.slot(index).chunk;
-      while (!chunk.try_pin(begin + size)) {
-        const Status status = wait(index, begin + size);
-        if (!status.is_ok()) return status;
-      }
-      std::memcpy(out.data(), chunk.data() + begin, size);
-      chunk.unpin();
-      if (note_handed_out(scheduler_, stream_, index, begin, begin + size, options_.sequential))
-        object_handed_out_ = true;
-      claims_.release_before(++place_);
+      std::byte* const to = out.data();
+      const Status status = pass(
+          index, begin, begin + size,
+          [to](std::span<const std::byte> bytes) { std::memcpy(to, bytes.data(), bytes.size()); });
+      if (!status.is_ok()) return status;
       offset += size;
       out = out.subspan(size);
     }
+    return Status::ok();
+  }
+
+  // Bytes [begin, end) of the chunk go to `take`, pinned.
+  template <typename Take>
+  Status pass(std::uint64_t index, std::uint32_t begin, std::uint32_t end, const Take& take) {
+    Chunk& chunk = stream_.slot(index).chunk;
+    while (!chunk.try_pin(end)) {
+      const Status status = wait(index, end);
+      if (!status.is_ok()) return status;
+    }
+    take(std::span<const std::byte>(chunk.data() + begin, end - begin));
+    chunk.unpin();
+    if (note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential))
+      object_handed_out_ = true;
+    claims_.release_before(++place_);
     return Status::ok();
   }
 
@@ -249,6 +272,18 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
   const StreamPart part{offset, {out, size}};
   return Read(scheduler, stream, {&part, 1}, chunks_at_once(scheduler, stream), options, interrupt)
       .run();
+}
+
+Result<std::size_t> visit_stream_chunk(Scheduler& scheduler, ObjectStream& stream,
+                                       std::uint64_t offset, const BytesVisitor& visitor,
+                                       const ReadOptions& options, Interrupt& interrupt) {
+  const std::uint64_t index = offset / stream.chunk_bytes();
+  const auto begin = static_cast<std::uint32_t>(offset - stream.chunk_begin(index));
+  const std::uint32_t end = stream.chunk_length(index);
+  const Status status =
+      Read(scheduler, stream, {}, 1, options, interrupt).visit(index, begin, end, visitor);
+  if (!status.is_ok()) return status;
+  return std::size_t{end - begin};
 }
 
 Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
