@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/histogram.h"
+
 namespace ossmc {
 
 using Counter = std::atomic<std::uint64_t>;
@@ -20,6 +22,10 @@ struct Counters {
   Counter prefetch_hits{0};    // reads that found their bytes in memory
   Counter prefetch_misses{0};  // reads that had to wait
   Counter connections{0};      // open connections now
+
+  // Of the attempts that completed a chunk, in microseconds since the attempt's start.
+  Histogram chunk_first_byte_us;  // until the first byte of the reply
+  Histogram chunk_whole_us;       // until the last byte
 };
 
 inline void add(Counter& counter, std::uint64_t n = 1) {

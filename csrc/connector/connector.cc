@@ -51,11 +51,8 @@ Connector::~Connector() { close(); }
 
 void Connector::close() {
   if (closed_.exchange(true)) return;
-  std::shared_ptr<Engine> engine;
-  {
-    MutexLock lock(live_->mutex);
-    engine = live_->engine;  // kept: stats() goes on to tell what was counted
-  }
+  // Kept: stats() goes on to tell what was counted.
+  const std::shared_ptr<Engine> engine = engine_if_started();
   if (engine != nullptr) engine->shutdown();
 }
 
@@ -211,11 +208,7 @@ Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view 
 ConnectorStats Connector::stats() const {
   ConnectorStats stats;
   stats.memory_limit_bytes = config_.prefetch_memory_bytes;
-  std::shared_ptr<Engine> engine;
-  {
-    MutexLock lock(live_->mutex);
-    engine = live_->engine;
-  }
+  const std::shared_ptr<Engine> engine = engine_if_started();
   if (engine == nullptr) return stats;
   const Counters& counters = engine->counters();
   stats.bytes_received = load(counters.bytes_received);
@@ -232,6 +225,18 @@ ConnectorStats Connector::stats() const {
   stats.connections = load(counters.connections);
   stats.limited_by = engine->scheduler().limited_by();
   return stats;
+}
+
+ChunkLatencies Connector::chunk_latencies() const {
+  const std::shared_ptr<Engine> engine = engine_if_started();
+  if (engine == nullptr) return {};
+  const Counters& counters = engine->counters();
+  return {counters.chunk_first_byte_us.counts(), counters.chunk_whole_us.counts()};
+}
+
+std::shared_ptr<Engine> Connector::engine_if_started() const {
+  MutexLock lock(live_->mutex);
+  return live_->engine;
 }
 
 void Connector::after_fork_in_child(std::shared_ptr<CredentialsCache> credentials) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "auth/credentials.h"
+#include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/status.h"
 #include "base/wait.h"
@@ -37,6 +38,12 @@ struct ConnectorStats {
   std::uint64_t memory_limit_bytes = 0;
   std::uint64_t connections = 0;
   std::string limited_by = "idle";
+};
+
+// How long the attempts took that completed a chunk, in microseconds; since construction.
+struct ChunkLatencies {
+  HistogramCounts first_byte_us;  // from the request's start to the first byte of the reply
+  HistogramCounts whole_us;       // to the last byte
 };
 
 // What HEAD tells of an object.
@@ -70,6 +77,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast,
                              Interrupt& interrupt);
   ConnectorStats stats() const;
+  ChunkLatencies chunk_latencies() const;
   // Closes all readers. No-op the second time.
   void close();
   bool is_closed() const { return closed_.load(std::memory_order_acquire); }
@@ -101,6 +109,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
             std::shared_ptr<CredentialsCache> credentials);
   Result<ObjectName> checked_name(std::string_view uri) const;
   Status wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const;
+  std::shared_ptr<Engine> engine_if_started() const;
   Result<ObjectVersion> head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const;
 
   const Config config_;

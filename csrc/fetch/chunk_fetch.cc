@@ -8,6 +8,11 @@ namespace ossmc {
 
 namespace {
 
+std::uint64_t microseconds(Duration duration) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
 // Error documents are under 4 KiB; more than this is not one.
 constexpr std::size_t kMaxErrorBodyBytes = 64 * 1024;
 
@@ -105,6 +110,8 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
   }
   if (head_good_ && chunk_.writer_room() == 0) {
     // All bytes are in: how the connection ended after the last one does not matter.
+    context_.counters.chunk_first_byte_us.record(microseconds(outcome.first_byte));
+    context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
     ledger_.on_success();
     owner_.on_finished(*this, Status::ok());
     return;

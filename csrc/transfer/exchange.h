@@ -34,7 +34,8 @@ struct ExchangeOutcome {
   bool reused_connection = false;  // the connection had served a request before
   bool any_reply_byte = false;     // a line of the reply's head had arrived
   Duration elapsed{};
-  std::string remote;  // ip:port it went to, for the audit line
+  Duration first_byte{};  // from the start to the first byte of the reply; 0: none came
+  std::string remote;     // ip:port it went to, for the audit line
 };
 
 // One HTTP exchange. All calls come from one I/O thread, in the order request, on_head, on_body...,

@@ -149,12 +149,15 @@ ExchangeOutcome Slot::outcome(TimePoint now) const {
   if (!easy_) return result;
   long connects = 0;
   long port = 0;
+  curl_off_t first_byte_us = 0;
   char* ip = nullptr;  // owned by the handle
   curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &port);
   curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &ip);
+  curl_easy_getinfo(easy_.get(), CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
   if (ip == nullptr || *ip == '\0') return result;  // it never got as far as a connection
   result.reused_connection = connects == 0;
+  if (result.any_reply_byte) result.first_byte = std::chrono::microseconds(first_byte_us);
   const std::string_view address(ip);
   result.remote =
       address.find(':') == address.npos ? std::string(address) : "[" + std::string(address) + "]";

@@ -137,6 +137,29 @@ class ChunkFetchTest : public testing::Test {
   std::vector<FakeTransport::Started> requests_;
 };
 
+TEST_F(ChunkFetchTest, LatencyOfTheAttemptThatCompletedTheChunkIsRecorded) {
+  ASSERT_TRUE(fetch(100, 20, [&](const HttpRequest& request, std::size_t index) {
+                if (index == 0) return fail_with(TransportError::kReset);
+                FakeReply reply = good(request, 10);
+                reply.head_delay = std::chrono::microseconds(16);
+                reply.piece_delay = std::chrono::microseconds(2);
+                return reply;
+              }).is_ok());
+  const HistogramCounts first = parts_.counters.chunk_first_byte_us.counts();
+  const HistogramCounts whole = parts_.counters.chunk_whole_us.counts();
+  EXPECT_EQ(first.total(), 1u);
+  EXPECT_EQ(first.value_at(0.5), 16.0);
+  EXPECT_EQ(whole.total(), 1u);
+  EXPECT_GE(whole.value_at(0.5), 20.0);
+}
+
+TEST_F(ChunkFetchTest, LatencyOfAFailureIsNotRecorded) {
+  EXPECT_FALSE(fetch(100, 20, [](const HttpRequest&, std::size_t) {
+                 return oss_error(403, "AccessDenied");
+               }).is_ok());
+  EXPECT_EQ(parts_.counters.chunk_whole_us.counts().total(), 0u);
+}
+
 TEST_F(ChunkFetchTest, AsksForItsRangeOfItsVersion) {
   ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t) {
                 return good(request);

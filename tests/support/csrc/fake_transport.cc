@@ -209,6 +209,7 @@ void FakeTransport::finish(std::list<Running>::iterator running, TransportError 
   outcome.reused_connection = running->reply.reused_connection;
   outcome.any_reply_byte = running->reply.status != 0 && running->next_part > 0;
   outcome.elapsed = clock_.now() - running->started;
+  if (outcome.any_reply_byte) outcome.first_byte = running->reply.head_delay;
   outcome.remote = "192.0.2.1:80";
   Exchange* exchange = running->exchange;
   running_.erase(running);  // first: on_done may hand the same exchange out again, or destroy it
