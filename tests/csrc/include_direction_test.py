@@ -38,6 +38,7 @@ THIRD_PARTY = {
     "pugixml": "protocol",
     "isa-l": "base",
     "nlohmann/": "connector",
+    "CLI/": "bench",
 }
 
 # A folder with such a name says nothing about what belongs in it, so everything ends up there.

@@ -1,0 +1,224 @@
+#include "bench/download.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/progress.h"
+#include "bench/ticker.h"
+
+namespace ossmc::bench {
+
+namespace {
+
+using Readers = std::vector<std::shared_ptr<ObjectReader>>;
+
+class Download {
+ public:
+  Download(Run& run, std::shared_ptr<Connector> connector, std::vector<std::string> uris)
+      : run_(run),
+        options_(run.access.options()),
+        connector_(std::move(connector)),
+        uris_(std::move(uris)) {
+    if (options_.into == Into::kBuffer)
+      buffer_.resize(static_cast<std::size_t>(options_.read_bytes));
+  }
+
+  Result<Record> pass(const std::string& name) {
+    const Progress progress(run_.progress, connector_, name, known_bytes_);
+    const Measurement measurement(run_.meter, *connector_);
+    Result<Readers> readers = open_all();
+    if (!readers.is_ok()) return readers.status();
+    std::uint64_t bytes = 0;
+    for (std::shared_ptr<ObjectReader>& reader : *readers) {
+      const Status status = read(reader, &bytes);
+      if (!status.is_ok()) return status;
+    }
+    Record row = measurement.finish(uris_.size(), bytes);
+    kept_.clear();
+    known_bytes_ = bytes;
+    return row;
+  }
+
+  // Rounds over all objects until the time is over. The next round is opened when the last object
+  // of this one is begun, so that fetching never runs dry between rounds.
+  Status rounds_until(TimePoint deadline, std::uint64_t* bytes, std::uint64_t* objects) {
+    deadline_ = deadline;
+    Result<Readers> next = open_all();
+    while (next.is_ok()) {
+      Readers readers = std::move(next).value();
+      for (std::shared_ptr<ObjectReader>& reader : readers) {
+        if (reader == readers.back()) next = open_all();
+        if (!next.is_ok()) break;
+        const Status status = read(reader, bytes);
+        if (!status.is_ok()) return status;
+        if (is_over()) return Status::ok();
+        ++*objects;
+      }
+      kept_.clear();
+    }
+    return next.status();
+  }
+
+ private:
+  bool is_over() const { return deadline_ && system_clock().now() >= *deadline_; }
+
+  Result<Readers> open_all() { return connector_->open_many(uris_, run_.interrupt); }
+
+  // Reads the object and closes it. Stops early when the time is over.
+  Status read(std::shared_ptr<ObjectReader>& reader, std::uint64_t* bytes) {
+    if (options_.into == Into::kKeep) {
+      Result<std::shared_ptr<ObjectView>> view = reader->view(run_.interrupt);
+      if (!view.is_ok()) return view.status();
+      *bytes += (*view)->size();
+      kept_.push_back(std::move(view).value());
+      reader.reset();
+      return Status::ok();
+    }
+    {
+      const Result<ObjectReader::CursorLock> lock = reader->lock_cursor(run_.interrupt);
+      if (!lock.is_ok()) return lock.status();
+      while (reader->remaining() > 0 && !is_over()) {
+        const Result<std::size_t> size =
+            options_.into == Into::kBuffer
+                ? reader->read(buffer_, run_.interrupt)
+                : reader->visit([](std::span<const std::byte>) {}, run_.interrupt);
+        if (!size.is_ok()) return size.status();
+        *bytes += *size;
+      }
+    }
+    reader.reset();
+    return Status::ok();
+  }
+
+  Run& run_;
+  const Options& options_;
+  const std::shared_ptr<Connector> connector_;
+  const std::vector<std::string> uris_;
+  std::vector<std::byte> buffer_;
+  std::vector<std::shared_ptr<ObjectView>> kept_;
+  std::uint64_t known_bytes_ = 0;  // what a pass has read; 0: none has been made
+  std::optional<TimePoint> deadline_;
+};
+
+// A row for every second, taken by a thread of its own.
+class Seconds {
+ public:
+  Seconds(Meter& meter, std::shared_ptr<Connector> connector)
+      : meter_(meter),
+        connector_(std::move(connector)),
+        stats_(connector_->stats()),
+        usage_(meter.usage()) {
+    ticker_.emplace(std::chrono::seconds(1), [this] { add_row(); });
+  }
+
+  std::vector<Record> stop() {
+    ticker_.reset();
+    return std::move(rows_);
+  }
+
+ private:
+  void add_row() {
+    const ConnectorStats stats = connector_->stats();
+    const Usage usage = meter_.usage();
+    const double seconds = std::chrono::duration<double>(usage.at - usage_.at).count();
+    const double read = static_cast<double>(stats.bytes_read - stats_.bytes_read);
+    const double received = static_cast<double>(stats.bytes_received - stats_.bytes_received);
+    rows_.emplace_back()
+        .set("second", static_cast<std::uint64_t>(rows_.size()))
+        .set("gigabytes_per_second", read / seconds / 1e9)
+        .set("received_gigabytes_per_second", received / seconds / 1e9)
+        .set("cpu_seconds", usage.user_seconds - usage_.user_seconds + usage.system_seconds -
+                                usage_.system_seconds)
+        .set("connections", stats.connections)
+        .set("limited_by", stats.limited_by)
+        .set("requests", stats.requests - stats_.requests)
+        .set("retries", stats.retries - stats_.retries)
+        .set("throttles", stats.throttles - stats_.throttles)
+        .set("chunk_memory_bytes", stats.memory_bytes);
+    stats_ = stats;
+    usage_ = usage;
+  }
+
+  Meter& meter_;
+  const std::shared_ptr<Connector> connector_;
+  // The ticker's thread, until stop().
+  ConnectorStats stats_;
+  Usage usage_;
+  std::vector<Record> rows_;
+  std::optional<Ticker> ticker_;  // last: it uses the others
+};
+
+Status run_seconds(Run& run, Download& download, const std::shared_ptr<Connector>& connector) {
+  const Options& options = run.access.options();
+  run.report.settings.set("warmup", static_cast<std::uint64_t>(options.warmup))
+      .set("seconds", options.seconds);
+  for (int i = 0; i < options.warmup; ++i) {
+    const Status status = download.pass("warm-up").status();
+    if (!status.is_ok()) return status;
+  }
+  const Progress progress(run.progress, connector, "reading", 0);
+  const Measurement measurement(run.meter, *connector);
+  Seconds seconds(run.meter, connector);
+  std::uint64_t bytes = 0;
+  std::uint64_t objects = 0;
+  const Status status = download.rounds_until(
+      system_clock().now() + seconds_to_duration(options.seconds), &bytes, &objects);
+  Record total = measurement.finish(objects, bytes);
+  std::vector<Record> rows = seconds.stop();
+  if (!status.is_ok()) return status;
+  run.report.sections.push_back({.name = "seconds",
+                                 .columns = {{"second", "second"},
+                                             {"gigabytes_per_second", "GB/s", 2},
+                                             {"received_gigabytes_per_second", "received", 2},
+                                             {"cpu_seconds", "cpu s", 2},
+                                             {"connections", "connections"},
+                                             {"limited_by", "limited by"},
+                                             {"requests", "requests"},
+                                             {"retries", "retries"},
+                                             {"throttles", "throttles"}},
+                                 .rows = std::move(rows),
+                                 .median = {}});
+  std::vector<Column> columns = pass_columns();
+  columns.erase(columns.begin());
+  run.report.sections.push_back(
+      {.name = "total", .columns = std::move(columns), .rows = {std::move(total)}, .median = {}});
+  return Status::ok();
+}
+
+std::string_view name_of(Into into) {
+  switch (into) {
+    case Into::kDrop:
+      return "drop";
+    case Into::kKeep:
+      return "keep";
+    case Into::kBuffer:
+      break;
+  }
+  return "buffer";
+}
+
+}  // namespace
+
+Status run_download(Run& run) {
+  const Options& options = run.access.options();
+  Result<std::shared_ptr<Connector>> connector = run.access.connect();
+  if (!connector.is_ok()) return connector.status();
+  Result<std::vector<std::string>> uris = run.access.objects(**connector, run.interrupt);
+  if (!uris.is_ok()) return uris.status();
+  run.report.settings.set("workload", "download").set("into", std::string(name_of(options.into)));
+  if (options.into == Into::kBuffer) run.report.settings.set("read_bytes", options.read_bytes);
+  run.report.settings.set("objects", static_cast<std::uint64_t>(uris->size()));
+  add_settings(run, **connector);
+  Download download(run, *connector, std::move(uris).value());
+  if (options.seconds > 0) return run_seconds(run, download, *connector);
+  return run_passes(
+      run, [&](const std::string& name) { return download.pass(name); }, pass_columns());
+}
+
+}  // namespace ossmc::bench

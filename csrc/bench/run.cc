@@ -1,0 +1,46 @@
+#include "bench/run.h"
+
+#include <utility>
+
+#include "connector/config.h"
+
+namespace ossmc::bench {
+
+void add_settings(Run& run, const Connector& connector) {
+  const Config& config = run.access.config();
+  run.report.settings.set("version", OSSMC_VERSION)
+      .set("endpoint", connector.endpoint_text())
+      .set("threads", static_cast<std::uint64_t>(config.prefetch_vcpus))
+      .set("workers", config.prefetch_workers
+                          ? Value(static_cast<std::uint64_t>(*config.prefetch_workers))
+                          : Value("auto"))
+      .set("chunk_bytes", config.prefetch_chunk_bytes)
+      .set("memory_bytes", config.prefetch_memory_bytes)
+      .set("verify_crc64", config.verify_crc64)
+      .set("cpus", static_cast<std::uint64_t>(read_machine_facts().usable_cpus));
+}
+
+Status run_passes(Run& run, const Pass& pass, std::vector<Column> columns) {
+  const Options& options = run.access.options();
+  run.report.settings.set("warmup", static_cast<std::uint64_t>(options.warmup))
+      .set("passes", static_cast<std::uint64_t>(options.passes));
+  Section section{.name = "passes", .columns = std::move(columns), .rows = {}, .median = {}};
+  for (int i = 0; i < options.warmup; ++i) {
+    const Result<Record> row =
+        pass("warm-up " + std::to_string(i + 1) + "/" + std::to_string(options.warmup));
+    if (!row.is_ok()) return row.status();
+  }
+  for (int i = 1; i <= options.passes; ++i) {
+    Result<Record> row = pass("pass " + std::to_string(i) + "/" + std::to_string(options.passes));
+    if (!row.is_ok()) return row.status();
+    Record numbered;
+    numbered.set("pass", static_cast<std::uint64_t>(i));
+    for (const auto& [name, value] : row->fields()) numbered.set(name, value);
+    section.rows.push_back(std::move(numbered));
+  }
+  section.median = median_of(section.rows);
+  run.report.sections.push_back(std::move(section));
+  return Status::ok();
+}
+
+}  // namespace ossmc::bench
