@@ -1,0 +1,45 @@
+"""docs/performance/: a page, a picture and JSON a scenario, and the list of all bars."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.plots import draw
+from bench.results import Result
+from bench.scenario import Scenario
+from bench.table import bars_table, page, verdicts
+
+_INDEX = """\
+<!-- Written by `make bench`: change tests/bench/, not this page. -->
+
+# Figures
+
+What the last runs of `make bench` found; what it means is in [performance.md](../performance.md).
+"""
+
+
+def write(scenario: Scenario, result: Result, folder: Path) -> list[Path]:
+    """Writes a scenario's files and tells which."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = draw(scenario, result, folder)
+    document, text = folder / f"{scenario.name}.json", folder / f"{scenario.name}.md"
+    result.write(document, scenario.title, verdicts(scenario, result))
+    text.write_text(page(scenario, result, plots), encoding="utf-8")
+    return [text, document, *(folder / name for name in plots)]
+
+
+def write_index(folder: Path, order: Iterable[str]) -> Path:
+    """Writes README.md: the bars of all scenarios that have a file there."""
+    parts = [_INDEX.rstrip()]
+    for name in order:
+        file = folder / f"{name}.json"
+        if file.exists():
+            document = json.loads(file.read_text())
+            parts.append(f"## [{document['title']}]({name}.md)")
+            if document["bars"]:
+                parts.append(bars_table(document["bars"]))
+    path = folder / "README.md"
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,62 @@
+"""This library: all objects opened, then read from first to last byte, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from bench.programs.connecting import add_arguments, connect
+from bench.programs.usage import parse_keys, run_passes
+
+READ_BYTES = 4 << 20
+
+
+def by_readinto(reader: Any, buffer: bytearray) -> int:
+    total = 0
+    while count := reader.readinto(buffer):
+        total += count
+    return total
+
+
+def by_read(reader: Any, _buffer: bytearray) -> int:
+    total = 0
+    while data := reader.read(READ_BYTES):
+        total += len(data)
+    return total
+
+
+HOW: dict[str, Callable[[Any, bytearray], int]] = {"readinto": by_readinto, "read": by_read}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("how", choices=[*HOW, "getbuffer"])
+    parser.add_argument("--passes", type=int, default=2)
+    add_arguments(parser)
+    options = parser.parse_args()
+    sizes = parse_keys(options.keys)
+    uris = [f"oss://{options.bucket}/{key}" for key in sizes]
+    buffer = bytearray(READ_BYTES)
+
+    with connect(options) as connector:
+
+        def read_all() -> int:
+            total = 0
+            for reader in [connector.open(uri) for uri in uris]:
+                total += HOW[options.how](reader, buffer)
+                reader.close()
+            return total
+
+        kept: list[memoryview] = []
+
+        def view_all() -> int:
+            kept.extend(reader.getbuffer() for reader in [connector.open(uri) for uri in uris])
+            return sum(view.nbytes for view in kept)
+
+        run = view_all if options.how == "getbuffer" else read_all
+        run_passes(run, sum(sizes.values()), options.passes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A scenario: who reads, what is shown of it, and which bars it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.results import Result, Sample
+
+
+@dataclass(frozen=True)
+class Run:
+    """A client process to start, and how to read what it prints."""
+
+    command: list[str]
+    parse: Callable[[str], list[Sample]]
+    timeout_seconds: float = 180.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A row of the table.
+
+    `start` makes the process for a round, by its number; it raises `UnavailableError` where the
+    machine has not what it takes. Of the passes that the process tells, the last one counts: those
+    before it made its memory and connections warm.
+    """
+
+    name: str
+    start: Callable[[int], Run]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure as the table shows it."""
+
+    figure: str
+    heading: str
+    digits: int = 2
+    spread: bool = False  # with the lowest and the highest
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What must hold, and the figure that says whether it does."""
+
+    text: str
+    limit: float
+    measured: Callable[[Result], float | None]
+    at_least: bool = False
+
+    def holds(self, value: float) -> bool:
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+GB_PER_SECOND = Column("gb_per_second", "GB/s", spread=True)
+CPU_PER_GB = Column("cpu_seconds_per_gb", "CPU-s a GB", 3, spread=True)
+PEAK_MIB = Column("peak_mib", "peak MiB", 0)
+THROUGHPUT = (GB_PER_SECOND, CPU_PER_GB, PEAK_MIB)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A page of docs/performance/."""
+
+    name: str
+    title: str
+    about: str
+    clients: Sequence[Client]
+    columns: Sequence[Column] = THROUGHPUT
+    bars: Sequence[Bar] = ()
+    relative_to: str = ""  # the client whose CPU is 1
+    warm_up: bool = True  # a round before the first that counts
+    most_rounds: int = 5
+    plots: bool = True
+
+
+def cpu_ratio(client: str, to: str, text: str, limit: float) -> Bar:
+    """At most `limit` times the other's CPU a GB."""
+    return Bar(text, limit, lambda result: result.ratio(client, to, "cpu_seconds_per_gb"))
+
+
+def speed_ratio(client: str, to: str, text: str, limit: float) -> Bar:
+    """At least `limit` times the other's GB/s."""
+    return Bar(text, limit, lambda result: result.ratio(client, to, "gb_per_second"), at_least=True)
