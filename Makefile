@@ -9,9 +9,11 @@ SHELL := /bin/bash
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
-# The Python that .venv is made from, and the size of the demo's model.
+# The Python that .venv is made from; the size of the demo's model; which scenarios of the benchmark run, and how often.
 PYTHON ?= python3
 SIZE ?= 1GiB
+SCENARIOS ?=
+ROUNDS ?= 5
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -27,6 +29,7 @@ PYTHON_FILES := python tests
 help: ## Show this list
 	@echo 'make demo    loads a model from a local OSS server and prints figures; SIZE=1GiB to choose'
 	@echo 'make test    all tests and linters'
+	@echo 'make bench   ours, peers and the bare floor side by side, into docs/performance/'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -88,6 +91,32 @@ test: ## Run all tests and linters
 	$(MAKE) test-asan
 	$(MAKE) lint
 	$(MAKE) test-python
+
+# --- the benchmark
+
+# A server of the system's own is not what is wanted here: see install-apt-packages.
+$(STAMPS)/apt-bench: third_party/apt-packages-bench.txt third_party/install-apt-packages $(STAMPS)/apt
+	third_party/install-apt-packages third_party/apt-packages-bench.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/bench-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[bench]"
+	$(BIN)/python tests/support/install_torch.py
+	@mkdir -p $(@D) && touch $@
+
+# torch first: what would bring gigabytes of GPU libraries is left out, and with it the peers that need torch.
+PEERS := build/bench/peers-venv
+$(STAMPS)/bench-peers: third_party/bench-peers.txt tests/support/install_torch.py $(STAMPS)/venv
+	[[ -x $(PEERS)/bin/python ]] || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip setuptools wheel
+	$(PEERS)/bin/python tests/support/install_torch.py
+	$(PEERS)/bin/python tests/bench/install_peers.py third_party/bench-peers.txt
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: bench
+bench: $(STAMPS)/installed $(STAMPS)/bench-extras $(STAMPS)/bench-peers ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5
+	$(call cmake-build,default) --target ossmc_bench_program
+	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(ARGS)
 
 # --- tests
 

@@ -13,15 +13,19 @@ from types import FrameType
 from typing import NoReturn
 
 from bench import floor, host, pages
+from bench.catalogue import Catalogue, Sizes
 from bench.errors import BenchError
 from bench.objects import Store
+from bench.processes import ROOT, client_environment
 from bench.results import Result
 from bench.runner import run_scenario
 from bench.scenario import Scenario
-from bench.scenarios import DEFAULT, SCENARIOS
-from bench.server import NETWORKS, lua_is_there, serve
+from bench.scenarios import SCENARIOS
+from bench.server import NETWORKS, serve
 from bench.table import held_text, verdicts
-from bench.workplace import BUILD, ROOT, Sizes, Workplace, client_environment
+from bench.workplace import Workplace
+
+BUILD = ROOT / "build" / "bench"
 
 _PEERS = (
     "oss2",
@@ -73,36 +77,38 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace, folder: Path) -> int:
-    names = [name for name in SCENARIOS if name in (options.scenarios or DEFAULT)]
+    names = [name for name in SCENARIOS if _wanted(name, options.scenarios)]
+    environment = client_environment()
     sizes = Sizes(objects=options.objects, object_bytes=options.object_bytes)
-    store = Store(BUILD / "served")
+    catalogue = Catalogue(Store(BUILD / "served"), sizes, environment)
     print("preparing: the floor, the objects, memory", flush=True)
     floor.build(BUILD / "programs")
-    prepare(store, sizes, names)
-    total = sizes.objects * sizes.object_bytes
-    host.warm_memory(min(2 * total, host.free_memory_bytes() // 2))
-    peers_python = None if options.no_peers else BUILD / "peers-venv" / "bin" / "python"
-    if peers_python is not None and not peers_python.exists():
-        peers_python = None
+    for name in names:
+        for objects in SCENARIOS[name].objects:
+            catalogue.store.warm(objects(catalogue))
+    host.warm_memory(min(2 * sizes.objects * sizes.object_bytes, host.free_memory_bytes() // 2))
+    peers = BUILD / "peers-venv" / "bin" / "python"
+    peers_python = None if options.no_peers or not peers.exists() else peers
     machine = host.describe(peers_python, list(_PEERS))
-    networks = [n for n in NETWORKS if lua_is_there() or not n.wait_seconds]
+    wanted = {network for name in names for network in SCENARIOS[name].networks}
+    networks = [network for network in NETWORKS if network in wanted]
     failed = False
-    with serve(store.folder, store.checksums(), networks, folder) as server:
+    with serve(catalogue.store.folder, catalogue.store.checksums(), networks, folder) as server:
+        if server.ca_file is not None:
+            environment["SSL_CERT_FILE"] = str(server.ca_file)
         place = Workplace(
             server=server,
-            store=store,
-            sizes=sizes,
+            catalogue=catalogue,
             programs=BUILD / "programs",
             folder=folder,
-            ossmc_bench=ROOT / "build" / "default" / "csrc" / "bench" / "ossmc_bench",
+            ossmc_bench=ROOT / "build" / "default" / "ossmc_bench",
             peers_python=peers_python,
             all_peers=options.all_peers,
         )
         for name in names:
             begin = time.monotonic()
-            scenario = SCENARIOS[name](place)
+            scenario = SCENARIOS[name].build(place)
             print(f"\n== {scenario.title} ==", flush=True)
-            environment = client_environment(server)
             result = run_scenario(scenario, options.rounds, machine, environment)
             files = pages.write(scenario, result, options.output)
             pages.write_index(options.output, SCENARIOS)
@@ -111,17 +117,16 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     return 1 if failed else 0
 
 
+def _wanted(name: str, asked: Sequence[str]) -> bool:
+    return name in asked if asked else SCENARIOS[name].default
+
+
 def _conclude(scenario: Scenario, result: Result, page: Path, seconds: float) -> None:
     for bar in verdicts(scenario, result):
         value = "" if bar["measured"] is None else f"{bar['measured']:.3g}"
         held = held_text(bar["held"]).strip("*")
         print(f"   {bar['text']:<60} {bar['limit']:>14} {value:>8}  {held}")
     print(f"   {seconds:.0f} s; written: {page}", flush=True)
-
-
-def prepare(store: Store, sizes: Sizes, names: Sequence[str]) -> None:
-    """Writes what the scenarios read, before the server learns the checksums."""
-    store.warm(store.random("model", sizes.objects, sizes.object_bytes))
 
 
 if __name__ == "__main__":

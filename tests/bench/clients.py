@@ -9,10 +9,11 @@ from typing import Any
 from bench import floor, ossmc_bench
 from bench.hosts import with_names
 from bench.objects import Object
+from bench.processes import keys_and_sizes, python_module
 from bench.runner import json_lines
 from bench.scenario import Client, Run
 from bench.server import BUCKET, DOMAIN, PLAIN, Network
-from bench.workplace import Workplace, keys_and_sizes, python_module
+from bench.workplace import Workplace
 
 MEMORY = "512 MiB"
 
@@ -52,9 +53,10 @@ def cpp(place: Workplace, name: str, network: Network, into: str, memory: str = 
             place.ossmc_bench,
             place.server.endpoint(network),
             BUCKET,
-            [row.key for row in place.models()],
+            [row.key for row in place.catalogue.models()],
             into=into,
             memory=memory.replace(" ", ""),
+            ca_file=place.server.ca_file if network.tls else None,
         )
         return Run(command, ossmc_bench.parse)
 
@@ -87,7 +89,9 @@ def python(
 ) -> Client:
     """Ours from Python: `how` is readinto, read or getbuffer; see programs/ours.py."""
     words = (how, "--passes", str(passes))
-    return program(place, name, network, "ours", *words, objects=place.models(), config=config)
+    return program(
+        place, name, network, "ours", *words, objects=place.catalogue.models(), config=config
+    )
 
 
 def peer(place: Workplace, name: str, network: Network, which: str, passes: int = 2) -> Client:
@@ -101,7 +105,7 @@ def peer(place: Workplace, name: str, network: Network, which: str, passes: int 
             host, prefix = DOMAIN, with_names([DOMAIN, f"{BUCKET}.{DOMAIN}"], place.folder)
         options = ["--endpoint", place.server.endpoint(network, host), "--bucket", BUCKET]
         options += ["--folder", str(place.folder), "--passes", str(passes)]
-        keys = keys_and_sizes(place.models())
+        keys = keys_and_sizes(place.catalogue.models())
         command = python_module("peers", which, *options, *keys, python=python_path)
         return Run([*prefix, *command], json_lines)
 

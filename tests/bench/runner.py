@@ -112,4 +112,4 @@ def _report(
             for column in scenario.columns
             if column.figure in sample
         )
-    print(f"{scenario.name:<11}{which:<9}{client.name:<34}{text}  ({seconds:.1f} s)", flush=True)
+    print(f"{scenario.name:<11}{which:<9}{client.name:<48}{text}  ({seconds:.1f} s)", flush=True)

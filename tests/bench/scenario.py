@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 from bench.results import Result, Sample
 
@@ -74,6 +75,23 @@ class Scenario:
     warm_up: bool = True  # a round before the first that counts
     most_rounds: int = 5
     plots: bool = True
+
+
+Measured = Callable[[Result], Optional[float]]
+
+
+def median_of(client: str, figure: str) -> Measured:
+    return lambda result: result.median(client, figure)
+
+
+def highest_of(client: str, figure: str) -> Measured:
+    """Of all rounds: a promise that holds in most of them is none."""
+
+    def measured(result: Result) -> float | None:
+        row = result.row(client)
+        return None if row is None else row.high(figure)
+
+    return measured
 
 
 def cpu_ratio(client: str, to: str, text: str, limit: float) -> Bar:

@@ -21,14 +21,20 @@ def page(scenario: Scenario, result: Result, plots: Sequence[str]) -> str:
         rows_table(scenario, result),
         *_remarks(result),
     ]
+    for row in result.rows:
+        texts = [sample["text"] for sample in row.samples if "text" in sample]
+        if texts:
+            parts.append(f"{row.client}, the last run:\n\n```text\n{texts[-1]}\n```")
     if scenario.bars:
         parts += ["## Bars", bars_table(verdicts(scenario, result))]
     parts += ["## Circumstances", circumstances(result)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def rows_table(scenario: Scenario, result: Result) -> str:
-    """The medians, a client a line."""
+    """The medians, a client a line; empty where the scenario shows no figures."""
+    if not scenario.columns:
+        return ""
     columns = [c for c in scenario.columns if any(row.values(c.figure) for row in result.rows)]
     relative = scenario.relative_to
     heads = ["client", *(column.heading for column in columns)]

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from bench.catalogue import Catalogue
+from bench.objects import Object
 from bench.scenario import Scenario
-from bench.scenarios import throughput
+from bench.scenarios import inside, latency, levels, memory, throughput
+from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
-SCENARIOS: dict[str, Callable[[Workplace], Scenario]] = {
-    "plain": throughput.plain,
-    "getbuffer": throughput.getbuffer,
-    "https": throughput.https,
-    "slow": throughput.slow,
+Objects = Callable[[Catalogue], list[Object]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scenario, with what must be there before the server starts."""
+
+    build: Callable[[Workplace], Scenario]
+    objects: Sequence[Objects] = (Catalogue.models,)
+    networks: Sequence[Network] = (PLAIN,)
+    default: bool = True  # whether `make bench` runs it unasked
+
+
+SCENARIOS = {
+    "plain": Entry(throughput.plain),
+    "getbuffer": Entry(throughput.getbuffer),
+    "https": Entry(throughput.https, networks=(HTTPS,)),
+    "slow": Entry(throughput.slow, networks=(SLOW_50,)),
+    "levels": Entry(levels.levels, networks=(SLOW_10, SLOW_50, SLOW_200)),
+    "budget": Entry(memory.budget, objects=(Catalogue.budget,)),
+    "roundtrips": Entry(
+        latency.round_trips, objects=(Catalogue.models, Catalogue.small), networks=(FAR,)
+    ),
+    "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
+    "strace": Entry(inside.system_calls),
+    "profile": Entry(inside.profile, default=False),
 }
-# What `make bench` runs; the others are asked for by name.
-DEFAULT = tuple(SCENARIOS)

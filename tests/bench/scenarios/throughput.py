@@ -35,7 +35,7 @@ OTHER_PEERS = {
 
 
 def plain(place: Workplace) -> Scenario:
-    models = place.models()
+    models = place.catalogue.models()
     clients = [
         the_floor(place, FLOOR, models),
         cpp(place, CPP, PLAIN, "drop"),
@@ -66,7 +66,7 @@ def plain(place: Workplace) -> Scenario:
 
 def getbuffer(place: Workplace) -> Scenario:
     # Views count against the budget: it has to hold all objects, and what is fetched beside them.
-    size = sum(row.size for row in place.models())
+    size = sum(row.size for row in place.catalogue.models())
     config: dict[str, Any] = {"prefetch.memoryBytes": size + (256 << 20)}
     return Scenario(
         "getbuffer",
@@ -74,7 +74,7 @@ def getbuffer(place: Workplace) -> Scenario:
         f"{_amount(place)} by `getbuffer()`, each time in a fresh process; the floor receives into "
         "fresh huge pages.",
         [
-            the_floor(place, FRESH_FLOOR, place.models(), mode=2),
+            the_floor(place, FRESH_FLOOR, place.catalogue.models(), mode=2),
             python(place, GETBUFFER, PLAIN, "getbuffer", config, passes=1),
         ],
         bars=[cpu_ratio(GETBUFFER, FRESH_FLOOR, "getbuffer: CPU against the floor", 1.4)],
@@ -89,7 +89,7 @@ def https(place: Workplace) -> Scenario:
         f"{_amount(place)} over TLS with AES-256-GCM; the floor is a bare OpenSSL receive loop "
         "without read-ahead. The second pass of each process counts.",
         [
-            the_tls_floor(place, TLS_FLOOR, HTTPS, place.models()),
+            the_tls_floor(place, TLS_FLOOR, HTTPS, place.catalogue.models()),
             cpp(place, CPP, HTTPS, "drop"),
             python(place, READINTO, HTTPS, "readinto", _WARM),
             peer(place, OSSTORCH, HTTPS, "osstorch"),
@@ -134,5 +134,5 @@ def _connections(count: int) -> dict[str, Any]:
 
 
 def _amount(place: Workplace) -> str:
-    size = place.sizes.objects * place.sizes.object_bytes
-    return f"{size / (1 << 30):.3g} GiB in {place.sizes.objects} objects"
+    size = place.catalogue.sizes.objects * place.catalogue.sizes.object_bytes
+    return f"{size / (1 << 30):.3g} GiB in {place.catalogue.sizes.objects} objects"
