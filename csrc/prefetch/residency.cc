@@ -13,6 +13,7 @@ void Residency::mark_consumed(ObjectStream& stream, std::uint64_t index) {
   const std::uint64_t at = ++consumptions_;
   consumed_.emplace(at, std::pair{&stream, index});
   consumed_at_.emplace(position, at);
+  consumed_bytes_ += stream.chunk_length(index);
 }
 
 void Residency::forget(ObjectStream& stream, std::uint64_t index) {
@@ -22,6 +23,7 @@ void Residency::forget(ObjectStream& stream, std::uint64_t index) {
   if (found == consumed_at_.end()) return;
   consumed_.erase(found->second);
   consumed_at_.erase(found);
+  consumed_bytes_ -= stream.chunk_length(index);
 }
 
 std::uint64_t Residency::remove_stream(ObjectStream& stream, FreedMemory* freed) {
@@ -42,6 +44,7 @@ bool Residency::evict_consumed(FreedMemory* freed) {
     if (stream->slot(index).claims > 0 || !take(*stream, index, freed)) continue;
     consumed_at_.erase(Position{stream->sequence(), index});
     consumed_.erase(at);
+    consumed_bytes_ -= stream->chunk_length(index);
     return true;
   }
   return false;

@@ -38,6 +38,9 @@ class Residency {
   std::uint64_t remove_stream(ObjectStream& stream, FreedMemory* freed);
   void forget(ObjectStream& stream, std::uint64_t index);  // it was moved or cleared
 
+  // What evict_consumed() could free, pins and claims aside.
+  std::uint64_t consumed_bytes() const { return consumed_bytes_; }
+
   // Each frees one chunk's memory, or nothing (false) when there is none of its kind that is
   // neither pinned nor claimed. The one consumed longest ago.
   bool evict_consumed(FreedMemory* freed);
@@ -54,6 +57,7 @@ class Residency {
       consumed_;  // by time of consumption
   std::map<Position, std::uint64_t> consumed_at_;
   std::uint64_t consumptions_ = 0;
+  std::uint64_t consumed_bytes_ = 0;
 };
 
 }  // namespace ossmc

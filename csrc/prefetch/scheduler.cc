@@ -121,6 +121,7 @@ void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
   const StreamPtr keep = stream.shared_from_this();
   stream.become_closed();
   streams_.erase(stream.sequence());
+  if (streams_.empty()) reads_jump_ = false;
   reading_.erase(stream.sequence());
   sweep_.erase(stream.sequence());
   for (auto& [fetch, job] : jobs_) {

@@ -144,6 +144,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool evict_unread_locked(const ObjectStream* except, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool drop_idle_region_locked(FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   std::uint64_t window_chunks_locked() const OSSMC_REQUIRES(mutex_);
+  // What readers may take from unread chunks of others, over all of them.
+  std::uint64_t jump_bytes() const { return budget_->limit_bytes() / 4; }
   std::uint64_t view_bytes_locked() const OSSMC_REQUIRES(mutex_);
   void queue_urgent_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   void start_sweep_locked(ObjectStream& stream, std::uint64_t from) OSSMC_REQUIRES(mutex_);
@@ -189,6 +191,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::deque<std::uint64_t> view_turns_ OSSMC_GUARDED_BY(mutex_);
   std::uint64_t next_view_turn_ OSSMC_GUARDED_BY(mutex_) = 0;
   std::vector<std::weak_ptr<ViewRegion>> regions_ OSSMC_GUARDED_BY(mutex_);
+  bool reads_jump_ OSSMC_GUARDED_BY(mutex_) =
+      false;  // read-ahead had to give up unread chunks: reads do not follow the order of open
   bool starved_ OSSMC_GUARDED_BY(mutex_) =
       false;  // something waits for memory: wake when some is freed
   bool credentials_pending_ OSSMC_GUARDED_BY(mutex_) =

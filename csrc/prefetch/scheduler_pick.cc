@@ -121,9 +121,8 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_o
   const std::uint64_t window = window_chunks_locked();
   // So much of the budget may an active reader take from unread chunks of others (reads in another
   // order than opened).
-  const std::uint64_t may_take_chunks =
-      std::max<std::uint64_t>(2, budget_->limit_bytes() / 4 / options_.chunk_bytes /
-                                     std::max<std::size_t>(reading_.size(), 1));
+  const std::uint64_t may_take_chunks = std::max<std::uint64_t>(
+      2, jump_bytes() / options_.chunk_bytes / std::max<std::size_t>(reading_.size(), 1));
   for (auto it = reading_.begin(); it != reading_.end();) {
     ObjectStream& stream = *it->second;
     ObjectStream::Plan& plan = stream.plan;
@@ -168,7 +167,12 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
           slot.chunk.handed_out_whole() || slot.chunk.view().phase != ChunkPhase::kAbsent) {
         continue;
       }
-      if (admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
+      // Where reads jump, what the next one takes for itself is left to it: fetched now, it would
+      // be given up unread.
+      const std::uint64_t room = budget_->free_bytes() + residency_.consumed_bytes();
+      const bool leaves_room =
+          !reads_jump_ || room >= options_.chunk_bytes + reserve_bytes_ + jump_bytes();
+      if (leaves_room && admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
         ++index;
         return true;
       }
@@ -192,7 +196,10 @@ bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uin
     const ObjectStream* const except = keep_free > 0 ? &stream : nullptr;
     while (!(pick->ticket = Ticket::try_take(budget_, bytes, keep_free))) {
       if (residency_.evict_consumed(freed) || drop_idle_region_locked(freed)) continue;
-      if (may_evict_unread && evict_unread_locked(except, freed)) continue;
+      if (may_evict_unread && evict_unread_locked(except, freed)) {
+        if (keep_free > 0) reads_jump_ = true;
+        continue;
+      }
       return false;
     }
   }

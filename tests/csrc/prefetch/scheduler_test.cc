@@ -124,6 +124,32 @@ TEST(SchedulerTest, ManyObjectsUnderASmallBudgetReadInAnotherOrder) {
   EXPECT_LE(house.budget->peak_bytes(), house.budget->limit_bytes());
 }
 
+TEST(SchedulerTest, ObjectsReadInAnotherOrderUnderASmallBudgetAreFetchedAboutOnce) {
+  constexpr int kObjects = 12;
+  constexpr std::uint64_t kChunks = 25;
+  for (const std::uint32_t seed : {1U, 2U, 3U, 4U, 5U}) {
+    SchedulerHouse house({.budget_bytes = 32 * kChunk, .slots_per_thread = 8, .seed = seed});
+    std::vector<std::shared_ptr<ObjectStream>> streams;
+    std::vector<int> order;
+    for (int i = 0; i < kObjects; ++i) {
+      house.add_object("o" + std::to_string(i), kChunks * kChunk);
+      streams.push_back(house.open_now("o" + std::to_string(i)));
+      order.push_back(i);
+    }
+    std::mt19937 random(seed);
+    std::shuffle(order.begin(), order.end(), random);
+    for (const int i : order) {
+      house.transport.run();  // the network is faster than the reader: all that fits is there
+      for (std::uint64_t chunk = 0; chunk < kChunks; ++chunk) {
+        std::string got;
+        ASSERT_TRUE(house.read(*streams[static_cast<std::size_t>(i)], chunk * kChunk, kChunk, &got)
+                        .is_ok());
+      }
+    }
+    EXPECT_LE(house.transport.started().size(), kObjects * kChunks * 115 / 100) << "seed " << seed;
+  }
+}
+
 TEST(SchedulerTest, ConsumedChunksStayUntilMemoryIsWantedAndAreThenFetchedAnew) {
   SchedulerHouse house({.budget_bytes = 8 * kChunk});
   house.add_object("a", 4 * kChunk);
