@@ -25,6 +25,13 @@ std::string from_environment(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
+// The core calls what it was given beside a file "config=", as its users write it in Python.
+Status in_words_of_options(const Status& status) {
+  constexpr std::string_view kOverrides = "config=: ";
+  if (!status.message().starts_with(kOverrides)) return status;
+  return {status.code(), "options: " + status.message().substr(kOverrides.size())};
+}
+
 Status unreadable(std::string_view path) {
   return {StatusCode::kInvalidArgument, printable(path) + ": cannot be read"};
 }
@@ -102,7 +109,7 @@ Result<Access> Access::make(Options options) {
   std::vector<std::string> warnings;
   Result<Config> config =
       parse_config(file_text, options.config_file, options.config_overrides, &warnings);
-  if (!config.is_ok()) return config.status();
+  if (!config.is_ok()) return in_words_of_options(config.status());
   for (const std::string& warning : warnings) process_log().write(LogLevel::kWarning, warning);
   Result<Credentials> credentials = find_credentials(options);
   if (!credentials.is_ok()) return credentials.status();

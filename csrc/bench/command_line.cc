@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -10,6 +10,7 @@
 #include "bench/json_text.h"
 #include "connector/config.h"
 #include "connector/config_values.h"
+#include "protocol/object_name.h"
 
 namespace ossmc::bench {
 
@@ -51,8 +52,13 @@ const CLI::Validator& size_validator() {
         text = std::to_string(bytes);
         return std::string();
       },
-      "SIZE");
+      "");
   return validator;
+}
+
+// Like CLI::Range, but without its words in the help.
+CLI::Validator between(double least, double most) {
+  return CLI::Range(least, most).description("");
 }
 
 // Options that are keys of the configuration: they go to the core as they stand, which knows their
@@ -106,14 +112,17 @@ void add_store(CLI::App& app, Target& target, bool objects) {
   const char* const group = "Store";
   app.add_option("--endpoint", o.endpoint, "of the store, http:// or https://")
       ->envname("OSS_ENDPOINT")
+      ->type_name("URL")
       ->required()
       ->group(group);
   app.add_option("--region", o.region, "for signature V4, if the endpoint does not tell it")
       ->envname("OSS_REGION")
+      ->type_name("NAME")
       ->group(group);
   app.add_option("--bucket", o.bucket, "whose keys are meant where no oss:// URI is given")
+      ->type_name("NAME")
       ->group(group);
-  app.add_option("--prefix", o.prefix, "of the keys to list")->group(group);
+  app.add_option("--prefix", o.prefix, "of the keys to list")->type_name("TEXT")->group(group);
   CLI::Option* file =
       app.add_option("--credentials", o.credentials_file,
                      "JSON file with AccessKeyId, AccessKeySecret and maybe SecurityToken")
@@ -123,11 +132,14 @@ void add_store(CLI::App& app, Target& target, bool objects) {
   if (!objects) return;
   app.add_option("OBJECT", o.objects,
                  "oss://bucket/key, or a key of --bucket; with neither, all keys of --bucket that "
-                 "begin with --prefix");
+                 "begin with --prefix")
+      ->type_name("");
   app.add_option("--objects-from", o.objects_file, "more of them, one a line; - for standard input")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--at-most", o.at_most, "no more than so many of the objects")->group(group);
+  app.add_option("--at-most", o.at_most, "no more than so many of the objects")
+      ->type_name("N")
+      ->group(group);
 }
 
 void add_connector(CLI::App& app, Target& target) {
@@ -161,12 +173,13 @@ void add_output(CLI::App& app, Target& target) {
 
 void add_passes(CLI::App& app, Target& target) {
   app.add_option("--passes", target.options.passes, "that are measured")
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(between(1, 1'000'000))
       ->capture_default_str()
+      ->type_name("N")
       ->group("Measurement");
   app.add_option("--warmup", target.warmup,
                  "passes before those, not counted; default 1, or 0 with --seconds")
-      ->check(CLI::Range(0, 1'000'000))
+      ->check(between(0, 1'000'000))
       ->type_name("N")
       ->group("Measurement");
 }
@@ -177,44 +190,51 @@ void add_download(CLI::App& app, Target& target) {
   app.add_option("--seconds", o.seconds,
                  "instead of passes: read the objects again and again for so long, and report each "
                  "second")
-      ->check(CLI::Range(1.0, 1e6))
+      ->check(between(1, 1'000'000))
+      ->type_name("S")
       ->excludes("--passes")
       ->group("Measurement");
   app.add_option("--into", target.into,
                  "drop: each chunk is filled in chunk memory, checked, marked read and recycled, "
                  "without a copy; keep: each object as one contiguous view, all kept until the end "
                  "of the pass; buffer: copied into one buffer of the caller")
-      ->check(CLI::IsMember({"drop", "keep", "buffer"}))
+      ->check(CLI::IsMember({"drop", "keep", "buffer"}).description(""))
       ->capture_default_str()
+      ->type_name("PLACE")
       ->group("Measurement");
   app.add_option("--read-size", o.read_bytes, "of that buffer")
       ->transform(size_validator())
-      ->capture_default_str()
+      ->type_name("SIZE")
+      ->default_str("4MiB")
       ->group("Measurement");
 }
 
 void add_first_byte(CLI::App& app, Target& target) {
   Options& o = target.options;
   app.add_option("--count", o.count, "samples of each kind of connection")
-      ->check(CLI::Range(1, 10'000'000))
+      ->check(between(1, 10'000'000))
       ->capture_default_str()
+      ->type_name("N")
       ->group("Measurement");
   app.add_option("--bytes", o.first_bytes, "to read from the object's start")
       ->transform(size_validator())
-      ->capture_default_str()
+      ->type_name("SIZE")
+      ->default_str("1KiB")
       ->group("Measurement");
 }
 
 void add_small(CLI::App& app, Target& target) {
   add_passes(app, target);
   app.add_option("--batch", target.options.batch, "objects that are opened at once")
-      ->check(CLI::Range(1, 100'000))
+      ->check(between(1, 100'000))
       ->capture_default_str()
+      ->type_name("N")
       ->group("Measurement");
 }
 
 void add_list(CLI::App& app, Target& target) {
-  app.add_option("PLACE", target.place, "oss://bucket/prefix, in place of --bucket and --prefix");
+  app.add_option("PLACE", target.place, "oss://bucket/prefix, in place of --bucket and --prefix")
+      ->type_name("");
   add_passes(app, target);
   app.add_flag("--fast", target.options.fast, "by the concurrent listing")->group("Measurement");
 }
@@ -288,6 +308,20 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
 
   CommandLine result;
+  if (argc <= 1) {
+    result.exit_code = kExitUsage;
+    result.text = app.help();
+    return result;
+  }
+  // CLI11 would say that a subcommand is missing.
+  const std::string_view first = argv[1];
+  if (!first.starts_with('-') && std::none_of(std::begin(kSubs), std::end(kSubs),
+                                              [&](const Sub& sub) { return first == sub.name; })) {
+    result.exit_code = kExitUsage;
+    result.text = "ossmc_bench: no such workload: " + printable(first, 40) +
+                  "\nRun with --help for more information.\n";
+    return result;
+  }
   try {
     app.parse(argc, argv);
     const std::string wrong = finish(target);

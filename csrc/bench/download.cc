@@ -30,24 +30,24 @@ class Download {
   }
 
   Result<Record> pass(const std::string& name) {
-    const Progress progress(run_.progress, connector_, name, known_bytes_);
+    const Progress progress(run_.progress, connector_, name, run_.bytes, known_bytes_);
     const Measurement measurement(run_.meter, *connector_);
     Result<Readers> readers = open_all();
     if (!readers.is_ok()) return readers.status();
-    std::uint64_t bytes = 0;
+    const std::uint64_t before = load(run_.bytes);
     for (std::shared_ptr<ObjectReader>& reader : *readers) {
-      const Status status = read(reader, &bytes);
+      const Status status = read(reader);
       if (!status.is_ok()) return status;
     }
-    Record row = measurement.finish(uris_.size(), bytes);
+    known_bytes_ = load(run_.bytes) - before;
+    Record row = measurement.finish(uris_.size(), known_bytes_);
     kept_.clear();
-    known_bytes_ = bytes;
     return row;
   }
 
   // Rounds over all objects until the time is over. The next round is opened when the last object
   // of this one is begun, so that fetching never runs dry between rounds.
-  Status rounds_until(TimePoint deadline, std::uint64_t* bytes, std::uint64_t* objects) {
+  Status rounds_until(TimePoint deadline, std::uint64_t* objects) {
     deadline_ = deadline;
     Result<Readers> next = open_all();
     while (next.is_ok()) {
@@ -55,7 +55,7 @@ class Download {
       for (std::shared_ptr<ObjectReader>& reader : readers) {
         if (reader == readers.back()) next = open_all();
         if (!next.is_ok()) break;
-        const Status status = read(reader, bytes);
+        const Status status = read(reader);
         if (!status.is_ok()) return status;
         if (is_over()) return Status::ok();
         ++*objects;
@@ -71,11 +71,11 @@ class Download {
   Result<Readers> open_all() { return connector_->open_many(uris_, run_.interrupt); }
 
   // Reads the object and closes it. Stops early when the time is over.
-  Status read(std::shared_ptr<ObjectReader>& reader, std::uint64_t* bytes) {
+  Status read(std::shared_ptr<ObjectReader>& reader) {
     if (options_.into == Into::kKeep) {
       Result<std::shared_ptr<ObjectView>> view = reader->view(run_.interrupt);
       if (!view.is_ok()) return view.status();
-      *bytes += (*view)->size();
+      add(run_.bytes, (*view)->size());
       kept_.push_back(std::move(view).value());
       reader.reset();
       return Status::ok();
@@ -89,7 +89,7 @@ class Download {
                 ? reader->read(buffer_, run_.interrupt)
                 : reader->visit([](std::span<const std::byte>) {}, run_.interrupt);
         if (!size.is_ok()) return size.status();
-        *bytes += *size;
+        add(run_.bytes, *size);
       }
     }
     reader.reset();
@@ -109,11 +109,13 @@ class Download {
 // A row for every second, taken by a thread of its own.
 class Seconds {
  public:
-  Seconds(Meter& meter, std::shared_ptr<Connector> connector)
-      : meter_(meter),
+  Seconds(const Run& run, std::shared_ptr<Connector> connector)
+      : meter_(run.meter),
+        bytes_(run.bytes),
         connector_(std::move(connector)),
         stats_(connector_->stats()),
-        usage_(meter.usage()) {
+        last_bytes_(load(bytes_)),
+        usage_(meter_.usage()) {
     ticker_.emplace(std::chrono::seconds(1), [this] { add_row(); });
   }
 
@@ -127,7 +129,8 @@ class Seconds {
     const ConnectorStats stats = connector_->stats();
     const Usage usage = meter_.usage();
     const double seconds = std::chrono::duration<double>(usage.at - usage_.at).count();
-    const double read = static_cast<double>(stats.bytes_read - stats_.bytes_read);
+    const std::uint64_t bytes = load(bytes_);
+    const double read = static_cast<double>(bytes - last_bytes_);
     const double received = static_cast<double>(stats.bytes_received - stats_.bytes_received);
     rows_.emplace_back()
         .set("second", static_cast<std::uint64_t>(rows_.size()))
@@ -142,13 +145,16 @@ class Seconds {
         .set("throttles", stats.throttles - stats_.throttles)
         .set("chunk_memory_bytes", stats.memory_bytes);
     stats_ = stats;
+    last_bytes_ = bytes;
     usage_ = usage;
   }
 
   Meter& meter_;
+  const Counter& bytes_;
   const std::shared_ptr<Connector> connector_;
   // The ticker's thread, until stop().
   ConnectorStats stats_;
+  std::uint64_t last_bytes_;
   Usage usage_;
   std::vector<Record> rows_;
   std::optional<Ticker> ticker_;  // last: it uses the others
@@ -162,14 +168,14 @@ Status run_seconds(Run& run, Download& download, const std::shared_ptr<Connector
     const Status status = download.pass("warm-up").status();
     if (!status.is_ok()) return status;
   }
-  const Progress progress(run.progress, connector, "reading", 0);
+  const Progress progress(run.progress, connector, "reading", run.bytes, 0);
   const Measurement measurement(run.meter, *connector);
-  Seconds seconds(run.meter, connector);
-  std::uint64_t bytes = 0;
+  Seconds seconds(run, connector);
+  const std::uint64_t before = load(run.bytes);
   std::uint64_t objects = 0;
-  const Status status = download.rounds_until(
-      system_clock().now() + seconds_to_duration(options.seconds), &bytes, &objects);
-  Record total = measurement.finish(objects, bytes);
+  const Status status =
+      download.rounds_until(system_clock().now() + seconds_to_duration(options.seconds), &objects);
+  Record total = measurement.finish(objects, load(run.bytes) - before);
   std::vector<Record> rows = seconds.stop();
   if (!status.is_ok()) return status;
   run.report.sections.push_back({.name = "seconds",

@@ -14,7 +14,7 @@ Status run_list(Run& run) {
       .set("fast", options.fast);
   add_settings(run, **connector);
   const auto pass = [&](const std::string& name) -> Result<Record> {
-    const Progress progress(run.progress, *connector, name, 0);
+    const Progress progress(run.progress, *connector, name, run.bytes, 0);
     const Measurement measurement(run.meter, **connector);
     const Result<ObjectColumns> listed =
         (*connector)->list(options.bucket, options.prefix, options.fast, run.interrupt);

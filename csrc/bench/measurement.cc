@@ -90,8 +90,7 @@ Record Measurement::finish(std::uint64_t objects, std::uint64_t bytes) const {
       .set("prefetch_misses", stats.prefetch_misses - stats_before_.prefetch_misses)
       .set("chunk_memory_bytes", stats.memory_bytes)
       .set("chunk_memory_peak_bytes_of_connector", stats.memory_peak_bytes)
-      .set("connections", stats.connections)
-      .set("limited_by", stats.limited_by);
+      .set("connections", stats.connections);
   set_percentiles(record, "chunk_first_byte_ms",
                   latencies.first_byte_us.since(latencies_before_.first_byte_us), 1e-3);
   set_percentiles(record, "chunk_ms", latencies.whole_us.since(latencies_before_.whole_us), 1e-3);
@@ -115,7 +114,7 @@ std::vector<Column> pass_columns() {
           {"chunk_first_byte_ms_p50", "first ms", 1},
           {"chunk_ms_p50", "chunk ms", 1},
           {"chunk_ms_p99", "p99 ms", 1},
-          {"limited_by", "limited by"}};
+          {"connections", "conns"}};
 }
 
 }  // namespace ossmc::bench

@@ -19,7 +19,7 @@ class Measurement {
   // Both outlive it.
   Measurement(Meter& meter, const Connector& connector);
 
-  // What was spent since, on so much work. Connections and limited_by are those of now.
+  // What was spent since, on so much work. Connections are those open now.
   Record finish(std::uint64_t objects, std::uint64_t bytes) const;
   double seconds() const;
 

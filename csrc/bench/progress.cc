@@ -22,19 +22,20 @@ std::string progress_text(const std::string& what, std::uint64_t bytes, std::uin
   };
   std::string text = what + ": " + gigabytes(static_cast<double>(bytes));
   if (all > 0) text += " of " + gigabytes(static_cast<double>(all));
-  text += " GB, " + gigabytes(bytes_per_second) + " GB/s, " + std::to_string(stats.connections) +
-          " connections";
+  text += " GB, " + gigabytes(bytes_per_second) + " GB/s, " + std::to_string(stats.requests) +
+          " requests, " + std::to_string(stats.connections) + " connections";
   if (stats.retries > 0) text += ", " + std::to_string(stats.retries) + " retries";
   if (stats.throttles > 0) text += ", " + std::to_string(stats.throttles) + " throttles";
   return text + ", limited by " + stats.limited_by;
 }
 
 Progress::Progress(bool enabled, std::shared_ptr<const Connector> connector, std::string what,
-                   std::uint64_t all)
+                   const Counter& bytes, std::uint64_t all)
     : connector_(std::move(connector)),
       what_(std::move(what)),
+      bytes_(bytes),
       all_(all),
-      begin_bytes_(connector_->stats().bytes_read),
+      begin_bytes_(load(bytes)),
       last_bytes_(begin_bytes_),
       last_at_(system_clock().now()) {
   if (enabled) ticker_.emplace(kPeriod, [this] { draw(); });
@@ -47,15 +48,14 @@ Progress::~Progress() {
 }
 
 void Progress::draw() {
-  const ConnectorStats stats = connector_->stats();
+  const std::uint64_t bytes = load(bytes_);
   const TimePoint now = system_clock().now();
   const double seconds = std::chrono::duration<double>(now - last_at_).count();
-  const double rate =
-      seconds > 0 ? static_cast<double>(stats.bytes_read - last_bytes_) / seconds : 0.0;
-  last_bytes_ = stats.bytes_read;
+  const double rate = seconds > 0 ? static_cast<double>(bytes - last_bytes_) / seconds : 0.0;
+  last_bytes_ = bytes;
   last_at_ = now;
   const std::string line =
-      kClearLine + progress_text(what_, stats.bytes_read - begin_bytes_, all_, rate, stats);
+      kClearLine + progress_text(what_, bytes - begin_bytes_, all_, rate, connector_->stats());
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }

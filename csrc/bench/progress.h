@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "bench/ticker.h"
 #include "connector/connector.h"
 
@@ -20,9 +21,9 @@ std::string progress_text(const std::string& what, std::uint64_t bytes, std::uin
 // is not `enabled`. Costs a thread that looks at stats() four times a second.
 class Progress {
  public:
-  // `what` goes before the figures; `all`: bytes to be read.
+  // `what` goes before the figures; `bytes` counts those read, and outlives it; `all`: to be read.
   Progress(bool enabled, std::shared_ptr<const Connector> connector, std::string what,
-           std::uint64_t all);
+           const Counter& bytes, std::uint64_t all);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -32,6 +33,7 @@ class Progress {
 
   const std::shared_ptr<const Connector> connector_;
   const std::string what_;
+  const Counter& bytes_;
   const std::uint64_t all_;
   const std::uint64_t begin_bytes_;
   // The ticker's thread.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counters.h"
 #include "base/status.h"
 #include "base/wait.h"
 #include "bench/access.h"
@@ -21,7 +22,8 @@ struct Run {
   const Access& access;
   Meter& meter;
   Interrupt& interrupt;
-  bool progress;  // show it
+  bool progress;     // show it
+  Counter bytes{0};  // read so far; any thread may look
   Report report;
 };
 

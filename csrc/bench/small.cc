@@ -13,26 +13,24 @@ namespace ossmc::bench {
 
 namespace {
 
-// Reads what is left of the object behind the cursor, and shows nothing of it to anybody.
-Result<std::uint64_t> read_whole(ObjectReader& reader, Interrupt& interrupt) {
-  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(interrupt);
+Status read_whole(ObjectReader& reader, Run& run) {
+  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(run.interrupt);
   if (!lock.is_ok()) return lock.status();
-  std::uint64_t bytes = 0;
   while (reader.remaining() > 0) {
-    const Result<std::size_t> size = reader.visit([](std::span<const std::byte>) {}, interrupt);
+    const Result<std::size_t> size = reader.visit([](std::span<const std::byte>) {}, run.interrupt);
     if (!size.is_ok()) return size.status();
-    bytes += *size;
+    add(run.bytes, *size);
   }
-  return bytes;
+  return Status::ok();
 }
 
 Result<Record> one_pass(Run& run, const std::shared_ptr<Connector>& connector,
                         const std::vector<std::string>& uris, const std::string& name) {
   const auto batch = static_cast<std::size_t>(run.access.options().batch);
-  const Progress progress(run.progress, connector, name, 0);
+  const Progress progress(run.progress, connector, name, run.bytes, 0);
   const Measurement measurement(run.meter, *connector);
   Samples latency_ms;
-  std::uint64_t bytes = 0;
+  const std::uint64_t bytes_before = load(run.bytes);
   for (std::size_t first = 0; first < uris.size(); first += batch) {
     const auto begin = uris.begin() + static_cast<std::ptrdiff_t>(first);
     const auto end = begin + static_cast<std::ptrdiff_t>(std::min(batch, uris.size() - first));
@@ -40,15 +38,14 @@ Result<Record> one_pass(Run& run, const std::shared_ptr<Connector>& connector,
     const auto readers = connector->open_many({begin, end}, run.interrupt);
     if (!readers.is_ok()) return readers.status();
     for (const std::shared_ptr<ObjectReader>& reader : *readers) {
-      const Result<std::uint64_t> size = read_whole(*reader, run.interrupt);
-      if (!size.is_ok()) return size.status();
-      bytes += *size;
+      const Status status = read_whole(*reader, run);
+      if (!status.is_ok()) return status;
       latency_ms.add(
           std::chrono::duration<double, std::milli>(system_clock().now() - opened).count());
       reader->close();
     }
   }
-  Record row = measurement.finish(uris.size(), bytes);
+  Record row = measurement.finish(uris.size(), load(run.bytes) - bytes_before);
   set_percentiles(row, "object_ms", latency_ms, 1.0);
   const Value* const cpu = row.find("cpu_seconds");
   if (const double* const seconds = std::get_if<double>(cpu))

@@ -77,7 +77,10 @@ class RecordedExchange final : public Exchange {
     std::unique_lock lock(mutex_);
     if (!wait_locked(lock, [this] { return outcome_.has_value(); })) {
       ADD_FAILURE() << "exchange not done: " << request_.url;
-      return {TransportError::kOther, "not done", false, false, {}, {}};
+      ExchangeOutcome not_done;
+      not_done.error = TransportError::kOther;
+      not_done.text = "not done";
+      return not_done;
     }
     return *outcome_;
   }

@@ -31,6 +31,7 @@ TEST_F(IoPoolTest, DeliversHeadAndBody) {
   EXPECT_TRUE(outcome.any_reply_byte);
   EXPECT_FALSE(outcome.reused_connection);
   EXPECT_GT(outcome.elapsed, Duration::zero());
+  EXPECT_GT(outcome.first_byte, Duration::zero());
   EXPECT_EQ(outcome.remote, "127.0.0.1:" + std::to_string(server.port()));
   EXPECT_EQ(exchange.calls(), "rhbd");
   EXPECT_EQ(exchange.head().status, 206);
