@@ -147,7 +147,7 @@ Result<std::vector<std::string>> Access::objects(Connector& connector, Interrupt
     if (options_.bucket.empty())
       return Status(StatusCode::kInvalidArgument,
                     "the key " + printable(name, 100) + " needs its --bucket");
-    name = std::string(kScheme) + options_.bucket + "/" + name;
+    name = ObjectName{options_.bucket, name}.uri();
   }
   if (names.empty()) return Status(StatusCode::kObjectNotFound, "there is no object to read");
   return names;

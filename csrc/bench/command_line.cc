@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -41,20 +42,16 @@ bool is_whole_number(std::string_view text) {
          (text.size() == 1 || text[0] != '0');
 }
 
-// Sizes as the configuration takes them: "8MiB", "8 MiB", or bytes.
-const CLI::Validator& size_validator() {
-  static const CLI::Validator validator(
-      [](std::string& text) {
-        std::uint64_t bytes = 0;
-        if (is_whole_number(text)) return std::string();
-        const std::string wrong = check_size(text, &bytes);
-        if (!wrong.empty()) return wrong;
-        text = std::to_string(bytes);
-        return std::string();
-      },
-      "");
-  return validator;
+// Sizes as the configuration takes them: "8MiB", "8 MiB", or bytes. Returns what is wrong.
+std::string size_in_bytes(std::string& text) {
+  std::uint64_t bytes = 0;
+  if (is_whole_number(text)) return {};
+  std::string wrong = check_size(text, &bytes);
+  if (wrong.empty()) text = std::to_string(bytes);
+  return wrong;
 }
+
+std::string not_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
 
 // Like CLI::Range, but without its words in the help.
 CLI::Validator between(double least, double most) {
@@ -69,32 +66,28 @@ class ConfigOptions {
            const std::string& type) {
     std::string about = key;
     for (const ConfigKey& known : config_keys()) {
-      if (known.name != key) continue;
-      about = known.meaning + " (" + key + "; default " + known.default_text + ")";
+      if (known.name == key)
+        about = known.meaning + " (" + key + "; default " + known.default_text + ")";
     }
-    app.add_option_function<std::string>(
-           option, [this, key](const std::string& text) { set(key, text); }, about)
+    app.add_option(option, given_[key], about)
+        ->check(CLI::Validator(not_empty, ""))
         ->type_name(type)
         ->group("Connector");
   }
-  void set_raw(const std::string& key, const std::string& json) {
-    std::erase_if(given_, [&](const auto& pair) { return pair.first == key; });
-    given_.emplace_back(key, json);
-  }
-  std::string json() const {
-    if (given_.empty()) return {};
+  std::string json(bool verify_crc64) const {
     std::string text;
-    for (const auto& [key, value] : given_)
+    const auto put = [&text](const std::string& key, const std::string& value) {
       text += (text.empty() ? "{" : ", ") + json_string(key) + ": " + value;
-    return text + "}";
+    };
+    for (const auto& [key, value] : given_) {
+      if (!value.empty()) put(key, is_whole_number(value) ? value : json_string(value));
+    }
+    if (!verify_crc64) put("verify.crc64", "false");
+    return text.empty() ? text : text + "}";
   }
 
  private:
-  void set(const std::string& key, const std::string& text) {
-    set_raw(key, is_whole_number(text) ? text : json_string(text));
-  }
-
-  std::vector<std::pair<std::string, std::string>> given_;
+  std::map<std::string, std::string> given_;  // by key; empty: not given
 };
 
 // All that the subcommands write into.
@@ -104,6 +97,8 @@ struct Target {
   std::string into = "drop";
   std::string place;  // of a listing
   bool no_crc = false;
+  bool progress = false;
+  bool no_progress = false;
   std::optional<int> warmup;
 };
 
@@ -161,12 +156,12 @@ void add_output(CLI::App& app, Target& target) {
   app.add_option("--json", o.json_file, "write all figures there; - for standard output")
       ->type_name("FILE")
       ->group("Output");
-  app.add_flag_callback(
-         "--progress", [&o] { o.progress = true; },
-         "show a progress line on standard error, terminal or not")
-      ->group("Output");
-  app.add_flag_callback(
-         "--no-progress", [&o] { o.progress = false; }, "show none")
+  CLI::Option* const progress =
+      app.add_flag("--progress", target.progress,
+                   "show a progress line on standard error, terminal or not")
+          ->group("Output");
+  app.add_flag("--no-progress", target.no_progress, "show none")
+      ->excludes(progress)
       ->group("Output");
   app.add_flag("--verbose", o.verbose, "print all log records, not only warnings")->group("Output");
 }
@@ -203,7 +198,7 @@ void add_download(CLI::App& app, Target& target) {
       ->type_name("PLACE")
       ->group("Measurement");
   app.add_option("--read-size", o.read_bytes, "of that buffer")
-      ->transform(size_validator())
+      ->transform(CLI::Validator(size_in_bytes, ""))
       ->type_name("SIZE")
       ->default_str("4MiB")
       ->group("Measurement");
@@ -217,7 +212,7 @@ void add_first_byte(CLI::App& app, Target& target) {
       ->type_name("N")
       ->group("Measurement");
   app.add_option("--bytes", o.first_bytes, "to read from the object's start")
-      ->transform(size_validator())
+      ->transform(CLI::Validator(size_in_bytes, ""))
       ->type_name("SIZE")
       ->default_str("1KiB")
       ->group("Measurement");
@@ -242,8 +237,8 @@ void add_list(CLI::App& app, Target& target) {
 // What CLI11 cannot check by itself; empty: nothing is wrong.
 std::string finish(Target& target) {
   Options& o = target.options;
-  if (target.no_crc) target.config.set_raw("verify.crc64", "false");
-  o.config_overrides = target.config.json();
+  o.config_overrides = target.config.json(!target.no_crc);
+  if (target.progress || target.no_progress) o.progress = target.progress;
   o.warmup = target.warmup.value_or(o.seconds > 0 ? 0 : 1);
   o.into = target.into == "keep"     ? Into::kKeep
            : target.into == "buffer" ? Into::kBuffer
@@ -304,7 +299,6 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     sub.add(*command, target);
     add_connector(*command, target);
     add_output(*command, target);
-    command->callback([&target, &sub] { target.options.workload = sub.workload; });
   }
 
   CommandLine result;
@@ -324,6 +318,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   try {
     app.parse(argc, argv);
+    for (const Sub& sub : kSubs) {
+      if (app.got_subcommand(sub.name)) target.options.workload = sub.workload;
+    }
     const std::string wrong = finish(target);
     if (wrong.empty()) {
       result.options = std::move(target.options);

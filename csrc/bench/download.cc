@@ -32,13 +32,13 @@ class Download {
   Result<Record> pass(const std::string& name) {
     const Progress progress(run_.progress, connector_, name, run_.bytes, known_bytes_);
     const Measurement measurement(run_.meter, *connector_);
-    Result<Readers> readers = open_all();
-    if (!readers.is_ok()) return readers.status();
     const std::uint64_t before = load(run_.bytes);
-    for (std::shared_ptr<ObjectReader>& reader : *readers) {
-      const Status status = read(reader);
-      if (!status.is_ok()) return status;
+    Readers readers;
+    Status status = open_all(&readers);
+    for (std::shared_ptr<ObjectReader>& reader : readers) {
+      if (status.is_ok()) status = read(reader);
     }
+    if (!status.is_ok()) return status;
     known_bytes_ = load(run_.bytes) - before;
     Record row = measurement.finish(uris_.size(), known_bytes_);
     kept_.clear();
@@ -49,26 +49,30 @@ class Download {
   // of this one is begun, so that fetching never runs dry between rounds.
   Status rounds_until(TimePoint deadline, std::uint64_t* objects) {
     deadline_ = deadline;
-    Result<Readers> next = open_all();
-    while (next.is_ok()) {
-      Readers readers = std::move(next).value();
+    Readers next;
+    Status status = open_all(&next);
+    while (status.is_ok() && !is_over()) {
+      Readers readers = std::exchange(next, {});
       for (std::shared_ptr<ObjectReader>& reader : readers) {
-        if (reader == readers.back()) next = open_all();
-        if (!next.is_ok()) break;
-        const Status status = read(reader);
-        if (!status.is_ok()) return status;
-        if (is_over()) return Status::ok();
+        if (reader == readers.back()) status = open_all(&next);
+        if (status.is_ok()) status = read(reader);
+        if (!status.is_ok() || is_over()) return status;
         ++*objects;
       }
       kept_.clear();
     }
-    return next.status();
+    return status;
   }
 
  private:
   bool is_over() const { return deadline_ && system_clock().now() >= *deadline_; }
 
-  Result<Readers> open_all() { return connector_->open_many(uris_, run_.interrupt); }
+  Status open_all(Readers* readers) {
+    Result<Readers> opened = connector_->open_many(uris_, run_.interrupt);
+    if (!opened.is_ok()) return opened.status();
+    *readers = std::move(opened).value();
+    return Status::ok();
+  }
 
   // Reads the object and closes it. Stops early when the time is over.
   Status read(std::shared_ptr<ObjectReader>& reader) {
@@ -165,7 +169,7 @@ Status run_seconds(Run& run, Download& download, const std::shared_ptr<Connector
   run.report.settings.set("warmup", static_cast<std::uint64_t>(options.warmup))
       .set("seconds", options.seconds);
   for (int i = 0; i < options.warmup; ++i) {
-    const Status status = download.pass("warm-up").status();
+    Status status = download.pass("warm-up").status();
     if (!status.is_ok()) return status;
   }
   const Progress progress(run.progress, connector, "reading", run.bytes, 0);
@@ -173,7 +177,7 @@ Status run_seconds(Run& run, Download& download, const std::shared_ptr<Connector
   Seconds seconds(run, connector);
   const std::uint64_t before = load(run.bytes);
   std::uint64_t objects = 0;
-  const Status status =
+  Status status =
       download.rounds_until(system_clock().now() + seconds_to_duration(options.seconds), &objects);
   Record total = measurement.finish(objects, load(run.bytes) - before);
   std::vector<Record> rows = seconds.stop();
