@@ -74,11 +74,11 @@ class CredentialsCache {
   // put.
   static std::unique_ptr<CredentialsCache> make_fixed(const Clock& clock, Credentials credentials);
 
-  // Null: nobody. When this has returned, the listener of before is not called any more; so a
-  // listener must not call it.
   // Made by make_fixed() for unsigned requests.
   bool is_anonymous() const;
 
+  // Null: nobody. When this has returned, the listener of before is not called any more; so a
+  // listener must not call it.
   void set_listener(Listener* listener);
 
   // What to sign with now. Null credentials with an OK status: none yet, a refresh was asked for,

@@ -19,7 +19,7 @@ void register_base(py::module_& module) {
           throw py::error_already_set();
         std::uint64_t crc = 0;
         {
-          const py::gil_scoped_release released;
+          const GilReleased released;
           crc = crc64_update(value, view.buf, static_cast<std::size_t>(view.len));
         }
         PyBuffer_Release(&view);
@@ -27,6 +27,8 @@ void register_base(py::module_& module) {
       },
       py::arg("data"), py::arg("value") = 0);
   module.def("fork_generation", &fork_generation);
+  module.def("calls_without_gil", &GilReleased::count);
+  module.def("forget_calls_without_gil", &GilReleased::forget_all);
   module.def("log_event_fd", [] { return process_log().event_fd(); });
   module.def(
       "drain_log",

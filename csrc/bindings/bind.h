@@ -7,6 +7,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -44,11 +45,31 @@ class PythonInterrupt final : public Interrupt {
   }
 };
 
+// Gives up the GIL while it lives, and is counted: at the interpreter's end somebody has to wait
+// until no thread is left that will ask for the GIL again (_process.py).
+class GilReleased {
+ public:
+  static int count() { return count_.load(std::memory_order_relaxed); }
+  // In a forked child, whose other threads are not there.
+  static void forget_all() { count_.store(0, std::memory_order_relaxed); }
+
+ private:
+  struct Counted {
+    Counted() { count_.fetch_add(1, std::memory_order_relaxed); }
+    ~Counted() { count_.fetch_sub(1, std::memory_order_relaxed); }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+  };
+  inline static std::atomic<int> count_{0};
+  const Counted counted_;  // goes last, with the GIL held again
+  const py::gil_scoped_release released_;
+};
+
 // Calls `work(interrupt)`, which returns a Status or a Result, without the GIL.
 template <typename Work>
 auto without_gil(Work&& work) {
   PythonInterrupt interrupt;
-  const py::gil_scoped_release released;
+  const GilReleased released;
   return std::forward<Work>(work)(interrupt);
 }
 
@@ -66,7 +87,7 @@ class Released {
   explicit Released(std::shared_ptr<T> held) : held_(std::move(held)) {}
   ~Released() {
     if (held_ == nullptr) return;
-    const py::gil_scoped_release released;
+    const GilReleased released;
     held_.reset();
   }
   Released(Released&&) noexcept = default;

@@ -135,7 +135,7 @@ void register_connector(py::module_& module) {
       .def("stats", [](const ConnectorHandle& self) { return stats_dict(self.connector->stats()); })
       .def("close",
            [](ConnectorHandle& self) {
-             const py::gil_scoped_release released;
+             const GilReleased released;
              self.connector->close();
            })
       .def(

@@ -34,7 +34,7 @@ void register_credentials(py::module_& module) {
             credentials.access_key_secret = std::move(secret);
             credentials.security_token = std::move(token);
             credentials.expires_unix_seconds = expires;
-            const py::gil_scoped_release released;
+            const GilReleased released;
             feed.cache->put(std::move(credentials));
           },
           py::arg("access_key_id"), py::arg("access_key_secret"), py::arg("security_token"),
@@ -42,7 +42,7 @@ void register_credentials(py::module_& module) {
       .def(
           "put_failure",
           [](const CredentialsFeed& feed, std::string message) {
-            const py::gil_scoped_release released;
+            const GilReleased released;
             feed.cache->put_failure(std::move(message));
           },
           py::arg("message"));

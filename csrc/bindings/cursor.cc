@@ -52,9 +52,10 @@ void start_if_forked(PyObject* self) {
   state.forked = false;
 }
 
-// Runs `call`, which returns a new reference, and makes Python exceptions of C++ ones.
+// Runs `call`, which returns a new reference, and makes Python exceptions of C++ ones. Not
+// noexcept: CPython ends a daemon thread that asks for the GIL too late by unwinding its stack.
 template <typename Call>
-PyObject* guarded(Call&& call) noexcept {
+PyObject* guarded(Call&& call) {
   try {
     return std::forward<Call>(call)();
   } catch (py::error_already_set& error) {

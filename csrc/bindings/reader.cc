@@ -97,7 +97,7 @@ void register_reader(py::module_& module) {
            })
       .def("close",
            [](ReaderHandle& self) {
-             const py::gil_scoped_release released;
+             const GilReleased released;
              self.reader->close();
            })
       .def("after_fork_in_child", [](ReaderHandle& self) { self.reader->after_fork_in_child(); });

@@ -59,8 +59,7 @@ constexpr ConfigRow kRows[] = {
      "\"path\", \"virtual\" or \"cname\"", "where a URL names the bucket"},
 };
 
-// With all that lies in them.
-// whatever group they stand.
+// Of other connectors for OSS: ignored, with all that lies in them, in whatever group they stand.
 constexpr std::string_view kForeignKeys[] = {"expireTimeSec", "cachePolicy", "datasetConfig",
                                              "checkpointConfig"};
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "listing/serial_lister.h"
 #include "protocol/dates.h"
+#include "transfer/tls_roots.h"
 
 namespace ossmc {
 
@@ -33,6 +34,10 @@ Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_tex
   if (!signing.is_ok()) return signing.status();
   options.signing = std::move(signing).value();
   options.extra_headers = config.headers;
+  if (!config.tls_ca_file.empty() || !config.tls_ca_path.empty()) {
+    const auto roots = find_tls_roots(config.tls_ca_file, config.tls_ca_path);
+    if (!roots.is_ok()) return roots.status();
+  }
   return std::shared_ptr<Connector>(
       new Connector(std::move(config), std::move(options), lacks_region, std::move(credentials)));
 }
@@ -169,7 +174,7 @@ Result<ObjectVersion> Connector::head(Engine& engine, const ObjectName& name,
   if (!status.is_ok()) return status;
   CheckedReply checked = check_head_reply(pending->head());
   if (checked.failure.has_value())
-    return checked.failure->status.with_prefix("HEAD " + printable(name.uri()) + ": ");
+    return checked.failure->status.with_prefix("HEAD " + printable(name.uri()));
   return std::move(checked.version);
 }
 

@@ -49,15 +49,24 @@ void ObjectReader::close() {
 bool ObjectReader::is_closed() const { return closed_.load() || connector_->is_closed(); }
 
 ObjectReader::CursorLock ObjectReader::try_lock_cursor() {
-  return {live_->cursor, std::try_to_lock};
+  CursorMutex& cursor = live_->cursor;
+  const bool is_mine = cursor.owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  if (is_mine || !cursor.mutex.try_lock()) return {};
+  return CursorLock(cursor);
 }
 
 Result<ObjectReader::CursorLock> ObjectReader::lock_cursor(Interrupt& interrupt) {
-  CursorLock lock(live_->cursor, std::defer_lock);
-  while (!lock.try_lock_for(kWaitSlice)) {
+  CursorMutex& cursor = live_->cursor;
+  if (cursor.owner.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    return Status(StatusCode::kInternal,
+                  "reentrant call: this thread is in a call that moves the "
+                  "cursor of " +
+                      printable(name_.uri()) + " already");
+  }
+  while (!cursor.mutex.try_lock_for(kWaitSlice)) {
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
   }
-  return lock;
+  return CursorLock(cursor);
 }
 
 Result<ObjectReader::Use> ObjectReader::use() {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -60,8 +61,9 @@ class ObjectReader {
   bool is_closed() const;
 
   // The right to use the cursor; given back on destruction.
-  using CursorLock = std::unique_lock<std::timed_mutex>;
+  class CursorLock;
   CursorLock try_lock_cursor();
+  // kInternal: this thread has it already (a signal handler that uses the reader it interrupted).
   Result<CursorLock> lock_cursor(Interrupt& interrupt);
 
   // --- REQUIRES: the caller holds the cursor lock ---
@@ -100,9 +102,13 @@ class ObjectReader {
   void after_fork_in_child();
 
  private:
+  struct CursorMutex {
+    std::timed_mutex mutex;
+    std::atomic<std::thread::id> owner{};  // relaxed: a thread looks only for itself
+  };
   // Replaced as a whole in a forked child.
   struct Live {
-    std::timed_mutex cursor;
+    CursorMutex cursor;
     std::mutex mutex;  // guards the two below
     std::shared_ptr<Engine> engine;
     std::shared_ptr<ObjectStream> stream;
@@ -119,6 +125,30 @@ class ObjectReader {
   std::atomic<bool> closed_{false};
   std::uint64_t position_ = 0;  // under the cursor lock
   std::unique_ptr<Live> live_;
+};
+
+class ObjectReader::CursorLock {
+ public:
+  CursorLock() = default;
+  CursorLock(CursorLock&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  CursorLock& operator=(CursorLock&&) = delete;
+  CursorLock(const CursorLock&) = delete;
+  CursorLock& operator=(const CursorLock&) = delete;
+  ~CursorLock() {
+    if (held_ == nullptr) return;
+    held_->owner.store({}, std::memory_order_relaxed);
+    held_->mutex.unlock();
+  }
+  bool owns_lock() const { return held_ != nullptr; }
+
+ private:
+  friend class ObjectReader;
+  // REQUIRES: this thread has just locked it.
+  explicit CursorLock(CursorMutex& locked) : held_(&locked) {
+    locked.owner.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+
+  CursorMutex* held_ = nullptr;
 };
 
 }  // namespace ossmc

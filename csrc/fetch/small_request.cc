@@ -13,9 +13,10 @@ SmallRequest::SmallRequest(FetchContext& context, SmallRequestOwner& owner, Oper
       owner_(owner),
       operation_(operation),
       store_request_(std::move(request)),
+      what_(std::move(what)),
       uri_(std::move(uri)),
       max_body_bytes_(max_body_bytes),
-      ledger_(context, std::move(what), uri_) {}
+      ledger_(context, what_, uri_) {}
 
 Status SmallRequest::prepare(bool* ready) {
   *ready = false;

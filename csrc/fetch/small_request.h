@@ -39,7 +39,9 @@ class SmallRequest final : public Exchange, public std::enable_shared_from_this<
   // After on_finished with OK.
   const ResponseHead& head() const { return head_; }
   std::string& body() { return body_; }
-  Operation operation() const { return operation_; }
+  // Constant: for any thread.
+  const std::string& what() const { return what_; }
+  const std::string& uri() const { return uri_; }
 
   const HttpRequest& request() noexcept override { return signed_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -54,6 +56,7 @@ class SmallRequest final : public Exchange, public std::enable_shared_from_this<
   SmallRequestOwner& owner_;
   const Operation operation_;
   const StoreRequest store_request_;
+  const std::string what_;
   const std::string uri_;
   const std::size_t max_body_bytes_;
   std::atomic<bool> cancelled_{false};  // relaxed: seen at the latest after the next wake

@@ -16,7 +16,13 @@ Status PendingReply::wait(Interrupt& interrupt, const Clock& clock, Duration lim
     const TimePoint now = clock.now();
     if (now >= deadline) {
       cancel();
-      return Status(StatusCode::kTransferTimeout, "no reply within timeout.readSeconds");
+      ErrorDetail detail;
+      detail.uri = request_->uri();
+      const auto limit_s = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+      return Status(StatusCode::kTransferTimeout,
+                    request_->what() + ": no reply within timeout.readSeconds, " +
+                        std::to_string(limit_s) + " s",
+                    detail);
     }
     futex_wait(done_, 0, std::min<Duration>(kWaitSlice, deadline - now));
   }
@@ -74,13 +80,11 @@ void SmallRequestQueue::close() {
   if (transport_ != nullptr) transport_->wake();
 }
 
-bool SmallRequestQueue::has_due(TimePoint now) {
-  MutexLock lock(mutex_);
-  return !queued_.empty() && queued_.begin()->first <= now;
+Exchange* SmallRequestQueue::next(int /*thread*/, int busy) noexcept {
+  return busy < slots_per_thread_ ? take() : nullptr;
 }
 
-Exchange* SmallRequestQueue::next(int /*thread*/, int busy) noexcept {
-  if (busy >= slots_per_thread_) return nullptr;
+Exchange* SmallRequestQueue::take() noexcept {
   while (true) {
     std::shared_ptr<SmallRequest> request;
     {

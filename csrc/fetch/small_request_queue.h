@@ -4,7 +4,6 @@
 // HEAD requests.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -44,8 +43,8 @@ class PendingReply {
 // Thread-safe. Owned by the engine, outlives the I/O threads that ask it.
 class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
  public:
-  // `slots_per_thread`: exchanges in progress in one I/O thread.
-  SmallRequestQueue(FetchContext& context, int slots_per_thread)
+  // `slots_per_thread`: exchanges in progress in one I/O thread; for next(), not for take().
+  explicit SmallRequestQueue(FetchContext& context, int slots_per_thread = 0)
       : context_(context), slots_per_thread_(slots_per_thread) {}
 
   // The I/O threads to wake for new work. Before the first submit().
@@ -55,8 +54,9 @@ class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
                                        std::string uri, std::size_t max_body_bytes);
   // All that waits and all that comes later fails with kClosed; what is in progress is cancelled.
   void close();
-  bool has_due(TimePoint now);
 
+  // The next request that is due; null: none. For a source that shares its threads with others.
+  Exchange* take() noexcept;
   Exchange* next(int thread, int busy) noexcept override;
   TimePoint next_due() noexcept override;
   void on_retry(std::shared_ptr<SmallRequest> request, TimePoint due) override;

@@ -21,7 +21,7 @@ Scheduler::Scheduler(SchedulerOptions options, FetchContext& context,
       budget_(std::move(budget)),
       pool_(std::move(pool)),
       reserve_bytes_(reserve_for(budget_->limit_bytes(), options.chunk_bytes)),
-      small_(context, options.slots.start_per_thread + kUrgentExtraSlots),
+      small_(context),
       slots_(options.slots) {}
 
 Scheduler::~Scheduler() = default;

@@ -2,8 +2,8 @@
 //
 // Three classes of work, each served only when the ones above it have nothing to start:
 //   urgent   a blocked reader's chunk, the first request of an object that is being opened, HEAD
-//   requests: first come,
-//            first served; they may use all of the budget, and more connections than the others
+//            requests: first come, first served; they may use all of the budget, and more
+//            connections than the others
 //   ahead    the next chunks of objects that are being read
 //   sweep    all objects in the order of open, chunks ascending
 // A chunk is started only when its whole memory is reserved (docs/decisions/0002-scheduling.md).

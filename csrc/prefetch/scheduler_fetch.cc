@@ -15,21 +15,28 @@ constexpr Duration kTrimInterval = std::chrono::seconds(1);
 }  // namespace
 
 Exchange* Scheduler::next(int thread, int busy) noexcept {
-  if (Exchange* const small = small_.next(thread, busy)) return small;
   while (true) {
     const TimePoint now = context_.clock.now();
     slots_.measure_load(thread, now);
     bool more_slots = false;
+    bool has_urgent_slot = false;
     {
       MutexLock lock(mutex_);
       more_slots = slots_.on_asked(now, load(context_.counters.bytes_received),
                                    load(context_.counters.throttles));
+      has_urgent_slot = busy < slots_.slots(thread) + kUrgentExtraSlots;
+    }
+    if (more_slots) wake();
+    if (has_urgent_slot) {
+      if (Exchange* const small = small_.take()) return small;
+    }
+    {
+      MutexLock lock(mutex_);
       if (!has_work_locked(now)) {
         note_limit_locked(thread, Limit::kIdle, now);
         return nullptr;
       }
     }
-    if (more_slots) wake();
     const bool settled = context_.builder.credentials_settled();
     Pick pick;
     FreedMemory freed;

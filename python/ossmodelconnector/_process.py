@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import time
 import weakref
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ossmodelconnector import _log
+from ossmodelconnector import _core, _log
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
@@ -29,9 +27,6 @@ __all__: list[str] = []
 _FORK_WAIT_SECONDS = 1.0
 # How long the interpreter's end waits for threads that are in the core.
 _EXIT_WAIT_SECONDS = 0.5
-_FILES_THAT_CALL_THE_CORE = {
-    str(Path(__file__).with_name(name)) for name in ("_connector.py", "_reader.py")
-}
 
 # By id(). One atomic step lists them, whatever other threads do, which WeakSet cannot.
 _connectors: weakref.WeakValueDictionary[int, OssModelConnector] = weakref.WeakValueDictionary()
@@ -104,6 +99,7 @@ def _after_fork_in_child() -> None:
     # First the locks, which a thread that is not here may hold, then who uses them.
     global provider_calls
     provider_calls = ProviderCalls()
+    _core.forget_calls_without_gil()
     _log.hub.after_fork_in_child()
     # Connectors before their readers.
     refs: list[weakref.ref[OssModelConnector] | weakref.ref[ObjectReader]] = []
@@ -126,17 +122,8 @@ def _close_all() -> None:
     # Daemon threads whose reads have just been ended must leave the core while there is still an
     # interpreter: one that asks for the GIL later is ended by force, and C++ may abort on that.
     deadline = time.monotonic() + _EXIT_WAIT_SECONDS
-    while _other_threads_are_in_the_core() and time.monotonic() < deadline:
+    while _core.calls_without_gil() > 0 and time.monotonic() < deadline:
         time.sleep(0.002)
-
-
-def _other_threads_are_in_the_core() -> bool:
-    me = threading.get_ident()
-    return any(
-        frame.f_code.co_filename in _FILES_THAT_CALL_THE_CORE
-        for thread, frame in sys._current_frames().items()
-        if thread != me
-    )
 
 
 os.register_at_fork(

@@ -184,8 +184,15 @@ def test_every_documented_key_is_known(tmp_path):
         "headers": {"X-Trace": "1"},
         "addressing": "virtual",
     }
+    (tmp_path / "ca.pem").write_text("certificates\n")
     config = {key: values.get(key, 1) for key in KEYS}
     assert make(config=config).closed
+
+
+@pytest.mark.parametrize("key", ["tls.caFile", "tls.caPath"])
+def test_a_ca_that_is_not_there_is_refused_at_construction(tmp_path, key):
+    with pytest.raises(ValueError, match="no such ca"):
+        make(config={key: str(tmp_path / "no such ca")})
 
 
 @pytest.mark.parametrize("key", ["expireTimeSec", "cachePolicy"])

@@ -253,6 +253,10 @@ def test_server_that_says_nothing(make_connector, silent_endpoint, no_secrets):
     for name, error in failures(connector, "oss://bucket/key"):
         assert type(error) is TransferTimeoutError, name
         assert isinstance(error, TimeoutError)
+        what = "LIST oss://bucket/" if "list" in name else "oss://bucket/key"
+        assert what in str(error), name
+        assert "timeout.readSeconds" in str(error), name
+        assert error.uri == ("oss://bucket/" if "list" in name else "oss://bucket/key")
         no_secrets(error)
 
 

@@ -205,6 +205,31 @@ def test_close_from_another_thread_ends_a_blocked_read(make_connector, slow_stor
         assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
 
 
+def test_a_signal_handler_that_uses_the_reader_it_interrupted_gets_an_error(
+    make_connector, slow_store
+):
+    reader = make_connector(slow_store).open(slow_store.uri("large.bin"))
+    seen = []
+
+    def handler(number, frame):
+        try:
+            reader.tell()
+        except RuntimeError as error:
+            seen.append(str(error))
+        reader.close()  # needs no cursor, and ends the read
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(ValueError, match="closed"):
+            reader.read()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(seen) == 1
+    assert "reentrant call" in seen[0]
+
+
 def test_close_while_open_waits(make_connector, silent_endpoint):
     connector = make_connector(endpoint=silent_endpoint)
     outcomes = []

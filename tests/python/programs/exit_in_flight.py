@@ -26,6 +26,12 @@ def read_all(reader):
         reader.read()
 
 
+def read_some(reader):
+    buffer = bytearray(8 << 20)
+    with contextlib.suppress(ValueError):
+        reader.read_at(1 << 20, buffer)
+
+
 def open_forever():
     with contextlib.suppress(ValueError):
         while True:
@@ -38,6 +44,9 @@ class Cycle:
 
 readers = [connector.open(uri) for _ in range(4)]
 if how == "daemon threads":
+    # Many: each that came to the GIL too late would abort the process.
+    for reader in readers * 16:
+        threading.Thread(target=read_some, args=(reader,), daemon=True).start()
     for reader in readers:
         threading.Thread(target=read_all, args=(reader,), daemon=True).start()
     threading.Thread(target=open_forever, daemon=True).start()
