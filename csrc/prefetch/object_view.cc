@@ -1,26 +1,46 @@
 #include "prefetch/object_view.h"
 
+#include <algorithm>
+#include <chrono>
+#include <string>
+
 namespace ossmc {
 
 namespace {
 
+Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
+  ErrorDetail detail;
+  detail.uri = stream.name().uri();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+  return Status(StatusCode::kTransferTimeout,
+                "getbuffer of " + printable(detail.uri) + " waited " + std::to_string(seconds) +
+                    " s (timeout.readSeconds) for " + std::to_string(stream.size()) +
+                    " bytes of prefetch.memoryBytes: release views, or close readers",
+                detail);
+}
+
 // Waits for memory until it is this view's turn and there is enough; on success its chunks are
 // claimed.
 Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr<ViewRegion>& fresh,
-               Interrupt& interrupt) {
+               const ReadOptions& options, Interrupt& interrupt) {
+  const Clock& clock = scheduler.context().clock;
+  const TimePoint deadline = clock.now() + options.progress_limit;
   const std::uint64_t turn = scheduler.take_view_turn();
   while (true) {
-    const std::uint32_t epoch = scheduler.memory_epoch().load(std::memory_order_acquire);
+    const std::uint32_t epoch = scheduler.memory_epoch();
     bool granted = false;
     Status status = scheduler.try_reserve_view(stream, turn, fresh, &granted);
     if (status.is_ok() && granted) return status;
     if (status.is_ok() && interrupt.pending())
       status = Status(StatusCode::kInterrupted, "interrupted");
+    const TimePoint now = clock.now();
+    if (status.is_ok() && now >= deadline)
+      status = no_memory_in_time(stream, options.progress_limit);
     if (!status.is_ok()) {
       scheduler.give_up_view_turn(turn);
       return status;
     }
-    futex_wait(scheduler.memory_epoch(), epoch, kWaitSlice);
+    scheduler.wait_for_memory(epoch, std::min<Duration>(kWaitSlice, deadline - now));
   }
 }
 
@@ -35,8 +55,7 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
       // ended.
       if (stream.is_closed()) status = closed_status();
       if (interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
-      futex_wait(scheduler.memory_epoch(), scheduler.memory_epoch().load(std::memory_order_acquire),
-                 std::chrono::milliseconds(1));
+      scheduler.wait_for_memory(scheduler.memory_epoch(), std::chrono::milliseconds(1));
     }
     // Another view's thread may be the one that moves it.
     if (status.is_ok())
@@ -56,7 +75,7 @@ Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStre
                                                 const ReadOptions& options, Interrupt& interrupt) {
   Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
   if (!fresh.is_ok()) return fresh;
-  Status status = reserve(scheduler, stream, *fresh, interrupt);
+  Status status = reserve(scheduler, stream, *fresh, options, interrupt);
   if (!status.is_ok()) return status;
   status = fill(scheduler, stream, options, interrupt);
   // Taken before the claims go: from then on an idle region may be dropped.

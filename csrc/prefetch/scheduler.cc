@@ -283,8 +283,14 @@ std::string_view Scheduler::limited_by() const {
 }
 
 void Scheduler::bump_memory_epoch() {
-  memory_epoch_.fetch_add(1, std::memory_order_release);
-  futex_wake_all(memory_epoch_);
+  memory_epoch_.fetch_add(1);
+  if (memory_waiters_.load() > 0) futex_wake_all(memory_epoch_);
+}
+
+void Scheduler::wait_for_memory(std::uint32_t epoch, Duration limit) {
+  memory_waiters_.fetch_add(1);
+  futex_wait(memory_epoch_, epoch, limit);
+  memory_waiters_.fetch_sub(1);
 }
 
 }  // namespace ossmc

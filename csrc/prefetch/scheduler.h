@@ -81,7 +81,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   // --- views (prefetch/object_view.h) ---
   // Reserves what a region for the whole object needs beyond its chunks in memory, and claims
   // those. kMemoryBudget: can never be had while the present views live. OK with *granted false:
-  // not now; wait for memory_epoch() to move. `fresh` is an empty region of the object's size,
+  // not now; wait_for_memory(). `fresh` is an empty region of the object's size,
   // which becomes the stream's if it has none yet.
   Status try_reserve_view(ObjectStream& stream, std::uint64_t turn,
                           const std::shared_ptr<ViewRegion>& fresh, bool* granted);
@@ -92,7 +92,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::shared_ptr<ViewRegion> region_of(ObjectStream& stream) const;  // null once closed
   // Releases the claims of try_reserve_view; after success and failure alike.
   void finish_view(ObjectStream& stream);
-  const std::atomic<std::uint32_t>& memory_epoch() const { return memory_epoch_; }
+  // Moves when memory came free, or somebody's turn came.
+  std::uint32_t memory_epoch() const { return memory_epoch_.load(); }
+  // Until it is not `epoch` any more, or `limit` has passed. May return early.
+  void wait_for_memory(std::uint32_t epoch, Duration limit);
   // Somebody gave memory back that the scheduler does not see go: the last view of a region.
   void note_memory_released();
 
@@ -170,7 +173,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   SmallRequestQueue small_;
   Transport* transport_ = nullptr;  // constant after set_transport()
 
+  // A Dekker pair (seq_cst): who waits counts itself, then looks at the epoch; who moves the epoch
+  // then looks for waiters, and wakes nobody, which is a system call, where there are none.
   std::atomic<std::uint32_t> memory_epoch_{0};
+  std::atomic<int> memory_waiters_{0};
   std::atomic<Limit> limit_{Limit::kIdle};  // relaxed: a hint for people
   std::atomic<std::uint64_t> draining_bytes_{
       0};  // held by fetches of closed readers until their cancel came through

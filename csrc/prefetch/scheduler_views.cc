@@ -85,11 +85,18 @@ bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
     if (!slot.chunk.try_begin_move(&block, &ticket)) return false;
     slot.in_region = true;
     residency_.forget(stream, index);
-    region->absorb(std::move(ticket));
   }
   std::byte* const home = region->data() + stream.chunk_begin(index);
   if (block) std::move(block).move_pages_to(home, slot.chunk.length());
   slot.chunk.finish_move(home);
+  // A small object's first chunk had memory for a whole one.
+  const bool frees_some = ticket.bytes() > slot.chunk.length();
+  if (frees_some) ticket.shrink_to(slot.chunk.length());
+  {
+    MutexLock lock(mutex_);
+    region->absorb(std::move(ticket));
+  }
+  if (frees_some) note_memory_released();
   return true;
 }
 

@@ -256,6 +256,41 @@ TEST(SchedulerTest, WholeReadIsJudgedByTheObjectsCrc) {
   }
 }
 
+TEST(SchedulerTest, ViewsOfObjectsSmallerThanAChunkHoldTheirSizeAlone) {
+  SchedulerHouse house({.budget_bytes = 4 * kChunk});
+  const ReadOptions options{.progress_limit = std::chrono::seconds(3600), .sequential = false};
+  constexpr std::uint64_t kSize = kChunk * 5 / 8;  // more than half: its chunk has a whole slot
+  std::vector<std::shared_ptr<ObjectStream>> streams;
+  std::vector<std::shared_ptr<ViewRegion>> views;
+  for (const char* const key : {"a", "b", "c"}) {
+    house.add_object(key, kSize);
+    streams.push_back(house.open_now(key));
+    auto view = view_stream(house.scheduler, *streams.back(), options, house.pump);
+    ASSERT_TRUE(view.is_ok()) << view.status().message();
+    views.push_back(std::move(view).value());
+  }
+  EXPECT_EQ(house.budget->used_bytes(), 3 * kSize);
+  house.add_object("d", 2 * kChunk);
+  streams.push_back(house.open_now("d"));
+  const auto view = view_stream(house.scheduler, *streams.back(), options, house.pump);
+  EXPECT_TRUE(view.is_ok()) << view.status().message();
+}
+
+TEST(SchedulerTest, AViewThatGetsNoMemoryInTimeSaysSo) {
+  SchedulerHouse house({.budget_bytes = 4 * kChunk});
+  house.add_object("a", 4 * kChunk);
+  house.add_object("b", 2 * kChunk);
+  const auto a = house.open_now("a");
+  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claim(*a, i);
+  house.transport.run();
+  const auto b = house.open_now("b");
+  const ReadOptions options{.progress_limit = Duration::zero(), .sequential = false};
+  const auto view = view_stream(house.scheduler, *b, options, house.pump);
+  EXPECT_EQ(view.status().code(), StatusCode::kTransferTimeout);
+  EXPECT_EQ(view.status().detail().uri, "oss://bucket/b");
+  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.release_claim(*a, i);
+}
+
 TEST(SchedulerTest, ViewHoldsTheWholeObjectWithinTheBudget) {
   SchedulerHouse house({.budget_bytes = 16 * kChunk});
   house.add_object("a", 10 * kChunk + 3);
