@@ -83,17 +83,18 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     catalogue = Catalogue(Store(BUILD / "served"), sizes, environment)
     print("preparing: the floor, the objects, memory", flush=True)
     floor.build(BUILD / "programs")
-    for name in names:
-        for objects in SCENARIOS[name].objects:
-            catalogue.store.warm(objects(catalogue))
-    host.warm_memory(min(2 * sizes.objects * sizes.object_bytes, host.free_memory_bytes() // 2))
+    read = [row for name in names for made in SCENARIOS[name].objects for row in made(catalogue)]
     peers = BUILD / "peers-venv" / "bin" / "python"
     peers_python = None if options.no_peers or not peers.exists() else peers
     machine = host.describe(peers_python, list(_PEERS))
     wanted = {network for name in names for network in SCENARIOS[name].networks}
     networks = [network for network in NETWORKS if network in wanted]
     failed = False
-    with serve(catalogue.store.folder, catalogue.store.checksums(), networks, folder) as server:
+    store = catalogue.store
+    with (
+        store.in_page_cache(list(dict.fromkeys(read))),
+        serve(store.folder, store.checksums(), networks, folder) as server,
+    ):
         if server.ca_file is not None:
             environment["SSL_CERT_FILE"] = str(server.ca_file)
         place = Workplace(

@@ -22,13 +22,17 @@ def paths(objects: Sequence[Object]) -> list[str]:
     return [f"/{BUCKET}/{row.key}" for row in objects]
 
 
+def total_bytes(objects: Sequence[Object]) -> int:
+    return sum(row.size for row in objects)
+
+
 def the_floor(place: Workplace, name: str, objects: Sequence[Object], mode: int = 0) -> Client:
     """A fresh process each time: it has nothing to keep warm."""
 
     def start(_round: int) -> Run:
         port = place.server.port(PLAIN)
         command = floor.command(place.programs, port, mode, objects[0].size, paths(objects))
-        return Run(command, json_lines)
+        return Run(command, json_lines, fresh_bytes=total_bytes(objects) if mode else 0)
 
     return Client(name, start)
 
@@ -71,7 +75,7 @@ def program(
     *words: str,
     objects: Sequence[Object],
     config: dict[str, Any],
-    timeout_seconds: float = 180.0,
+    fresh_bytes: int = 0,
 ) -> Client:
     """A program of ours on the Python package."""
 
@@ -79,7 +83,7 @@ def program(
         options = ["--endpoint", place.server.endpoint(network), "--bucket", BUCKET]
         options += ["--config", json.dumps(_with_ca(place, network, config))]
         command = python_module(module, *words, *options, *keys_and_sizes(objects))
-        return Run(command, json_lines, timeout_seconds)
+        return Run(command, json_lines, fresh_bytes=fresh_bytes)
 
     return Client(name, start)
 
@@ -89,8 +93,17 @@ def python(
 ) -> Client:
     """Ours from Python: `how` is readinto, read or getbuffer; see programs/ours.py."""
     words = (how, "--passes", str(passes))
+    objects = place.catalogue.models()
+    fresh_bytes = total_bytes(objects) if passes == 1 else 0
     return program(
-        place, name, network, "ours", *words, objects=place.catalogue.models(), config=config
+        place,
+        name,
+        network,
+        "ours",
+        *words,
+        objects=objects,
+        config=config,
+        fresh_bytes=fresh_bytes,
     )
 
 

@@ -25,7 +25,7 @@ def draw(scenario: Scenario, result: Result, folder: Path) -> list[str]:
     matplotlib.use("Agg")
     pyplot = import_module("matplotlib.pyplot")
     names = [_bars(pyplot, scenario, result, folder)]
-    if any("series_seconds" in sample for row in result.rows for sample in row.samples):
+    if scenario.over_time:
         names.append(_lines(pyplot, scenario, result, folder))
     return names
 
@@ -76,10 +76,10 @@ def _lines(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> str
         2, 1, figsize=(_WIDTH, 6), sharex=True, squeeze=False, layout="constrained"
     )
     for row in result.rows:
-        sample = row.samples[-1] if row.samples else {}
-        seconds = sample.get("series_seconds")
-        if not seconds or not sample.get("plotted", True):
+        if not row.samples or row.client not in scenario.over_time:
             continue
+        sample = row.samples[-1]
+        seconds = sample["series_seconds"]
         axes[0][0].plot(seconds, sample["series_connections"], label=row.client)
         axes[1][0].plot(seconds, sample["series_gb_per_second"], label=row.client)
     axes[0][0].set_ylabel("connections")

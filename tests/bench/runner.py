@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from bench.errors import UnavailableError
+from bench.host import warm_memory
 from bench.results import Result, Row, Sample, with_rates
 from bench.scenario import Client, Run, Scenario
 
@@ -68,10 +69,12 @@ def _measure(
 
 
 def _output(run: Run, environment: Mapping[str, str]) -> str:
+    if run.fresh_bytes:
+        warm_memory(run.fresh_bytes)
     # A session of its own, so that what it starts ends with it.
     process = subprocess.Popen(
         run.command,
-        env={**environment, **run.environment},
+        env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Optional
 
 from bench.results import Result, Sample
@@ -16,7 +16,7 @@ class Run:
     command: list[str]
     parse: Callable[[str], list[Sample]]
     timeout_seconds: float = 180.0
-    environment: dict[str, str] = field(default_factory=dict)
+    fresh_bytes: int = 0  # memory that it takes anew, made warm right before
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Scenario:
     warm_up: bool = True  # a round before the first that counts
     most_rounds: int = 5
     plots: bool = True
+    over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
 
 
 Measured = Callable[[Result], Optional[float]]

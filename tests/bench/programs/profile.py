@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def main() -> None:
     run([*record, "--", *options.command])
     report = ["perf", "report", "--stdio", "--no-children", "-s", "dso,symbol", "-i"]
     text = run([*report, str(options.file)])
-    rows = [line.rstrip() for line in text.splitlines() if line.strip() and line[0] != "#"]
+    # Blanks up to the longest name, and two columns that say nothing here.
+    lines = (re.sub(r"\s+(-\s+)*$", "", line) for line in text.splitlines() if line[:1] != "#")
+    rows = [re.sub(r"(?<=\S)\s{2,}", "  ", line) for line in lines if line]
     tell({"text": "\n".join(rows[:SHOWN])})
 
 

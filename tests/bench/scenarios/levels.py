@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.clients import program
+from bench.clients import program, total_bytes
 from bench.results import Result
 from bench.scenario import CPU_PER_GB, GB_PER_SECOND, Bar, Client, Column, Measured, Scenario
 from bench.server import SLOW_10, SLOW_50, SLOW_200, Network
@@ -35,6 +35,7 @@ def levels(place: Workplace) -> Scenario:
         ],
         warm_up=False,
         most_rounds=3,
+        over_time=[_name(network, None) for network in _NETWORKS],
     )
 
 
@@ -46,7 +47,10 @@ def _client(place: Workplace, network: Network, count: int | None) -> Client:
     config: dict[str, Any] = {"prefetch.vcpus": _THREADS}
     config["prefetch.workers"] = "auto" if count is None else count // _THREADS
     objects = place.catalogue.models()
-    return program(place, _name(network, count), network, "again", objects=objects, config=config)
+    name, fresh_bytes = _name(network, count), total_bytes(objects)
+    return program(
+        place, name, network, "again", objects=objects, config=config, fresh_bytes=fresh_bytes
+    )
 
 
 def _best_against_auto(network: Network) -> Measured:

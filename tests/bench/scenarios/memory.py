@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.clients import program
+from bench.clients import program, total_bytes
 from bench.scenario import (
     CPU_PER_GB,
     GB_PER_SECOND,
@@ -68,7 +68,17 @@ def budget(place: Workplace) -> Scenario:
 
 def _client(place: Workplace, name: str, config: dict[str, Any], *words: str) -> Client:
     objects = place.catalogue.budget()
-    return program(place, name, PLAIN, "budget", *words, objects=objects, config=config)
+    fresh_bytes = total_bytes(objects)
+    return program(
+        place,
+        name,
+        PLAIN,
+        "budget",
+        *words,
+        objects=objects,
+        config=config,
+        fresh_bytes=fresh_bytes,
+    )
 
 
 def _shuffled(place: Workplace, name: str, config: dict[str, Any]) -> Client:
