@@ -28,6 +28,9 @@ constexpr std::uint64_t phase_bits(ChunkPhase phase) {
 constexpr ChunkPhase phase_of(std::uint64_t word) {
   return static_cast<ChunkPhase>(word >> kPhaseShift);
 }
+constexpr bool is_being_filled(std::uint64_t word) {
+  return phase_of(word) == ChunkPhase::kFilling || phase_of(word) == ChunkPhase::kRefilling;
+}
 constexpr std::uint32_t filled_of(std::uint64_t word) {
   return static_cast<std::uint32_t>(word & kFilledMask);
 }
@@ -146,14 +149,14 @@ bool Chunk::handed_out_any() const { return handed_out_.load(std::memory_order_r
 
 void Chunk::clear_handed_out() { handed_out_.store(0, std::memory_order_relaxed); }
 
-void Chunk::begin_fill(Block block, Ticket ticket, std::uint32_t length) {
+void Chunk::begin_fill(Block block, Ticket ticket, std::uint32_t length, bool hidden) {
   assert(block.size() >= length);
   block_ = std::move(block);
   ticket_ = std::move(ticket);
-  begin_fill_at(block_.data(), length);
+  begin_fill_at(block_.data(), length, hidden);
 }
 
-void Chunk::begin_fill_at(std::byte* data, std::uint32_t length) {
+void Chunk::begin_fill_at(std::byte* data, std::uint32_t length, bool hidden) {
   assert(view().phase == ChunkPhase::kAbsent && view().pins == 0);
   data_ = data;
   filled_by_writer_ = 0;
@@ -162,11 +165,12 @@ void Chunk::begin_fill_at(std::byte* data, std::uint32_t length) {
   length_.store(length, std::memory_order_relaxed);
   // Release: data_ and length_ before the phase that allows pins. A plain store, since nobody
   // changes the word in kAbsent. wanted_ stays: who waits for a queued chunk waits on.
-  word_.store(phase_bits(ChunkPhase::kFilling), std::memory_order_release);
+  word_.store(phase_bits(hidden ? ChunkPhase::kRefilling : ChunkPhase::kFilling),
+              std::memory_order_release);
 }
 
 void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
-  assert(view().phase == ChunkPhase::kFilling && filled_by_writer_ == 0 &&
+  assert(is_being_filled(word_.load(std::memory_order_relaxed)) && filled_by_writer_ == 0 &&
          length <= this->length());
   // Nobody is pinned: there is no byte that a pin could be for.
   if (smaller_or_empty) {
@@ -190,20 +194,23 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   filled_by_writer_ += static_cast<std::uint32_t>(size);
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
   // The sum stays within the word's low half, since it ends at length.
-  word_.fetch_add(size, std::memory_order_seq_cst);
-  wake_if_wanted(filled_by_writer_);
+  const std::uint64_t before = word_.fetch_add(size, std::memory_order_seq_cst);
+  if (phase_of(before) == ChunkPhase::kFilling) wake_if_wanted(filled_by_writer_);
 }
 
 void Chunk::finish() {
-  assert(view().phase == ChunkPhase::kFilling && writer_room() == 0);
+  // Nobody but the writer ends this phase.
+  const std::uint64_t word = word_.load(std::memory_order_relaxed);
+  assert(is_being_filled(word) && writer_room() == 0);
   if (running_crc_bytes_ == filled_by_writer_) crc_.store(running_crc_, std::memory_order_relaxed);
-  word_.fetch_add(phase_step(ChunkPhase::kFilling, ChunkPhase::kReady), std::memory_order_seq_cst);
+  word_.fetch_add(phase_step(phase_of(word), ChunkPhase::kReady), std::memory_order_seq_cst);
   wake_if_wanted(kNobody);  // every wait is decided
 }
 
 void Chunk::fail() {
-  assert(view().phase == ChunkPhase::kFilling);
-  word_.fetch_add(phase_step(ChunkPhase::kFilling, ChunkPhase::kFailed), std::memory_order_seq_cst);
+  const std::uint64_t word = word_.load(std::memory_order_relaxed);
+  assert(is_being_filled(word));
+  word_.fetch_add(phase_step(phase_of(word), ChunkPhase::kFailed), std::memory_order_seq_cst);
   wake_if_wanted(kNobody);
 }
 

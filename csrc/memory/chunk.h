@@ -33,7 +33,14 @@
 
 namespace ossmc {
 
-enum class ChunkPhase : std::uint8_t { kAbsent, kFilling, kReady, kFailed, kMoving };
+enum class ChunkPhase : std::uint8_t {
+  kAbsent,
+  kFilling,
+  kRefilling,  // as kFilling, but nobody gets the bytes before finish()
+  kReady,
+  kFailed,
+  kMoving,
+};
 
 class Chunk {
  public:
@@ -76,11 +83,12 @@ class Chunk {
 
   // --- writer and prefetch floor ---
 
-  // kAbsent -> kFilling with nothing there yet. `block` holds at least `length` bytes. `ticket` may
-  // be empty (a region's).
-  void begin_fill(Block block, Ticket ticket, std::uint32_t length);
+  // kAbsent -> kFilling (or kRefilling, which is not told apart below) with nothing there yet.
+  // `block` holds at least `length` bytes. `ticket` may be empty (a region's). `hidden`:
+  // kRefilling, for bytes that have to be compared with those that were here before.
+  void begin_fill(Block block, Ticket ticket, std::uint32_t length, bool hidden = false);
   // The same into memory that another object owns and keeps (a ViewRegion).
-  void begin_fill_at(std::byte* data, std::uint32_t length);
+  void begin_fill_at(std::byte* data, std::uint32_t length, bool hidden = false);
   // Before the first byte only: the length turned out shorter; a smaller block may replace the
   // first, and then the ticket shrinks to `length`. Gives the first block back: under no lock.
   void shrink(Block smaller_or_empty, std::uint32_t length);

@@ -125,6 +125,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
     Ticket ticket;
     std::byte* region_data = nullptr;  // set: fill there, no ticket
     ChunkFetch* retry = nullptr;       // set: an earlier fetch runs again
+    bool is_refetch = false;           // it was complete once
   };
   struct Job {  // of a fetch in flight
     StreamPtr stream;

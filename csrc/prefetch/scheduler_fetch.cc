@@ -68,8 +68,10 @@ Exchange* Scheduler::start(Pick& pick) {
     ChunkSlot& slot = stream.slot(pick.index);
     const bool is_open = stream.state() == StreamState::kOpen;
     const std::uint32_t length = is_open ? stream.chunk_length(pick.index) : stream.chunk_bytes();
+    // Bytes that come a second time are nobody's before they are known to be the same (CRC-64).
+    const bool hidden = pick.is_refetch && context_.verify_crc64;
     if (pick.region_data != nullptr) {
-      slot.chunk.begin_fill_at(pick.region_data, length);
+      slot.chunk.begin_fill_at(pick.region_data, length, hidden);
     } else {
       Block block = pool_->take(length);
       if (!block) {
@@ -82,7 +84,7 @@ Exchange* Scheduler::start(Pick& pick) {
         slot.chunk.notify();
         return nullptr;
       }
-      slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), length);
+      slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), length, hidden);
     }
     auto made = std::make_unique<ChunkFetch>(context_, *this, stream.name(),
                                              is_open ? &stream.version() : nullptr, slot.chunk,
@@ -90,7 +92,7 @@ Exchange* Scheduler::start(Pick& pick) {
     fetch = made.get();
     MutexLock lock(mutex_);
     slot.fetch = std::move(made);
-    if (slot.fetched_before) add(context_.counters.refetches);
+    if (pick.is_refetch) add(context_.counters.refetches);
     jobs_.emplace(fetch, Job{pick.stream, pick.index, pick.region_data != nullptr, 0});
     if (stream.is_closed()) fetch->cancel();
   }
@@ -156,9 +158,12 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     draining_bytes_.fetch_sub(job.draining_bytes, std::memory_order_relaxed);
     if (result.is_ok() && context_.verify_crc64 && slot.fetched_before &&
         slot.crc != slot.chunk.writer_crc()) {
-      result = Status(StatusCode::kChecksum, "GET " + stream->name().uri() + ": chunk " +
-                                                 std::to_string(job.index) +
-                                                 " differs from what was fetched before (CRC-64)");
+      ErrorDetail detail;
+      detail.uri = stream->name().uri();
+      result = Status(StatusCode::kChecksum,
+                      "GET " + printable(detail.uri) + ": chunk " + std::to_string(job.index) +
+                          " differs from what was fetched before (CRC-64)",
+                      detail);
     }
     if (result.is_ok()) {
       slot.chunk.finish();

@@ -205,6 +205,7 @@ bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uin
   }
   stream.slot(index).work = ChunkSlot::Work::kInFlight;
   stream.slot(index).in_region = pick->region_data != nullptr;
+  pick->is_refetch = stream.slot(index).fetched_before;
   pick->stream = stream.shared_from_this();
   pick->index = index;
   return true;

@@ -193,6 +193,12 @@ class Read {
   bool object_handed_out_ = false;
 };
 
+Status verdict_status(StatusCode code, const ObjectStream& stream, const std::string& what) {
+  ErrorDetail detail;
+  detail.uri = stream.name().uri();
+  return Status(code, "the bytes of " + printable(detail.uri) + " " + what, detail);
+}
+
 }  // namespace
 
 Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
@@ -253,17 +259,14 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
     if (stream.is_closed()) return closed_status();
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     if (clock.now() >= deadline)
-      return Status(StatusCode::kTransferTimeout,
-                    "the object's CRC-64 could not be judged in time");
+      return verdict_status(StatusCode::kTransferTimeout, stream,
+                            "could not be judged by their CRC-64 in time");
     stream.wait_for_verdict(kWaitSlice);
   }
   if (stream.verdict() != ObjectStream::Verdict::kBad) return Status::ok();
-  ErrorDetail detail;
-  detail.uri = stream.name().uri();
-  return Status(StatusCode::kChecksum,
-                "the bytes of " + printable(detail.uri) + " do not match the object's CRC-64 (" +
-                    std::to_string(*stream.version().crc64) + "): read it again",
-                detail);
+  return verdict_status(StatusCode::kChecksum, stream,
+                        "do not match the object's CRC-64 (" +
+                            std::to_string(*stream.version().crc64) + "): read it again");
 }
 
 Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,

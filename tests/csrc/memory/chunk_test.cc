@@ -76,6 +76,26 @@ TEST_F(ChunkTest, PinsOnlyWhatIsPublished) {
   EXPECT_EQ(chunk_.view().pins, 0u);
 }
 
+TEST_F(ChunkTest, ARefillingChunkGivesNothingBeforeItsEnd) {
+  for (const bool ends_well : {true, false}) {
+    chunk_.begin_fill(pool_->take(100), Ticket::try_take(budget_, 100), 100, /*hidden=*/true);
+    EXPECT_EQ(phase(), ChunkPhase::kRefilling);
+    append(100);
+    EXPECT_EQ(chunk_.view().filled, 100u);  // progress shows
+    EXPECT_FALSE(chunk_.try_pin(1));
+    EXPECT_FALSE(take());
+    if (ends_well) {
+      chunk_.finish();
+      ASSERT_TRUE(chunk_.try_pin(100));
+      chunk_.unpin();
+    } else {
+      chunk_.fail();
+      EXPECT_FALSE(chunk_.try_pin(1));
+    }
+    ASSERT_TRUE(take());
+  }
+}
+
 TEST_F(ChunkTest, MemoryIsTakenOnlyWhenNobodyIsPinned) {
   fill(5000);
   ASSERT_TRUE(chunk_.try_pin(1));
