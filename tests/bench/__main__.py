@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -20,12 +20,10 @@ from bench.processes import ROOT, client_environment
 from bench.results import Result
 from bench.runner import run_scenario
 from bench.scenario import Scenario
-from bench.scenarios import SCENARIOS
+from bench.scenarios import SCENARIOS, Entry
 from bench.server import NETWORKS, serve
 from bench.table import held_text, verdicts
 from bench.workplace import Workplace
-
-BUILD = ROOT / "build" / "bench"
 
 _PEERS = (
     "oss2",
@@ -42,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    BUILD.mkdir(parents=True, exist_ok=True)
+    options.work.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="run-", dir=BUILD) as folder:
+        with tempfile.TemporaryDirectory(prefix="run-", dir=options.work) as folder:
             return _run(options, Path(folder))
     except KeyboardInterrupt:
         print("\nbench: interrupted", file=sys.stderr)
@@ -54,21 +52,28 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
+def _folder(path: str) -> Path:
+    return (ROOT / path).resolve()
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bench", description="Measures ours, peers and the floor."
+        prog="bench",
+        description="Measures ours, its peers and the bare floor, side by side on loopback.",
     )
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--rounds", type=int, default=5, help="that count, after a warm-up (5)")
-    parser.add_argument("--all-peers", action="store_true", help="in the scenario plain")
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--objects", type=int, default=Sizes.objects)
-    parser.add_argument("--object-bytes", type=int, default=Sizes.object_bytes)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "performance")
+    add = parser.add_argument
+    add("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    add("--rounds", type=int, default=5, help="that count, after a warm-up; 5")
+    add("--all-peers", action="store_true", help="in the scenario plain: all that are installed")
+    add("--no-peers", dest="peers", action="store_false")
+    add("--objects", type=int, default=Sizes.objects)
+    add("--object-bytes", type=int, default=Sizes.object_bytes)
+    add("--output", type=_folder, default=_folder("docs/performance"), help="for what it finds")
+    add("--work", type=_folder, default=_folder("build/bench"), help="for objects and programs")
     options = parser.parse_args(arguments)
     unknown = set(options.scenarios) - set(SCENARIOS)
     if unknown:
@@ -77,22 +82,20 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace, folder: Path) -> int:
-    names = [name for name in SCENARIOS if _wanted(name, options.scenarios)]
+    """Sets up what all scenarios share, and runs them."""
+    entries = {name: SCENARIOS[name] for name in SCENARIOS if _wanted(name, options.scenarios)}
     environment = client_environment()
     sizes = Sizes(objects=options.objects, object_bytes=options.object_bytes)
-    catalogue = Catalogue(Store(BUILD / "served"), sizes, environment)
-    print("preparing: the floor, the objects, memory", flush=True)
-    floor.build(BUILD / "programs")
-    read = [row for name in names for made in SCENARIOS[name].objects for row in made(catalogue)]
-    peers = BUILD / "peers-venv" / "bin" / "python"
-    peers_python = None if options.no_peers or not peers.exists() else peers
-    machine = host.describe(peers_python, list(_PEERS))
-    wanted = {network for name in names for network in SCENARIOS[name].networks}
+    store = Store(options.work / "served")
+    catalogue = Catalogue(store, sizes, environment)
+    print("preparing: the floor, the objects, the server", flush=True)
+    floor.build(options.work / "programs")
+    read = {row for entry in entries.values() for made in entry.objects for row in made(catalogue)}
+    wanted = {network for entry in entries.values() for network in entry.networks}
     networks = [network for network in NETWORKS if network in wanted]
-    failed = False
-    store = catalogue.store
+    peers_python = options.work / "peers-venv" / "bin" / "python"
     with (
-        store.in_page_cache(list(dict.fromkeys(read))),
+        store.in_page_cache(sorted(read, key=lambda row: row.key)),
         serve(store.folder, store.checksums(), networks, folder) as server,
     ):
         if server.ca_file is not None:
@@ -100,21 +103,35 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         place = Workplace(
             server=server,
             catalogue=catalogue,
-            programs=BUILD / "programs",
+            programs=options.work / "programs",
             folder=folder,
             ossmc_bench=ROOT / "build" / "default" / "ossmc_bench",
-            peers_python=peers_python,
+            peers_python=peers_python if options.peers and peers_python.exists() else None,
             all_peers=options.all_peers,
         )
-        for name in names:
-            begin = time.monotonic()
-            scenario = SCENARIOS[name].build(place)
-            print(f"\n== {scenario.title} ==", flush=True)
-            result = run_scenario(scenario, options.rounds, machine, environment)
-            files = pages.write(scenario, result, options.output)
-            pages.write_index(options.output, SCENARIOS)
-            failed = failed or any(row.failure for row in result.rows)
-            _conclude(scenario, result, files[0], time.monotonic() - begin)
+        return _run_scenarios(options, entries, place, environment)
+
+
+def _run_scenarios(
+    options: argparse.Namespace,
+    entries: Mapping[str, Entry],
+    place: Workplace,
+    environment: Mapping[str, str],
+) -> int:
+    """Exit status: 1 when a client failed. Bars are told, not enforced."""
+    machine = host.describe(place.peers_python, list(_PEERS))
+    failed = False
+    for entry in entries.values():
+        begin = time.monotonic()
+        scenario = entry.build(place)
+        print(f"\n== {scenario.title} ==", flush=True)
+        asked = bool(options.scenarios)
+        rounds = options.rounds if asked else min(options.rounds, scenario.most_rounds)
+        result = run_scenario(scenario, rounds, machine, environment)
+        page, *_ = pages.write(scenario, result, options.output)
+        pages.write_index(options.output, SCENARIOS)
+        failed = failed or any(row.failure for row in result.rows)
+        _conclude(scenario, result, page, time.monotonic() - begin)
     return 1 if failed else 0
 
 

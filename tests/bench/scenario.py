@@ -73,7 +73,7 @@ class Scenario:
     bars: Sequence[Bar] = ()
     relative_to: str = ""  # the client whose CPU is 1
     warm_up: bool = True  # a round before the first that counts
-    most_rounds: int = 5
+    most_rounds: int = 5  # when it is not asked for by name
     plots: bool = True
     over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
 

@@ -34,7 +34,7 @@ def levels(place: Workplace) -> Scenario:
             for network in _NETWORKS
         ],
         warm_up=False,
-        most_rounds=3,
+        most_rounds=2,
         over_time=[_name(network, None) for network in _NETWORKS],
     )
 
