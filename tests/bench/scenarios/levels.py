@@ -11,8 +11,9 @@ from bench.server import SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
 _NETWORKS = (SLOW_10, SLOW_50, SLOW_200)
-_FIXED = (16, 32, 64, 128, 256)
+_FIXED = (16, 32, 64, 128)  # 512 MiB hold 64 chunks: more than 60 are never in flight
 _THREADS = 2
+_MEMORY = "512 MiB"
 
 
 def levels(place: Workplace) -> Scenario:
@@ -22,7 +23,7 @@ def levels(place: Workplace) -> Scenario:
         "levels",
         "Concurrency that finds its own level",
         "20 ms to the first byte and 10, 50 or 200 MB/s a connection; bytes received in seconds 3 "
-        "to 8 of reading the same objects again and again, in a fresh process with default memory.",
+        "to 8 of reading the same objects again and again, in a fresh process with a budget of 512 MiB.",
         clients,
         columns=(GB_PER_SECOND, CPU_PER_GB, Column("gb_read_per_second", "GB/s read")),
         bars=[
@@ -44,7 +45,7 @@ def _name(network: Network, count: int | None) -> str:
 
 
 def _client(place: Workplace, network: Network, count: int | None) -> Client:
-    config: dict[str, Any] = {"prefetch.vcpus": _THREADS}
+    config: dict[str, Any] = {"prefetch.vcpus": _THREADS, "prefetch.memoryBytes": _MEMORY}
     config["prefetch.workers"] = "auto" if count is None else count // _THREADS
     objects = place.catalogue.models()
     name, fresh_bytes = _name(network, count), total_bytes(objects)
