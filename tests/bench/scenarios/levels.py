@@ -23,7 +23,8 @@ def levels(place: Workplace) -> Scenario:
         "levels",
         "Concurrency that finds its own level",
         "20 ms to the first byte and 10, 50 or 200 MB/s a connection; bytes received in seconds 3 "
-        "to 8 of reading the same objects again and again, in a fresh process with a budget of 512 MiB.",
+        "to 8 of reading the same objects again and again, in a fresh process with a budget of 512 "
+        "MiB.",
         clients,
         columns=(GB_PER_SECOND, CPU_PER_GB, Column("gb_read_per_second", "GB/s read")),
         bars=[
