@@ -43,7 +43,7 @@ def system_calls(place: Workplace) -> Scenario:
             Bar("others a GB", 500, median_of(_CPP, "other_calls_per_gb")),
         ],
         warm_up=False,
-        most_rounds=3,
+        most_rounds=2,
         plots=False,
     )
 
