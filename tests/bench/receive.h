@@ -59,8 +59,8 @@ inline std::vector<Job> jobs_of(const std::vector<std::string>& paths, std::size
   for (const std::string& path : paths) {
     char* base = nullptr;
     if (into != Into::kScratch) {
-      void* fresh = ::mmap(nullptr, object_bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* fresh =
+          ::mmap(nullptr, object_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (fresh == MAP_FAILED) fail("mmap");
       if (into == Into::kFreshHugePages) ::madvise(fresh, object_bytes, MADV_HUGEPAGE);
       base = static_cast<char*>(fresh);
@@ -81,9 +81,9 @@ void work(int port, const std::vector<Job>& jobs, std::atomic<std::size_t>& next
   char head[4096];
   for (std::size_t number = next++; number < jobs.size(); number = next++) {
     const Job& job = jobs[number];
-    const int length = std::snprintf(
-        head, sizeof head, "GET %s HTTP/1.1\r\nHost: x\r\nRange: bytes=%zu-%zu\r\n\r\n",
-        job.path.c_str(), job.offset, job.offset + job.bytes - 1);
+    const int length = std::snprintf(head, sizeof head,
+                                     "GET %s HTTP/1.1\r\nHost: x\r\nRange: bytes=%zu-%zu\r\n\r\n",
+                                     job.path.c_str(), job.offset, job.offset + job.bytes - 1);
     connection.send_all(head, static_cast<std::size_t>(length));
     std::size_t have = 0;
     const char* body = nullptr;
@@ -141,6 +141,5 @@ void receive_all(int port, int threads, const std::vector<Job>& jobs) {
   std::printf(
       R"({"bytes": %zu, "seconds": %.6f, "user_seconds": %.6f, "system_seconds": %.6f, "peak_rss_bytes": %zu})"
       "\n",
-      bytes, seconds.count(), in_seconds(usage.ru_utime), in_seconds(usage.ru_stime),
-      peak_bytes());
+      bytes, seconds.count(), in_seconds(usage.ru_utime), in_seconds(usage.ru_stime), peak_bytes());
 }
