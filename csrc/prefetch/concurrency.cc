@@ -15,6 +15,8 @@ constexpr Duration kSettling = milliseconds(100);
 // So much full time makes a rate. An 8 MiB chunk at 50 MB/s takes 170 ms, so that the pauses
 // between chunks average out.
 constexpr Duration kMeasured = milliseconds(300);
+// A trial that has not had so much full time by then stays: the slots are not the limit any more.
+constexpr Duration kLongestTrial = seconds(1);
 // A doubling pays if it brings this much; noise between runs is 5 to 10 %.
 constexpr double kGainOfDoubling = 0.15;
 
@@ -38,6 +40,7 @@ void ConcurrencyLevel::add(const Sample& sample) {
   if (is_first) settled_at_ = sample.now + kSettling;
   if (is_first || is_fixed()) return;
   if (throttled) on_throttle(sample.now);
+  if (is_trial() && sample.now - settled_at_ > kLongestTrial) before_trial_ = level_;
   if (!sample.full || from < settled_at_) return;
   full_time_ += sample.now - from;
   full_bytes_ += bytes;

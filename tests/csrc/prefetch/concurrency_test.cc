@@ -107,6 +107,18 @@ TEST(ConcurrencyLevel, TimeThatIsNotFullSaysNothing) {
   EXPECT_EQ(drive.level.level(), 32);
 }
 
+TEST(ConcurrencyLevel, ATrialThatIsSeldomFullStaysAndIsNotJudgedByItsWorstMoments) {
+  Drive drive({50e6, 100e9});
+  drive.run(milliseconds(600));
+  ASSERT_EQ(drive.level.level(), 64);
+  drive.network.bytes_per_second = 0.5e9;
+  for (int i = 0; i < 20; ++i) {  // full for a third of the time, in which little comes
+    drive.run(milliseconds(50), /*full=*/true);
+    drive.run(milliseconds(150), /*full=*/false);
+  }
+  EXPECT_EQ(drive.level.level(), 64);
+}
+
 TEST(ConcurrencyLevel, NoTrialWhileTheCpuIsTheLimit) {
   Drive drive({10e6, 100e9});
   drive.run(seconds(10), /*full=*/true, /*cpu_bound=*/true);
