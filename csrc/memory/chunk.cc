@@ -92,11 +92,10 @@ void Chunk::unpin() {
   assert((before & kPinsMask) != 0);
 }
 
-void Chunk::wait(std::uint32_t end, Duration limit) {
-  // First the futex word: whatever bumps it from here on ends the sleep below. Acquire, with the
-  // release in notify(): who sees a bump also sees wanted_ as it was cleared for it, and does not
-  // take an old entry for one that still counts.
-  const std::uint32_t seen = futex_.load(std::memory_order_acquire);
+void Chunk::wait(std::uint32_t end, Duration limit, std::uint32_t token) {
+  // The token came first: whatever bumps the futex word since then ends the sleep below. Acquire,
+  // with the release in notify(): who sees a bump also sees wanted_ as it was cleared for it, and
+  // does not take an old entry for one that still counts.
   if (is_decided(word_.load(std::memory_order_acquire), end)) return;
   std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
   // A smaller entry of another waiter does: it wakes all, and this one then enters its own.
@@ -104,7 +103,7 @@ void Chunk::wait(std::uint32_t end, Duration limit) {
   }
   // The waiter's half of the Dekker pair.
   if (is_decided(word_.load(std::memory_order_seq_cst), end)) return;
-  futex_wait(futex_, seen, limit);
+  futex_wait(futex_, token, limit);
 }
 
 void Chunk::notify() {
@@ -112,14 +111,15 @@ void Chunk::notify() {
   futex_wake_all(futex_);
 }
 
-// The other half. REQUIRES: the word was changed before, by a seq_cst operation.
-void Chunk::wake_if_wanted(std::uint32_t filled) {
+// The other half: whether somebody waits for what is there now, and so is to be notified. REQUIRES:
+// the word was changed before, by a seq_cst operation.
+bool Chunk::take_wanted(std::uint32_t filled) {
   const std::uint32_t wanted = wanted_.load(std::memory_order_seq_cst);
-  if (wanted == kNobody || wanted > filled) return;  // `filled` = kNobody: whatever they want
+  if (wanted == kNobody || wanted > filled) return false;  // `filled` = kNobody: whatever they want
   // Cleared before the bump: who enters itself after this and has not seen the bump finds it when
   // going to sleep.
   wanted_.exchange(kNobody, std::memory_order_seq_cst);
-  notify();
+  return true;
 }
 
 bool Chunk::mark_handed_out(std::uint32_t begin, std::uint32_t end) {
@@ -163,6 +163,7 @@ void Chunk::begin_fill_at(std::byte* data, std::uint32_t length, bool hidden) {
   running_crc_ = 0;
   running_crc_bytes_ = 0;
   length_.store(length, std::memory_order_relaxed);
+  ticket_bytes_.store(static_cast<std::uint32_t>(ticket_.bytes()), std::memory_order_relaxed);
   // Release: data_ and length_ before the phase that allows pins. A plain store, since nobody
   // changes the word in kAbsent. wanted_ stays: who waits for a queued chunk waits on.
   word_.store(phase_bits(hidden ? ChunkPhase::kRefilling : ChunkPhase::kFilling),
@@ -178,6 +179,7 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
     block_ = std::move(smaller_or_empty);
     data_ = block_.data();
     if (ticket_.bytes() > length) ticket_.shrink_to(length);
+    ticket_bytes_.store(static_cast<std::uint32_t>(ticket_.bytes()), std::memory_order_relaxed);
   }
   length_.store(length, std::memory_order_relaxed);
 }
@@ -195,23 +197,31 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
   // The sum stays within the word's low half, since it ends at length.
   const std::uint64_t before = word_.fetch_add(size, std::memory_order_seq_cst);
-  if (phase_of(before) == ChunkPhase::kFilling) wake_if_wanted(filled_by_writer_);
+  if (phase_of(before) == ChunkPhase::kFilling && take_wanted(filled_by_writer_)) notify();
 }
 
 void Chunk::finish() {
+  if (finish_quietly()) notify();
+}
+
+bool Chunk::finish_quietly() {
   // Nobody but the writer ends this phase.
   const std::uint64_t word = word_.load(std::memory_order_relaxed);
   assert(is_being_filled(word) && writer_room() == 0);
   if (running_crc_bytes_ == filled_by_writer_) crc_.store(running_crc_, std::memory_order_relaxed);
   word_.fetch_add(phase_step(phase_of(word), ChunkPhase::kReady), std::memory_order_seq_cst);
-  wake_if_wanted(kNobody);  // every wait is decided
+  return take_wanted(kNobody);  // every wait is decided
 }
 
 void Chunk::fail() {
+  if (fail_quietly()) notify();
+}
+
+bool Chunk::fail_quietly() {
   const std::uint64_t word = word_.load(std::memory_order_relaxed);
   assert(is_being_filled(word));
   word_.fetch_add(phase_step(phase_of(word), ChunkPhase::kFailed), std::memory_order_seq_cst);
-  wake_if_wanted(kNobody);
+  return take_wanted(kNobody);
 }
 
 bool Chunk::try_take_block(Block* block, Ticket* ticket) {
@@ -250,7 +260,7 @@ void Chunk::finish_move(std::byte* data) {
   assert(view().phase == ChunkPhase::kMoving);
   data_ = data;
   word_.fetch_add(phase_step(ChunkPhase::kMoving, ChunkPhase::kReady), std::memory_order_seq_cst);
-  wake_if_wanted(kNobody);
+  if (take_wanted(kNobody)) notify();
 }
 
 }  // namespace ossmc

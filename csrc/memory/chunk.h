@@ -56,6 +56,8 @@ class Chunk {
 
   View view() const;  // acquire: bytes up to `filled` are visible to the caller
   std::uint32_t length() const { return length_.load(std::memory_order_relaxed); }
+  // Of the budget, as of its last fill: at least length(), or 0 in memory that another object owns.
+  std::uint32_t ticket_bytes() const { return ticket_bytes_.load(std::memory_order_relaxed); }
   // Of all its bytes. REQUIRES: has been kReady once, every append() before that with_crc. A later
   // refill does not disturb it before it is complete.
   std::uint64_t crc() const { return crc_.load(std::memory_order_relaxed); }
@@ -71,7 +73,11 @@ class Chunk {
   // Sleeps until bytes [0, end) are there, the phase is kReady or kFailed, notify() is called, or
   // `limit` passed. In kAbsent (queued) and kMoving it sleeps too. Spurious returns are allowed:
   // look at view() again.
-  void wait(std::uint32_t end, Duration limit);
+  void wait(std::uint32_t end, Duration limit) { wait(end, limit, wait_token()); }
+  // For who looks at more than the chunk before he waits: a wake-up that came after the token was
+  // taken ends the wait at once.
+  std::uint32_t wait_token() const { return futex_.load(std::memory_order_acquire); }
+  void wait(std::uint32_t end, Duration limit, std::uint32_t token);
   // Wakes all waiters to look again (closed, re-queued).
   void notify();
   // Records that [begin, end) were handed to a caller. The record is the hull of all such ranges:
@@ -103,6 +109,10 @@ class Chunk {
   void finish();  // kFilling -> kReady; REQUIRES: writer_room() == 0
   // kFilling -> kFailed; bytes already there stay readable for those who hold a pin, no new pins.
   void fail();
+  // The same for who holds a lock, under which nobody is woken (a system call). True: somebody
+  // waits: call notify() when the lock is released.
+  [[nodiscard]] bool finish_quietly();
+  [[nodiscard]] bool fail_quietly();
   // kReady or kFailed with no pins -> kAbsent; the memory is handed to the caller. False: pinned,
   // or another phase.
   bool try_take_block(Block* block, Ticket* ticket);
@@ -113,13 +123,14 @@ class Chunk {
   void finish_move(std::byte* data);
 
  private:
-  void wake_if_wanted(std::uint32_t filled);
+  bool take_wanted(std::uint32_t filled);
 
   std::atomic<std::uint64_t> word_{0};             // bits 0-31 filled, 32-55 pins, 56-63 phase
   std::atomic<std::uint32_t> wanted_{UINT32_MAX};  // smallest `end` a waiter needs
   std::atomic<std::uint32_t> futex_{0};            // bumped to wake
   std::atomic<std::uint64_t> handed_out_{0};       // hull: low half begin, high half end
   std::atomic<std::uint32_t> length_{0};
+  std::atomic<std::uint32_t> ticket_bytes_{0};
   std::atomic<std::uint64_t> crc_{0};
   // Writer only while kFilling; else under the prefetch floor's lock.
   std::uint32_t filled_by_writer_ = 0;

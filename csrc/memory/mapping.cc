@@ -6,11 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#ifndef MADV_POPULATE_WRITE
-// Linux 5.14. Older headers lack the name, older kernels refuse the number.
-#define MADV_POPULATE_WRITE 23
-#endif
-
 namespace ossmc {
 
 namespace {
@@ -69,10 +64,6 @@ bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {
     if (bytes >= kHugePageBytes) ::madvise(to, bytes, MADV_HUGEPAGE);
   }
   return false;
-}
-
-void populate_mapping(std::byte* data, std::size_t bytes) {
-  ::madvise(data, bytes, MADV_POPULATE_WRITE);
 }
 
 }  // namespace ossmc

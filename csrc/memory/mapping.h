@@ -29,7 +29,4 @@ void hide_from_forks(std::byte* data, std::size_t bytes);
 // content was of no use). REQUIRES: all three are multiples of kPageBytes.
 bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to);
 
-// Backs [data, data + bytes) with pages now. Best effort. REQUIRES: page-aligned.
-void populate_mapping(std::byte* data, std::size_t bytes);
-
 }  // namespace ossmc

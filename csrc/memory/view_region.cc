@@ -34,11 +34,4 @@ ViewRegion::ViewRegion(std::byte* data, std::size_t size, std::size_t mapped)
 
 ViewRegion::~ViewRegion() { unmap_memory(data_, mapped_); }
 
-void ViewRegion::populate(std::size_t begin, std::size_t end) {
-  end = std::min(end, size_);
-  if (begin >= end) return;
-  const std::size_t first = begin / kPageBytes * kPageBytes;
-  populate_mapping(data_ + first, round_up(end, kPageBytes) - first);
-}
-
 }  // namespace ossmc

@@ -28,8 +28,7 @@ class ViewRegion {
   // The part of the budget that it holds. By the prefetch floor, under its mutex.
   void absorb(Ticket ticket) { ticket_.absorb(std::move(ticket)); }
   Ticket take_ticket() { return std::move(ticket_); }
-  // Populates [begin, end) ahead of a write, off the byte path. Best effort.
-  void populate(std::size_t begin, std::size_t end);
+  std::uint64_t ticket_bytes() const { return ticket_.bytes(); }
 
  private:
   ViewRegion(std::byte* data, std::size_t size, std::size_t mapped);

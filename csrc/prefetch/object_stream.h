@@ -41,7 +41,9 @@ struct ChunkSlot {
   std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays
                                 // until they have its bytes
   std::uint64_t crc = 0;
-  Status failure;  // of the last fetch, while the chunk is kFailed or failed and was cleared
+  Status failure;                     // of the last fetch, while nobody has asked again
+  std::uint32_t failures = 0;         // how many fetches have failed
+  Status last_failure;                // of the last of them
   std::unique_ptr<ChunkFetch> fetch;  // while kInFlight
 };
 
@@ -105,7 +107,9 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     std::uint64_t cursor = 0;      // chunk that the reader was last in
     std::uint64_t ahead_next = 0;  // next chunk to look at for read-ahead
     bool range_was_refused = false;
-    std::shared_ptr<ViewRegion> region;  // chunks live here once somebody asked for a view
+    // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
+    // or reads from it any more.
+    std::shared_ptr<ViewRegion> region;
   };
   Plan plan;
 

@@ -47,20 +47,21 @@ Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr
 Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
             Interrupt& interrupt) {
   for (std::uint64_t index = 0; index < stream.chunk_count(); ++index) {
-    scheduler.claim(stream, index);
-    Status status =
-        wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+    const std::uint32_t failures = scheduler.claim(stream, index);
+    Status status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
+                                   options, interrupt);
     while (status.is_ok() && !scheduler.move_into_region(stream, index)) {
       // Just now another reader copies from it, or its last byte is there but its fetch has not
       // ended.
+      status = scheduler.failure_since(stream, index, failures);
       if (stream.is_closed()) status = closed_status();
       if (interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
       scheduler.wait_for_memory(scheduler.memory_epoch(), std::chrono::milliseconds(1));
     }
     // Another view's thread may be the one that moves it.
     if (status.is_ok())
-      status =
-          wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+      status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
+                              options, interrupt);
     scheduler.release_claim(stream, index);
     if (!status.is_ok()) return status;
     Chunk& chunk = stream.slot(index).chunk;
@@ -80,6 +81,7 @@ Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStre
   status = fill(scheduler, stream, options, interrupt);
   // Taken before the claims go: from then on an idle region may be dropped.
   std::shared_ptr<ViewRegion> region = scheduler.region_of(stream);
+  if (!status.is_ok()) region = *fresh = nullptr;  // who is woken next may need its memory
   scheduler.finish_view(stream);
   if (!status.is_ok()) return status;
   if (region == nullptr) return closed_status();

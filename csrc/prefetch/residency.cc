@@ -7,6 +7,11 @@ void Residency::add(ObjectStream& stream, std::uint64_t index) {
   if (stream.slot(index).chunk.handed_out_whole()) mark_consumed(stream, index);
 }
 
+void Residency::add_failed(ObjectStream& stream, std::uint64_t index) {
+  unread_.emplace(Position{stream.sequence(), index}, &stream);
+  mark_consumed(stream, index);
+}
+
 void Residency::mark_consumed(ObjectStream& stream, std::uint64_t index) {
   const Position position{stream.sequence(), index};
   if (unread_.erase(position) == 0) return;  // not resident, or marked before
@@ -41,7 +46,7 @@ std::uint64_t Residency::remove_stream(ObjectStream& stream, FreedMemory* freed)
 bool Residency::evict_consumed(FreedMemory* freed) {
   for (auto& [at, entry] : consumed_) {
     auto [stream, index] = entry;
-    if (stream->slot(index).claims > 0 || !take(*stream, index, freed)) continue;
+    if (!may_go(*stream, index) || !take(*stream, index, freed)) continue;
     consumed_at_.erase(Position{stream->sequence(), index});
     consumed_.erase(at);
     consumed_bytes_ -= stream->chunk_length(index);
@@ -55,7 +60,7 @@ bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, Obj
   for (auto it = unread_.rbegin(); it != unread_.rend(); ++it) {
     ObjectStream* const candidate = it->second;
     const std::uint64_t candidate_index = it->first.second;
-    if (candidate == except || candidate->slot(candidate_index).claims > 0) continue;
+    if (candidate == except || !may_go(*candidate, candidate_index)) continue;
     if (!take(*candidate, candidate_index, freed)) continue;
     unread_.erase(std::next(it).base());
     *stream = candidate;
@@ -65,10 +70,37 @@ bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, Obj
   return false;
 }
 
+bool Residency::can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except) {
+  std::uint64_t sum = 0;
+  const auto add = [&](ObjectStream& stream, std::uint64_t index) {
+    if (!may_go(stream, index)) return;
+    const Chunk& chunk = stream.slot(index).chunk;
+    if (chunk.view().pins == 0) {
+      sum += chunk.length();
+    } else {
+      met_pins_ = true;
+    }
+  };
+  for (auto it = consumed_.begin(); it != consumed_.end() && sum < bytes; ++it)
+    add(*it->second.first, it->second.second);
+  for (auto it = unread_.rbegin(); unread_too && it != unread_.rend() && sum < bytes; ++it) {
+    if (it->second != except) add(*it->second, it->first.second);
+  }
+  return sum >= bytes;
+}
+
+// An object's region counts on the tickets of its chunks: they go with it.
+bool Residency::may_go(ObjectStream& stream, std::uint64_t index) {
+  return stream.slot(index).claims == 0 && stream.plan.region == nullptr;
+}
+
 bool Residency::take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
   Block block;
   Ticket ticket;  // given back here, under the mutex: it is one atomic
-  if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) return false;
+  if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) {
+    met_pins_ = true;
+    return false;
+  }
   freed->blocks.push_back(std::move(block));
   return true;
 }

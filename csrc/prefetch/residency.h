@@ -19,6 +19,7 @@ namespace ossmc {
 struct FreedMemory {
   std::vector<Block> blocks;
   std::vector<std::shared_ptr<ViewRegion>> regions;
+  std::vector<std::shared_ptr<ObjectStream>> streams;  // maybe the last to hold them
 };
 
 // Guarded by the scheduler's mutex, which owns it. Holds streams by plain pointer: a stream is
@@ -30,6 +31,8 @@ class Residency {
 
   // A fetch ended well: the chunk is kReady and lies in a block of its own.
   void add(ObjectStream& stream, std::uint64_t index);
+  // It failed, and somebody still copies from what had come: it goes like what is consumed.
+  void add_failed(ObjectStream& stream, std::uint64_t index);
   // All of the chunk's bytes were handed out once: it goes before any other.
   void mark_consumed(ObjectStream& stream, std::uint64_t index);
   // Takes every chunk of the stream out and its memory with it, save what is pinned. Returns how
@@ -41,14 +44,20 @@ class Residency {
   std::uint64_t consumed_bytes() const { return consumed_bytes_; }
 
   // Each frees one chunk's memory, or nothing (false) when there is none of its kind that is
-  // neither pinned nor claimed. The one consumed longest ago.
+  // neither pinned nor claimed, and whose object has no region. The one consumed longest ago.
   bool evict_consumed(FreedMemory* freed);
   // The unread one furthest in the order of open, other than of `except`; tells which it was, for
   // the sweep to come back.
   bool evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
                     std::uint64_t* index);
+  // Whether evict_consumed() and, if `unread_too`, evict_unread() would free so much in the end.
+  bool can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except);
+  // Whether something stayed since the last call because somebody copies from it. Nobody says when
+  // that ends: look again.
+  bool take_met_pins() { return std::exchange(met_pins_, false); }
 
  private:
+  static bool may_go(ObjectStream& stream, std::uint64_t index);
   bool take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed);
 
   std::map<Position, ObjectStream*> unread_;
@@ -57,6 +66,7 @@ class Residency {
   std::map<Position, std::uint64_t> consumed_at_;
   std::uint64_t consumptions_ = 0;
   std::uint64_t consumed_bytes_ = 0;
+  bool met_pins_ = false;
 };
 
 }  // namespace ossmc

@@ -1,6 +1,7 @@
 #include "prefetch/scheduler.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace ossmc {
@@ -93,11 +94,14 @@ void Scheduler::complete_open(ObjectStream& stream, const Result<ObjectVersion>&
 void Scheduler::close(ObjectStream& stream) {
   FreedMemory freed;
   std::vector<Chunk*> waited_for;
+  std::vector<ChunkFetch*> parked;
   {
     MutexLock lock(mutex_);
     if (stream.is_closed()) return;
-    close_locked(stream, &freed, &waited_for);
+    close_locked(stream, &freed, &waited_for, &parked);
   }
+  for (ChunkFetch* fetch : parked) on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
+  freed = {};  // who is woken below shall find it
   for (Chunk* chunk : waited_for) chunk->notify();
   stream.wake_openers();
   stream.wake_verdict_waiters();
@@ -117,50 +121,72 @@ void Scheduler::close_all() {
 }
 
 void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
-                             std::vector<Chunk*>* waited_for) {
+                             std::vector<Chunk*>* waited_for, std::vector<ChunkFetch*>* parked) {
   const StreamPtr keep = stream.shared_from_this();
   stream.become_closed();
   streams_.erase(stream.sequence());
   if (streams_.empty()) reads_jump_ = false;
   reading_.erase(stream.sequence());
   sweep_.erase(stream.sequence());
-  for (auto& [fetch, job] : jobs_) {
-    if (job.stream.get() != &stream) continue;
-    fetch->cancel();
-    job.draining_bytes = job.in_region ? 0 : stream.slot(job.index).chunk.length();
-    draining_bytes_.fetch_add(job.draining_bytes, std::memory_order_relaxed);
+  for (const auto& [fetch, job] : jobs_) {
+    if (job.stream.get() == &stream) fetch->cancel();
   }
-  // What waits for a retry has no exchange that could see the cancel; let it come up at once.
-  std::vector<ChunkFetch*> waiting;
+  // What waits for a retry has no exchange that could see the cancel.
   for (auto it = retries_.begin(); it != retries_.end();) {
-    const auto job = jobs_.find(it->second);
-    if (job != jobs_.end() && job->second.stream.get() == &stream) {
-      waiting.push_back(it->second);
+    if (jobs_.at(it->second).stream.get() == &stream) {
+      parked->push_back(it->second);
       it = retries_.erase(it);
     } else {
       ++it;
     }
   }
-  for (ChunkFetch* fetch : waiting) retries_.emplace(TimePoint::min(), fetch);
   for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
     if (stream.slot(i).claims > 0) waited_for->push_back(&stream.slot(i).chunk);
   }
-  residency_.remove_stream(stream, freed);
-  if (stream.plan.region != nullptr) freed->regions.push_back(std::move(stream.plan.region));
+  if (residency_.remove_stream(stream, freed) > 0) lingering_.push_back(keep);
+  give_up_region_locked(stream, freed);
 }
 
-void Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
+void Scheduler::give_up_region_locked(ObjectStream& stream, FreedMemory* freed) {
+  if (stream.plan.region == nullptr) return;
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+    const ChunkSlot& slot = stream.slot(i);
+    // An exchange that has not seen its cancel writes there, or a reader copies.
+    if (slot.in_region && slot.chunk.view().phase != ChunkPhase::kAbsent) return;
+  }
+  freed->regions.push_back(std::move(stream.plan.region));
+}
+
+// Closed streams of which somebody copied: what he has left, if nobody else took it.
+void Scheduler::retake_lingering_locked(FreedMemory* freed) {
+  std::erase_if(lingering_, [this, freed](const std::weak_ptr<ObjectStream>& weak) {
+    StreamPtr stream = weak.lock();
+    if (stream == nullptr) return true;
+    const bool is_done = residency_.remove_stream(*stream, freed) == 0;
+    give_up_region_locked(*stream, freed);
+    freed->streams.push_back(std::move(stream));
+    return is_done;
+  });
+}
+
+std::uint32_t Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
   FreedMemory freed;
   bool queued = false;
+  std::uint32_t failures = 0;
   {
     MutexLock lock(mutex_);
     ChunkSlot& slot = stream.slot(index);
     ++slot.claims;
-    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return;
+    failures = slot.failures;
+    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
     ChunkPhase phase = slot.chunk.view().phase;
-    // A chunk that was pinned when it failed is cleared only now.
-    if (phase == ChunkPhase::kFailed && take_locked(stream, index, &freed))
+    // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
+    // is also this reader's.
+    if (phase == ChunkPhase::kFailed) {
+      if (!take_locked(stream, index, &freed)) return failures - 1;
+      residency_.forget(stream, index);
       phase = ChunkPhase::kAbsent;
+    }
     if (phase == ChunkPhase::kAbsent) {
       slot.failure = Status::ok();
       queue_urgent_locked(stream, index);
@@ -168,9 +194,11 @@ void Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
     }
   }
   if (queued) wake();
+  return failures;
 }
 
-bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index) {
+bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index,
+                                std::uint32_t* failures) {
   {
     MutexLock lock(mutex_);
     ChunkSlot& slot = stream.slot(index);
@@ -178,6 +206,7 @@ bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index) {
         slot.chunk.view().phase != ChunkPhase::kAbsent)
       return false;
     ++slot.claims;
+    *failures = slot.failures;
     slot.failure = Status::ok();
     queue_urgent_locked(stream, index);
   }
@@ -188,19 +217,18 @@ bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index) {
 void Scheduler::release_claim(ObjectStream& stream, std::uint64_t index) {
   FreedMemory freed;
   bool hungry = false;
+  bool view_waits = false;
   {
     MutexLock lock(mutex_);
     --stream.slot(index).claims;
-    hungry = starved_ && stream.slot(index).claims == 0;
+    const bool is_last = stream.slot(index).claims == 0;
+    hungry = starved_ && is_last;
+    view_waits = !view_turns_.empty() && is_last;
     retake_closed_locked(stream, index, &freed);
   }
+  freed = {};  // who is woken finds it
+  if (view_waits) bump_memory_epoch();
   if (hungry) wake();
-}
-
-bool Scheduler::has_failed(ObjectStream& stream, std::uint64_t index) const {
-  MutexLock lock(mutex_);
-  const ChunkSlot& slot = stream.slot(index);
-  return slot.work == ChunkSlot::Work::kNone && !slot.failure.is_ok();
 }
 
 bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
@@ -208,11 +236,11 @@ bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
   return stream.slot(index).fetched_before;
 }
 
-Status Scheduler::failure_of(ObjectStream& stream, std::uint64_t index) {
+Status Scheduler::failure_since(ObjectStream& stream, std::uint64_t index,
+                                std::uint32_t failures) const {
   MutexLock lock(mutex_);
-  const Status& failure = stream.slot(index).failure;
-  return failure.is_ok() ? Status(StatusCode::kInternal, "chunk without data and without a failure")
-                         : failure;
+  const ChunkSlot& slot = stream.slot(index);
+  return slot.failures == failures ? Status::ok() : slot.last_failure;
 }
 
 void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consumed) {
@@ -220,8 +248,7 @@ void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consum
   bool look_again = false;
   {
     MutexLock lock(mutex_);
-    retake_closed_locked(stream, index, &freed);
-    if (stream.is_closed()) return;
+    if (stream.is_closed()) return;  // I/O threads take back what is left
     ObjectStream::Plan& plan = stream.plan;
     const std::uint64_t window = window_chunks_locked();
     if (!plan.reading || plan.ahead_next < index + 1 || plan.ahead_next > index + 1 + window)
@@ -244,8 +271,9 @@ void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consum
 
 void Scheduler::retake_closed_locked(ObjectStream& stream, std::uint64_t index,
                                      FreedMemory* freed) {
-  if (stream.is_closed() && stream.slot(index).work != ChunkSlot::Work::kInFlight)
-    take_locked(stream, index, freed);
+  if (!stream.is_closed() || stream.slot(index).work == ChunkSlot::Work::kInFlight) return;
+  take_locked(stream, index, freed);
+  give_up_region_locked(stream, freed);
 }
 
 bool Scheduler::take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
@@ -254,13 +282,27 @@ bool Scheduler::take_locked(ObjectStream& stream, std::uint64_t index, FreedMemo
   if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) return false;
   freed->blocks.push_back(std::move(block));
   // A region counts on the tickets of the chunks that had memory when it was made.
-  if (stream.plan.region != nullptr && ticket) stream.plan.region->absorb(std::move(ticket));
+  if (stream.plan.region != nullptr && !stream.is_closed())
+    absorb_locked(*stream.plan.region, std::move(ticket), stream.chunk_length(index));
   return true;
 }
 
 std::uint64_t Scheduler::memory_bytes() const {
+  MutexLock lock(mutex_);
+  // Fetches of closed readers hold theirs until their cancel has come through.
+  std::uint64_t draining = 0;
+  std::set<const ViewRegion*> regions;
+  for (const auto& [fetch, job] : jobs_) {
+    if (!job.stream->is_closed()) continue;
+    const ViewRegion* const region = job.stream->plan.region.get();
+    if (!job.in_region) {
+      draining += job.stream->slot(job.index).chunk.ticket_bytes();
+    } else if (region != nullptr && job.stream->plan.region.use_count() == 1 &&
+               regions.insert(region).second) {
+      draining += region->ticket_bytes();
+    }
+  }
   const std::uint64_t used = budget_->used_bytes();
-  const std::uint64_t draining = draining_bytes_.load(std::memory_order_relaxed);
   return used > draining ? used - draining : 0;
 }
 

@@ -63,18 +63,18 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   void close_all();
 
   // A reader waits for this chunk: it is in flight or first in line afterwards, and stays in memory
-  // until release_claim().
-  void claim(ObjectStream& stream, std::uint64_t index);
+  // until release_claim(). How many fetches of it have failed before: for failure_since().
+  std::uint32_t claim(ObjectStream& stream, std::uint64_t index);
   // Ahead of the chunk that a read waits for: claims this one too if it has to be fetched and
   // nobody has asked for it yet; false otherwise. What is in memory already must not be held while
   // an earlier claim of the same read waits for memory.
-  bool try_claim_ahead(ObjectStream& stream, std::uint64_t index);
+  bool try_claim_ahead(ObjectStream& stream, std::uint64_t index, std::uint32_t* failures);
   void release_claim(ObjectStream& stream, std::uint64_t index);
-  // Its last fetch failed and nobody asked again since.
-  bool has_failed(ObjectStream& stream, std::uint64_t index) const;
   bool was_fetched(ObjectStream& stream, std::uint64_t index) const;  // completely, at least once
-  // Why the chunk is not there, after its fetch failed.
-  Status failure_of(ObjectStream& stream, std::uint64_t index);
+  // OK, or why a fetch has failed since the claim that told `failures`. It counts though somebody
+  // has asked again since: the chunk is then behind others in line, which a read that waits for it
+  // may hold (docs/decisions/0002-scheduling.md).
+  Status failure_since(ObjectStream& stream, std::uint64_t index, std::uint32_t failures) const;
   // The reader went through this chunk; all its bytes were handed out if `consumed`.
   void note_read(ObjectStream& stream, std::uint64_t index, bool consumed);
 
@@ -122,16 +122,18 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   struct Pick {
     StreamPtr stream;
     std::uint64_t index = 0;
+    std::uint32_t length = 0;
+    bool is_first = false;  // the request that tells the object's version
     Ticket ticket;
     std::byte* region_data = nullptr;  // set: fill there, no ticket
     ChunkFetch* retry = nullptr;       // set: an earlier fetch runs again
     bool is_refetch = false;           // it was complete once
+    bool wake_others = false;          // there may be more to start, and no slot here
   };
   struct Job {  // of a fetch in flight
     StreamPtr stream;
     std::uint64_t index = 0;
     bool in_region = false;
-    std::uint64_t draining_bytes = 0;  // set when its reader was closed
   };
 
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
@@ -146,6 +148,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
                     bool may_evict_unread, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool evict_unread_locked(const ObjectStream* except, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  void sweep_again_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   bool drop_idle_region_locked(FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   std::uint64_t window_chunks_locked() const OSSMC_REQUIRES(mutex_);
   // What readers may take from unread chunks of others, over all of them.
@@ -153,14 +156,22 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::uint64_t view_bytes_locked() const OSSMC_REQUIRES(mutex_);
   void queue_urgent_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   void start_sweep_locked(ObjectStream& stream, std::uint64_t from) OSSMC_REQUIRES(mutex_);
-  void fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed)
+  // Leaves an open to who waits for it: it asks with HEAD.
+  void hand_over_open_locked(ObjectStream& stream) OSSMC_REQUIRES(mutex_);
+  // True: somebody waits for the chunk, see Chunk::fail_quietly().
+  bool fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
-  void close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for)
-      OSSMC_REQUIRES(mutex_);
+  // `parked`: the fetches that wait for a retry, which the caller ends without the mutex.
+  void close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for,
+                    std::vector<ChunkFetch*>* parked) OSSMC_REQUIRES(mutex_);
+  void retake_lingering_locked(FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  // Of a closed object, unless somebody still writes to it or reads from it.
+  void give_up_region_locked(ObjectStream& stream, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   void retake_closed_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
   bool take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
+  static void absorb_locked(ViewRegion& region, Ticket ticket, std::uint64_t chunk_bytes);
   void bump_memory_epoch();
   // Starts what was picked; null: it could not be started and has been ended.
   Exchange* start(Pick& pick);
@@ -179,8 +190,6 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::atomic<std::uint32_t> memory_epoch_{0};
   std::atomic<int> memory_waiters_{0};
   std::atomic<Limit> limit_{Limit::kIdle};  // relaxed: a hint for people
-  std::atomic<std::uint64_t> draining_bytes_{
-      0};  // held by fetches of closed readers until their cancel came through
 
   mutable Mutex mutex_;
   SlotControl slots_;  // guarded by mutex_, but for measure_load()
@@ -195,6 +204,9 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::multimap<TimePoint, ChunkFetch*> retries_ OSSMC_GUARDED_BY(mutex_);
   std::map<ChunkFetch*, Job> jobs_ OSSMC_GUARDED_BY(mutex_);
   Residency residency_ OSSMC_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<ObjectStream>> lingering_
+      OSSMC_GUARDED_BY(mutex_);  // closed while somebody copied from them
+  std::vector<StreamPtr> openers_to_wake_ OSSMC_GUARDED_BY(mutex_);  // by whoever picked
   std::deque<std::uint64_t> view_turns_ OSSMC_GUARDED_BY(mutex_);
   std::uint64_t next_view_turn_ OSSMC_GUARDED_BY(mutex_) = 0;
   std::vector<std::weak_ptr<ViewRegion>> regions_ OSSMC_GUARDED_BY(mutex_);
@@ -202,6 +214,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
       false;  // read-ahead had to give up unread chunks: reads do not follow the order of open
   bool starved_ OSSMC_GUARDED_BY(mutex_) =
       false;  // something waits for memory: wake when some is freed
+  // What waits for memory may have it as soon as somebody has copied his bytes: look again soon.
+  bool pins_pending_ OSSMC_GUARDED_BY(mutex_) = false;
   bool credentials_pending_ OSSMC_GUARDED_BY(mutex_) =
       false;  // look again soon: the provider has not answered
 };

@@ -12,6 +12,9 @@ namespace {
 // too long.
 constexpr Duration kTrimInterval = std::chrono::seconds(1);
 
+// A copy out of a chunk takes a millisecond or two, and nobody tells of its end.
+constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
+
 }  // namespace
 
 Exchange* Scheduler::next(int thread, int busy) noexcept {
@@ -33,19 +36,29 @@ Exchange* Scheduler::next(int thread, int busy) noexcept {
     {
       MutexLock lock(mutex_);
       if (!has_work_locked(now)) {
+        starved_ = pins_pending_ = credentials_pending_ = false;
         note_limit_locked(thread, Limit::kIdle, now);
         return nullptr;
       }
     }
     const bool settled = context_.builder.credentials_settled();
     Pick pick;
+    bool picked = false;
     FreedMemory freed;
+    std::vector<StreamPtr> openers;
     {
       MutexLock lock(mutex_);
       credentials_pending_ = !settled;
-      if (!settled || !pick_locked(thread, busy, now, &pick, &freed)) return nullptr;
+      retake_lingering_locked(&freed);
+      picked = settled && pick_locked(thread, busy, now, &pick, &freed);
+      // Memory that this left over may be enough for what another thread could not start.
+      pick.wake_others = picked && starved_ && busy + 1 >= slots_.slots(thread);
+      openers.swap(openers_to_wake_);
     }
+    for (const StreamPtr& stream : openers) stream->wake_openers();
+    if (!picked) return nullptr;
     freed = {};  // back to the pool first: the next chunk takes the same warm memory
+    if (pick.wake_others) wake();
     if (Exchange* const exchange = start(pick)) return exchange;
   }
 }
@@ -57,6 +70,8 @@ TimePoint Scheduler::next_due() noexcept {
   MutexLock lock(mutex_);
   if (!retries_.empty()) due = std::min(due, retries_.begin()->first);
   due = std::min(due, slots_.next_due(context_.clock.now()));
+  if (pins_pending_ || (starved_ && !lingering_.empty()))
+    due = std::min(due, context_.clock.now() + kPinsPoll);
   if (credentials_pending_) due = std::min(due, context_.clock.now() + kCredentialsPoll);
   return due;
 }
@@ -66,34 +81,36 @@ Exchange* Scheduler::start(Pick& pick) {
   if (fetch == nullptr) {
     ObjectStream& stream = *pick.stream;
     ChunkSlot& slot = stream.slot(pick.index);
-    const bool is_open = stream.state() == StreamState::kOpen;
-    const std::uint32_t length = is_open ? stream.chunk_length(pick.index) : stream.chunk_bytes();
     // Bytes that come a second time are nobody's before they are known to be the same (CRC-64).
     const bool hidden = pick.is_refetch && context_.verify_crc64;
     if (pick.region_data != nullptr) {
-      slot.chunk.begin_fill_at(pick.region_data, length, hidden);
+      slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
     } else {
-      Block block = pool_->take(length);
+      Block block = pool_->take(pick.length);
       if (!block) {
-        MutexLock lock(mutex_);
-        slot.work = ChunkSlot::Work::kNone;
-        slot.failure =
-            Status(StatusCode::kMemoryBudget,
-                   "the system has no memory for a chunk of " + std::to_string(length) + " bytes");
-        if (!is_open) stream.become_failed(slot.failure);
+        {
+          MutexLock lock(mutex_);
+          slot.work = ChunkSlot::Work::kNone;
+          slot.failure = slot.last_failure =
+              Status(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " +
+                                                    std::to_string(pick.length) + " bytes");
+          ++slot.failures;
+          if (stream.state() == StreamState::kOpening) stream.become_failed(slot.failure);
+        }
         slot.chunk.notify();
+        stream.wake_openers();
         return nullptr;
       }
-      slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), length, hidden);
+      slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), pick.length, hidden);
     }
     auto made = std::make_unique<ChunkFetch>(context_, *this, stream.name(),
-                                             is_open ? &stream.version() : nullptr, slot.chunk,
-                                             stream.chunk_begin(pick.index));
+                                             pick.is_first ? nullptr : &stream.version(),
+                                             slot.chunk, stream.chunk_begin(pick.index));
     fetch = made.get();
     MutexLock lock(mutex_);
     slot.fetch = std::move(made);
     if (pick.is_refetch) add(context_.counters.refetches);
-    jobs_.emplace(fetch, Job{pick.stream, pick.index, pick.region_data != nullptr, 0});
+    jobs_.emplace(fetch, Job{pick.stream, pick.index, pick.region_data != nullptr});
     if (stream.is_closed()) fetch->cancel();
   }
   if (fetch->cancelled()) {
@@ -135,16 +152,24 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
 }
 
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
-  MutexLock lock(mutex_);
-  retries_.emplace(due, &fetch);
+  {
+    MutexLock lock(mutex_);
+    if (!jobs_.at(&fetch).stream->is_closed()) {
+      retries_.emplace(due, &fetch);
+      return;
+    }
+  }
+  on_finished(fetch, Status(StatusCode::kClosed, "closed"));
 }
 
 void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   FreedMemory freed;
   std::unique_ptr<ChunkFetch> done;  // destroyed last: `fetch` and `status` may live in it
   StreamPtr stream;
+  Chunk* waited_for = nullptr;
   bool last_crc = false;
   bool openers_wait = false;
+  bool others_may_start = false;  // in the memory of a chunk that was read as it arrived
   {
     Status result = status;
     MutexLock lock(mutex_);
@@ -155,7 +180,6 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     ChunkSlot& slot = stream->slot(job.index);
     done = std::move(slot.fetch);
     slot.work = ChunkSlot::Work::kNone;
-    draining_bytes_.fetch_sub(job.draining_bytes, std::memory_order_relaxed);
     if (result.is_ok() && context_.verify_crc64 && slot.fetched_before &&
         slot.crc != slot.chunk.writer_crc()) {
       ErrorDetail detail;
@@ -166,7 +190,7 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
                       detail);
     }
     if (result.is_ok()) {
-      slot.chunk.finish();
+      if (slot.chunk.finish_quietly()) waited_for = &slot.chunk;
       if (!slot.fetched_before) {
         slot.fetched_before = true;
         slot.crc = slot.chunk.writer_crc();
@@ -176,6 +200,7 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
         retake_closed_locked(*stream, job.index, &freed);
       } else if (!job.in_region) {
         residency_.add(*stream, job.index);
+        others_may_start = starved_ && slot.chunk.handed_out_whole();
       }
     } else {
       openers_wait = stream->state() == StreamState::kOpening;
@@ -185,20 +210,31 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
       } else if (openers_wait) {
         stream->become_failed(result);
       }
-      fail_chunk_locked(job, result, &freed);
+      if (fail_chunk_locked(job, result, &freed)) waited_for = &slot.chunk;
+    }
+    if (stream->is_closed()) {
+      if (slot.chunk.view().phase != ChunkPhase::kAbsent) lingering_.push_back(stream);
+      give_up_region_locked(*stream, &freed);
     }
   }
+  if (waited_for != nullptr) waited_for->notify();
   if (last_crc) stream->pass_verdict();
   if (openers_wait) stream->wake_openers();
+  others_may_start = others_may_start || !freed.blocks.empty() || !freed.regions.empty();
+  freed = {};  // who is woken below shall find it
   bump_memory_epoch();
-  if (!freed.blocks.empty()) wake();
+  if (others_may_start) wake();
 }
 
-void Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed) {
+bool Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed) {
   ChunkSlot& slot = job.stream->slot(job.index);
-  slot.failure = status;
-  slot.chunk.fail();
-  take_locked(*job.stream, job.index, freed);
+  slot.failure = slot.last_failure = status;
+  ++slot.failures;
+  const bool is_waited_for = slot.chunk.fail_quietly();
+  const bool is_gone = take_locked(*job.stream, job.index, freed);
+  if (!is_gone && !job.in_region && !job.stream->is_closed())
+    residency_.add_failed(*job.stream, job.index);
+  return is_waited_for;
 }
 
 }  // namespace ossmc

@@ -1,5 +1,6 @@
 // What to start next: the three classes of work, and memory for it.
 #include <algorithm>
+#include <utility>
 
 #include "prefetch/scheduler.h"
 
@@ -35,7 +36,7 @@ bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, Fre
                     // goes on
       if (pick_past_blocked_locked(pick)) return true;
       if (busy < slots && pick_ahead_locked(pick, freed, true)) return true;
-      starved_ = true;
+      pins_pending_ = residency_.take_met_pins();
       note_limit_locked(thread, Limit::kMemory, now);
       return false;
     }
@@ -44,11 +45,14 @@ bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, Fre
     note_limit_locked(thread, Limit::kNetwork, now);
     return false;
   }
-  starved_ = false;
+  const bool was_starved = std::exchange(starved_, false);
   const bool view_waits = !view_turns_.empty();
-  if (pick_ahead_locked(pick, freed, false)) return true;
+  if (pick_ahead_locked(pick, freed, false) || (!view_waits && pick_sweep_locked(pick, freed))) {
+    starved_ = starved_ || was_starved;  // another thread may be, which has a free slot
+    return true;
+  }
   if (view_waits) starved_ = true;
-  if (!view_waits && pick_sweep_locked(pick, freed)) return true;
+  pins_pending_ = residency_.take_met_pins();
   note_limit_locked(thread, starved_ ? Limit::kReader : Limit::kIdle, now);
   return false;
 }
@@ -81,15 +85,19 @@ bool Scheduler::pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked
       }
       // open() never waits for memory that only a read would free: the size comes by HEAD then.
       urgent_.pop_front();
-      slot.work = ChunkSlot::Work::kNone;
-      stream->become_needs_head();
-      stream->wake_openers();
+      hand_over_open_locked(*stream);
       continue;
     }
     urgent_.pop_front();
     return true;
   }
   return false;
+}
+
+void Scheduler::hand_over_open_locked(ObjectStream& stream) {
+  stream.slot(0).work = ChunkSlot::Work::kNone;
+  stream.become_needs_head();
+  openers_to_wake_.push_back(stream.shared_from_this());
 }
 
 // Behind a claim that waits for memory: chunks of regions have theirs, and a view that is complete
@@ -107,9 +115,7 @@ bool Scheduler::pick_past_blocked_locked(Pick* pick) {
       return admit_locked(*stream, index, 0, false, pick, &none);
     } else if (stream->state() == StreamState::kOpening) {
       it = urgent_.erase(it);
-      slot.work = ChunkSlot::Work::kNone;
-      stream->become_needs_head();
-      stream->wake_openers();
+      hand_over_open_locked(*stream);
     } else {
       ++it;
     }
@@ -142,7 +148,6 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_o
           ++plan.ahead_next;
           return true;
         }
-        starved_ = true;
         return false;
       }
       ++plan.ahead_next;
@@ -161,6 +166,7 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
   while (!sweep_.empty()) {
     ObjectStream& stream = *sweep_.begin()->second;
     std::uint64_t& index = stream.plan.sweep_next;
+    bool is_still_first = true;
     for (; index < stream.chunk_count(); ++index) {
       ChunkSlot& slot = stream.slot(index);
       if (slot.work != ChunkSlot::Work::kNone || !slot.failure.is_ok() ||
@@ -172,14 +178,18 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
       const std::uint64_t room = budget_->free_bytes() + residency_.consumed_bytes();
       const bool leaves_room =
           !reads_jump_ || room >= options_.chunk_bytes + reserve_bytes_ + jump_bytes();
+      const std::uint64_t tried = index;
       if (leaves_room && admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
         ++index;
         return true;
       }
       starved_ = true;
-      return false;
+      // What an idle region held may come before it now.
+      is_still_first = sweep_.begin()->second == &stream && index == tried;
+      if (is_still_first) return false;
+      break;
     }
-    sweep_.erase(sweep_.begin());
+    if (is_still_first) sweep_.erase(sweep_.begin());
   }
   return false;
 }
@@ -187,19 +197,28 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
 bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
                              bool may_evict_unread, Pick* pick, FreedMemory* freed) {
   pick->region_data = nullptr;
+  pick->is_first = stream.state() != StreamState::kOpen;
+  pick->length = pick->is_first ? stream.chunk_bytes() : stream.chunk_length(index);
   if (stream.plan.region != nullptr) {
     pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   } else {
-    const std::uint64_t bytes =
-        stream.state() == StreamState::kOpen ? stream.chunk_length(index) : stream.chunk_bytes();
+    const std::uint64_t bytes = pick->length;
     // Ahead of a reader, the reader's own chunks are not given up; for a blocked one any may go.
     const ObjectStream* const except = keep_free > 0 ? &stream : nullptr;
     while (!(pick->ticket = Ticket::try_take(budget_, bytes, keep_free))) {
-      if (residency_.evict_consumed(freed) || drop_idle_region_locked(freed)) continue;
-      if (may_evict_unread && evict_unread_locked(except, freed)) {
+      // A blocked read gathers memory. Others give up nothing in vain: the sweep would fetch it
+      // again, only for it to go again.
+      const bool gathers = keep_free == 0 && !pick->is_first;
+      const std::uint64_t needed = bytes + keep_free;
+      const std::uint64_t missing = needed - std::min(needed, budget_->free_bytes());
+      const bool may_have_it = gathers || residency_.can_free(missing, may_evict_unread, except);
+      if (may_have_it && residency_.evict_consumed(freed)) continue;
+      if (drop_idle_region_locked(freed)) continue;
+      if (may_have_it && may_evict_unread && evict_unread_locked(except, freed)) {
         if (keep_free > 0) reads_jump_ = true;
         continue;
       }
+      starved_ = true;
       return false;
     }
   }
@@ -215,9 +234,15 @@ bool Scheduler::evict_unread_locked(const ObjectStream* except, FreedMemory* fre
   ObjectStream* stream = nullptr;
   std::uint64_t index = 0;
   if (!residency_.evict_unread(except, freed, &stream, &index)) return false;
-  stream->plan.sweep_next = std::min(stream->plan.sweep_next, index);
-  sweep_.emplace(stream->sequence(), stream);
+  sweep_again_locked(*stream, index);
   return true;
+}
+
+// The chunk was given up before it was read.
+void Scheduler::sweep_again_locked(ObjectStream& stream, std::uint64_t index) {
+  stream.plan.sweep_next = std::min(stream.plan.sweep_next, index);
+  sweep_.emplace(stream.sequence(), &stream);
+  starved_ = true;
 }
 
 std::uint64_t Scheduler::window_chunks_locked() const {

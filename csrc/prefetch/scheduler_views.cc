@@ -63,12 +63,19 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
       for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) ++stream.slot(i).claims;
     }
     std::erase(view_turns_, turn);
-    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) stream.slot(i).failure = Status::ok();
+    // What failed before is asked for again at once: somebody else may be waiting for it.
+    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+      ChunkSlot& slot = stream.slot(i);
+      if (slot.failure.is_ok() || slot.chunk.view().phase != ChunkPhase::kAbsent) continue;
+      slot.failure = Status::ok();
+      if (slot.work == ChunkSlot::Work::kNone) queue_urgent_locked(stream, i);
+    }
     stream.plan.reading = true;
     stream.plan.ahead_next = 0;
     reading_.emplace(stream.sequence(), &stream);
     *granted = true;
   }
+  bump_memory_epoch();  // it is the next one's turn
   wake();
   return Status::ok();
 }
@@ -78,6 +85,7 @@ bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
   std::shared_ptr<ViewRegion> region;
   Block block;
   Ticket ticket;
+  bool frees_some = false;
   {
     MutexLock lock(mutex_);
     region = stream.plan.region;
@@ -85,19 +93,20 @@ bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
     if (!slot.chunk.try_begin_move(&block, &ticket)) return false;
     slot.in_region = true;
     residency_.forget(stream, index);
+    frees_some = ticket.bytes() > slot.chunk.length();
+    absorb_locked(*region, std::move(ticket), slot.chunk.length());
   }
   std::byte* const home = region->data() + stream.chunk_begin(index);
   if (block) std::move(block).move_pages_to(home, slot.chunk.length());
   slot.chunk.finish_move(home);
-  // A small object's first chunk had memory for a whole one.
-  const bool frees_some = ticket.bytes() > slot.chunk.length();
-  if (frees_some) ticket.shrink_to(slot.chunk.length());
-  {
-    MutexLock lock(mutex_);
-    region->absorb(std::move(ticket));
-  }
   if (frees_some) note_memory_released();
   return true;
+}
+
+// The first block of an object may be larger than its chunk; a region has no room to spare.
+void Scheduler::absorb_locked(ViewRegion& region, Ticket ticket, std::uint64_t chunk_bytes) {
+  if (ticket.bytes() > chunk_bytes) ticket.shrink_to(chunk_bytes);
+  region.absorb(std::move(ticket));
 }
 
 std::shared_ptr<ViewRegion> Scheduler::region_of(ObjectStream& stream) const {
@@ -128,6 +137,11 @@ std::uint64_t Scheduler::view_bytes_locked() const {
     for (const auto& [sequence, stream] : streams_) {
       if (stream->plan.region == region) --owners;
     }
+    for (const auto& [fetch, job] : jobs_) {  // a closed object's, until its exchanges have ended
+      if (!job.stream->is_closed() || job.stream->plan.region != region) continue;
+      --owners;
+      break;
+    }
     if (owners > 0) bytes += region->size();
   }
   return bytes;
@@ -147,11 +161,12 @@ bool Scheduler::drop_idle_region_locked(FreedMemory* freed) {
     // A reader may pin a chunk between the look above and the take below; such a chunk keeps the
     // region.
     for (std::uint64_t i = 0; i < stream->chunk_count() && idle; ++i) {
-      Block block;
-      Ticket ticket;
-      const ChunkPhase phase = stream->slot(i).chunk.view().phase;
-      if (phase != ChunkPhase::kAbsent)
-        idle = stream->slot(i).chunk.try_take_block(&block, &ticket);
+      const Chunk& chunk = stream->slot(i).chunk;
+      if (chunk.view().phase == ChunkPhase::kAbsent) continue;
+      idle = take_locked(*stream, i, freed);  // which may have a block of its own still
+      if (!idle) continue;
+      residency_.forget(*stream, i);
+      if (!chunk.handed_out_whole()) sweep_again_locked(*stream, i);
     }
     if (!idle) continue;
     const Ticket ticket = region->take_ticket();  // dropped here: its bytes are free now

@@ -30,20 +30,23 @@ class Claims {
   Claims& operator=(const Claims&) = delete;
 
   // The read is at place `at` of its order and waits for that chunk. `chunk_at` tells the chunk at
-  // a place; places up to `end` are claimed ahead where they have to be fetched.
+  // a place; places up to `end` are claimed ahead where they have to be fetched. How many fetches
+  // of the chunk at `at` had failed when it was claimed.
   template <typename ChunkAt>
-  void wait_for(std::size_t at, std::size_t end, const ChunkAt& chunk_at) {
+  std::uint32_t wait_for(std::size_t at, std::size_t end, const ChunkAt& chunk_at) {
     release_before(at);
     if (first_ == held_.size() || held_[first_].place != at) {
       release_before(SIZE_MAX);
-      scheduler_.claim(stream_, chunk_at(at));
-      held_.push_back({at, chunk_at(at)});
+      const std::uint32_t failures = scheduler_.claim(stream_, chunk_at(at));
+      held_.push_back({at, chunk_at(at), failures});
       next_ = at + 1;
     }
     for (; next_ < end; ++next_) {
-      if (scheduler_.try_claim_ahead(stream_, chunk_at(next_)))
-        held_.push_back({next_, chunk_at(next_)});
+      std::uint32_t failures = 0;
+      if (scheduler_.try_claim_ahead(stream_, chunk_at(next_), &failures))
+        held_.push_back({next_, chunk_at(next_), failures});
     }
+    return held_[first_].failures;
   }
   void release_before(std::size_t place) {
     for (; first_ < held_.size() && held_[first_].place < place; ++first_)
@@ -58,6 +61,7 @@ class Claims {
   struct Held {
     std::size_t place;
     std::uint64_t chunk;
+    std::uint32_t failures;
   };
   Scheduler& scheduler_;
   ObjectStream& stream_;
@@ -165,10 +169,11 @@ class Read {
   Status wait(std::uint64_t index, std::uint32_t needed_end) {
     if (!waited_) list_chunks();
     waited_ = true;
-    claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
-                     [&](std::size_t place) { return chunks_[place]; });
+    const std::uint32_t failures =
+        claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
+                         [&](std::size_t place) { return chunks_[place]; });
     if (options_.sequential) scheduler_.note_read(stream_, index, false);
-    return wait_for_chunk(scheduler_, stream_, index, needed_end, options_, interrupt_);
+    return wait_for_chunk(scheduler_, stream_, index, failures, needed_end, options_, interrupt_);
   }
 
   void list_chunks() {
@@ -202,20 +207,23 @@ Status verdict_status(StatusCode code, const ObjectStream& stream, const std::st
 }  // namespace
 
 Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
-                      std::uint32_t needed_end, const ReadOptions& options, Interrupt& interrupt) {
+                      std::uint32_t failures, std::uint32_t needed_end, const ReadOptions& options,
+                      Interrupt& interrupt) {
   const Clock& clock = scheduler.context().clock;
   Chunk& chunk = stream.slot(index).chunk;
   std::uint32_t filled = 0;
   TimePoint deadline = clock.now() + options.progress_limit;
   while (true) {
+    const std::uint32_t token = chunk.wait_token();
     if (stream.is_closed()) return closed_status();
     const Chunk::View view = chunk.view();
     if ((view.phase == ChunkPhase::kFilling || view.phase == ChunkPhase::kReady) &&
         view.filled >= needed_end)
       return Status::ok();
-    if (view.phase == ChunkPhase::kFailed) return scheduler.failure_of(stream, index);
-    if (view.phase == ChunkPhase::kAbsent && scheduler.has_failed(stream, index))
-      return scheduler.failure_of(stream, index);
+    if (view.phase == ChunkPhase::kFailed || view.phase == ChunkPhase::kAbsent) {
+      Status failure = scheduler.failure_since(stream, index, failures);
+      if (!failure.is_ok()) return failure;
+    }
     const TimePoint now = clock.now();
     if (view.filled != filled) {
       filled = view.filled;
@@ -235,7 +243,7 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
                     detail);
     }
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    chunk.wait(needed_end, std::min<Duration>(kWaitSlice, deadline - now));
+    chunk.wait(needed_end, std::min<Duration>(kWaitSlice, deadline - now), token);
   }
 }
 
@@ -248,9 +256,19 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
        ++index) {
     if (scheduler.was_fetched(stream, index)) continue;
     Claims claims(scheduler, stream);
-    claims.wait_for(0, 1, [&](std::size_t) { return index; });
-    const Status status =
-        wait_for_chunk(scheduler, stream, index, stream.chunk_length(index), options, interrupt);
+    const std::uint32_t failures = claims.wait_for(0, 1, [&](std::size_t) { return index; });
+    Status status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
+                                   options, interrupt);
+    // All of its bytes may be there and its fetch not have ended: that may still fail.
+    while (status.is_ok() && stream.verdict() == ObjectStream::Verdict::kPending) {
+      const std::uint32_t epoch = scheduler.memory_epoch();
+      if (scheduler.was_fetched(stream, index)) break;
+      if (stream.is_closed()) return closed_status();
+      status = scheduler.failure_since(stream, index, failures);
+      if (!status.is_ok()) break;
+      if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
+      scheduler.wait_for_memory(epoch, kWaitSlice);
+    }
     if (!status.is_ok()) return status;
   }
   const Clock& clock = scheduler.context().clock;
@@ -325,9 +343,11 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
     const auto begin = static_cast<std::uint32_t>(offset + found - stream.chunk_begin(index));
     const std::uint32_t filled = chunk.view().filled;
     if (filled <= begin || !chunk.try_pin(filled)) {
-      claims.wait_for(static_cast<std::size_t>(index), static_cast<std::size_t>(index) + 1,
-                      [](std::size_t place) { return place; });
-      const Status status = wait_for_chunk(scheduler, stream, index, begin + 1, options, interrupt);
+      const std::uint32_t failures =
+          claims.wait_for(static_cast<std::size_t>(index), static_cast<std::size_t>(index) + 1,
+                          [](std::size_t place) { return place; });
+      const Status status =
+          wait_for_chunk(scheduler, stream, index, failures, begin + 1, options, interrupt);
       if (!status.is_ok()) return status;
       continue;
     }

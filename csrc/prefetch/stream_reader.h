@@ -63,9 +63,10 @@ Result<std::size_t> visit_stream_chunk(Scheduler& scheduler, ObjectStream& strea
                                        const ReadOptions& options, Interrupt& interrupt);
 
 // Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed
-// it.
+// it, and was told of so many `failures`.
 Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
-                      std::uint32_t needed_end, const ReadOptions& options, Interrupt& interrupt);
+                      std::uint32_t failures, std::uint32_t needed_end, const ReadOptions& options,
+                      Interrupt& interrupt);
 
 // How far from `offset` the next `byte` ends, itself included: at most `limit` when there is none
 // up to there. Hands out nothing. REQUIRES: offset + limit <= the object's size. Blocks and fails

@@ -79,19 +79,6 @@ TEST(ViewRegion, HoldsItsPartOfTheBudget) {
   EXPECT_EQ(budget->used_bytes(), 0u);
 }
 
-TEST(ViewRegion, PopulateBringsPagesAndChangesNoByte) {
-  const auto region = make_region(8 * kMiB + 100);
-  region->data()[4 * kMiB] = std::byte{9};
-  const std::size_t before = resident_bytes();
-  region->populate(4 * kMiB - 5, 8 * kMiB + 100);
-  region->populate(5, 5);
-  region->populate(8 * kMiB, SIZE_MAX);
-  EXPECT_EQ(region->data()[4 * kMiB], std::byte{9});
-  if (kResidentIsMeaningful) {
-    EXPECT_LT(resident_bytes(), before + 16 * kMiB);
-  }
-}
-
 TEST(ViewRegion, ChunksMoveInFromThePool) {
   FakeClock clock;
   PagePool::Options options;

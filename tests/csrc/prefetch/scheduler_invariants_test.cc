@@ -1,0 +1,120 @@
+// The house's invariants on the real scheduler, over random schedules: tens of thousands, each
+// different (random_schedule.h says what they are made of, invariant_watch.h what is watched).
+//
+//   OSSMC_SCHEDULES=500000   so many schedules of each kind instead of the usual number
+//   OSSMC_SCHEDULE=1234      only the schedule of this seed, with its last steps
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "csrc/prefetch/random_schedule.h"
+
+namespace ossmc {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kSchedules = 1500;
+#else
+constexpr std::uint64_t kSchedules = 10000;
+#endif
+
+// For an assert() in the middle of a run.
+volatile std::uint64_t seed_now = 0;
+
+void say_seed(int /*signal*/) {
+  char text[96];
+  const int size = std::snprintf(text, sizeof text, "aborted in OSSMC_SCHEDULE=%llu\n",
+                                 static_cast<unsigned long long>(seed_now));
+  static_cast<void>(!::write(STDERR_FILENO, text, static_cast<std::size_t>(size)));
+  std::signal(SIGABRT, SIG_DFL);
+}
+
+std::string text_of(const ScheduleResult& result) {
+  std::string text = result.complaint;
+  for (const std::string& line : result.trace) text += "\n    " + line;
+  return text;
+}
+
+void add_to(ScheduleCounts& sum, const ScheduleCounts& one) {
+  sum.steps += one.steps;
+  sum.requests += one.requests;
+  sum.reads += one.reads;
+  sum.errors += one.errors;
+  sum.views += one.views;
+  sum.retries += one.retries;
+  sum.refetches += one.refetches;
+  sum.evicted_unread += one.evicted_unread;
+  sum.evicted_consumed += one.evicted_consumed;
+  sum.heads += one.heads;
+  sum.gave_way += one.gave_way;
+  sum.waited_for_views += one.waited_for_views;
+}
+
+std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
+  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+void run_schedules(ScheduleKind kind) {
+  const std::uint64_t only = number_from("OSSMC_SCHEDULE", UINT64_MAX);
+  if (only != UINT64_MAX) {
+    const ScheduleResult result = run_schedule(only, kind, true);
+    std::puts(text_of(result).c_str());
+    ASSERT_EQ(result.complaint, "");
+    return;
+  }
+  const auto handler_before = std::signal(SIGABRT, say_seed);
+  const std::uint64_t count = number_from("OSSMC_SCHEDULES", kSchedules);
+  const auto start = std::chrono::steady_clock::now();
+  ScheduleCounts sum;
+  int failures = 0;
+  for (std::uint64_t seed = 0; seed < count && failures < 3; ++seed) {
+    seed_now = seed;
+    const ScheduleResult result = run_schedule(seed, kind, false);
+    add_to(sum, result.counts);
+    if (result.complaint.empty()) continue;
+    ++failures;
+    ADD_FAILURE() << "OSSMC_SCHEDULE=" << seed << ": " << result.complaint
+                  << "\n  and once more, with its last steps: "
+                  << text_of(run_schedule(seed, kind, true));
+  }
+  std::signal(SIGABRT, handler_before);
+  if (failures > 0) return;
+  // What the schedules are for did occur in them.
+  EXPECT_GT(sum.retries, count / 100);
+  EXPECT_GT(sum.refetches, count / 100);
+  if (kind == ScheduleKind::kOneAtATime) {  // where threads meet, evictions are not told apart
+    EXPECT_GT(sum.evicted_consumed + sum.evicted_unread, count / 100);
+  }
+  EXPECT_GT(sum.views, count / 100);
+  EXPECT_GT(sum.errors, count / 100);
+  EXPECT_GT(sum.heads, count / 100);
+  std::printf(
+      "%llu schedules in %.1f s: %llu steps, %llu requests, %llu reads, %llu errors, %llu views, "
+      "%llu retries, %llu refetches, %llu + %llu evictions, %llu HEADs, gave way %llu times, "
+      "waited "
+      "for views %llu times\n",
+      static_cast<unsigned long long>(count),
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+      static_cast<unsigned long long>(sum.steps), static_cast<unsigned long long>(sum.requests),
+      static_cast<unsigned long long>(sum.reads), static_cast<unsigned long long>(sum.errors),
+      static_cast<unsigned long long>(sum.views), static_cast<unsigned long long>(sum.retries),
+      static_cast<unsigned long long>(sum.refetches),
+      static_cast<unsigned long long>(sum.evicted_consumed),
+      static_cast<unsigned long long>(sum.evicted_unread),
+      static_cast<unsigned long long>(sum.heads), static_cast<unsigned long long>(sum.gave_way),
+      static_cast<unsigned long long>(sum.waited_for_views));
+}
+
+TEST(SchedulerInvariants, HoldInRandomSchedules) { run_schedules(ScheduleKind::kOneAtATime); }
+
+TEST(SchedulerInvariants, HoldWhereThreadsMeet) { run_schedules(ScheduleKind::kGivingWay); }
+
+}  // namespace
+}  // namespace ossmc
