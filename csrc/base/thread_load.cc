@@ -1,11 +1,11 @@
 #include "base/thread_load.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
+#include <ctime>
 
 namespace ossmc {
 
@@ -43,8 +43,8 @@ class SystemThreadLoad final : public ThreadLoad {
 }  // namespace
 
 const ThreadLoad& system_thread_load() {
-  static const SystemThreadLoad load;
-  return load;
+  static const SystemThreadLoad kLoad;
+  return kLoad;
 }
 
 }  // namespace ossmc

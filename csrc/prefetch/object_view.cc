@@ -55,7 +55,9 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
       // ended.
       status = scheduler.failure_since(stream, index, failures);
       if (stream.is_closed()) status = closed_status();
-      if (interrupt.pending()) status = Status(StatusCode::kInterrupted, "interrupted");
+      if (status.is_ok() && interrupt.pending())
+        status = Status(StatusCode::kInterrupted, "interrupted");
+      if (!status.is_ok()) break;
       scheduler.wait_for_memory(scheduler.memory_epoch(), std::chrono::milliseconds(1));
     }
     // Another view's thread may be the one that moves it.

@@ -159,14 +159,15 @@ void Scheduler::give_up_region_locked(ObjectStream& stream, FreedMemory* freed) 
 
 // Closed streams of which somebody copied: what he has left, if nobody else took it.
 void Scheduler::retake_lingering_locked(FreedMemory* freed) {
-  std::erase_if(lingering_, [this, freed](const std::weak_ptr<ObjectStream>& weak) {
+  std::vector<std::weak_ptr<ObjectStream>> still_copied;
+  for (std::weak_ptr<ObjectStream>& weak : lingering_) {
     StreamPtr stream = weak.lock();
-    if (stream == nullptr) return true;
-    const bool is_done = residency_.remove_stream(*stream, freed) == 0;
+    if (stream == nullptr) continue;
+    if (residency_.remove_stream(*stream, freed) != 0) still_copied.push_back(std::move(weak));
     give_up_region_locked(*stream, freed);
     freed->streams.push_back(std::move(stream));
-    return is_done;
-  });
+  }
+  lingering_ = std::move(still_copied);
 }
 
 std::uint32_t Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
@@ -282,8 +283,10 @@ bool Scheduler::take_locked(ObjectStream& stream, std::uint64_t index, FreedMemo
   if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) return false;
   freed->blocks.push_back(std::move(block));
   // A region counts on the tickets of the chunks that had memory when it was made.
-  if (stream.plan.region != nullptr && !stream.is_closed())
-    absorb_locked(*stream.plan.region, std::move(ticket), stream.chunk_length(index));
+  if (stream.plan.region != nullptr && !stream.is_closed()) {
+    if (ticket.bytes() > stream.chunk_length(index)) ticket.shrink_to(stream.chunk_length(index));
+    stream.plan.region->absorb(std::move(ticket));
+  }
   return true;
 }
 

@@ -153,7 +153,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   std::uint64_t window_chunks_locked() const OSSMC_REQUIRES(mutex_);
   // What readers may take from unread chunks of others, over all of them.
   std::uint64_t jump_bytes() const { return budget_->limit_bytes() / 4; }
-  std::uint64_t view_bytes_locked() const OSSMC_REQUIRES(mutex_);
+  std::uint64_t view_bytes_locked(FreedMemory* freed) const OSSMC_REQUIRES(mutex_);
   void queue_urgent_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   void start_sweep_locked(ObjectStream& stream, std::uint64_t from) OSSMC_REQUIRES(mutex_);
   // Leaves an open to who waits for it: it asks with HEAD.
@@ -171,7 +171,6 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
       OSSMC_REQUIRES(mutex_);
   bool take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
-  static void absorb_locked(ViewRegion& region, Ticket ticket, std::uint64_t chunk_bytes);
   void bump_memory_epoch();
   // Starts what was picked; null: it could not be started and has been ended.
   Exchange* start(Pick& pick);

@@ -84,6 +84,7 @@ Exchange* Scheduler::start(Pick& pick) {
     // Bytes that come a second time are nobody's before they are known to be the same (CRC-64).
     const bool hidden = pick.is_refetch && context_.verify_crc64;
     if (pick.region_data != nullptr) {
+      // If close() has given the region back just now, the fetch is cancelled before it writes.
       slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
     } else {
       Block block = pool_->take(pick.length);

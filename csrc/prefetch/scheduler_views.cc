@@ -1,5 +1,6 @@
 // Memory for views of whole objects: reserved at once, first come first served.
 #include <algorithm>
+#include <set>
 
 #include "prefetch/scheduler.h"
 
@@ -37,7 +38,7 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
       if (holds) held_by_chunks += stream.chunk_length(i);
     }
     if (stream.plan.region == nullptr) {
-      const std::uint64_t views = view_bytes_locked();
+      const std::uint64_t views = view_bytes_locked(&freed);
       if (views + stream.size() > budget_->limit_bytes()) {
         return Status(StatusCode::kMemoryBudget,
                       "getbuffer of " + stream.name().uri() + " needs " +
@@ -85,7 +86,6 @@ bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
   std::shared_ptr<ViewRegion> region;
   Block block;
   Ticket ticket;
-  bool frees_some = false;
   {
     MutexLock lock(mutex_);
     region = stream.plan.region;
@@ -93,20 +93,19 @@ bool Scheduler::move_into_region(ObjectStream& stream, std::uint64_t index) {
     if (!slot.chunk.try_begin_move(&block, &ticket)) return false;
     slot.in_region = true;
     residency_.forget(stream, index);
-    frees_some = ticket.bytes() > slot.chunk.length();
-    absorb_locked(*region, std::move(ticket), slot.chunk.length());
   }
   std::byte* const home = region->data() + stream.chunk_begin(index);
   if (block) std::move(block).move_pages_to(home, slot.chunk.length());
   slot.chunk.finish_move(home);
+  // A small object's first chunk had memory for a whole one.
+  const bool frees_some = ticket.bytes() > slot.chunk.length();
+  if (frees_some) ticket.shrink_to(slot.chunk.length());
+  {
+    MutexLock lock(mutex_);
+    region->absorb(std::move(ticket));
+  }
   if (frees_some) note_memory_released();
   return true;
-}
-
-// The first block of an object may be larger than its chunk; a region has no room to spare.
-void Scheduler::absorb_locked(ViewRegion& region, Ticket ticket, std::uint64_t chunk_bytes) {
-  if (ticket.bytes() > chunk_bytes) ticket.shrink_to(chunk_bytes);
-  region.absorb(std::move(ticket));
 }
 
 std::shared_ptr<ViewRegion> Scheduler::region_of(ObjectStream& stream) const {
@@ -128,7 +127,16 @@ void Scheduler::note_memory_released() {
   wake();
 }
 
-std::uint64_t Scheduler::view_bytes_locked() const {
+std::uint64_t Scheduler::view_bytes_locked(FreedMemory* freed) const {
+  // A closed object keeps its region until nobody writes to it or reads from it any more.
+  std::set<const ObjectStream*> closed;
+  for (const auto& [fetch, job] : jobs_) {
+    if (job.stream->is_closed()) closed.insert(job.stream.get());
+  }
+  for (const std::weak_ptr<ObjectStream>& weak : lingering_) {
+    freed->streams.push_back(weak.lock());
+    if (freed->streams.back() != nullptr) closed.insert(freed->streams.back().get());
+  }
   std::uint64_t bytes = 0;
   for (const std::weak_ptr<ViewRegion>& weak : regions_) {
     const std::shared_ptr<ViewRegion> region = weak.lock();
@@ -137,10 +145,8 @@ std::uint64_t Scheduler::view_bytes_locked() const {
     for (const auto& [sequence, stream] : streams_) {
       if (stream->plan.region == region) --owners;
     }
-    for (const auto& [fetch, job] : jobs_) {  // a closed object's, until its exchanges have ended
-      if (!job.stream->is_closed() || job.stream->plan.region != region) continue;
-      --owners;
-      break;
+    for (const ObjectStream* const stream : closed) {
+      if (stream->plan.region == region) --owners;
     }
     if (owners > 0) bytes += region->size();
   }

@@ -59,6 +59,11 @@ void InvariantWatch::view_made(std::uint64_t sequence, const std::shared_ptr<Vie
 
 void InvariantWatch::view_dropped(std::uint64_t sequence) { --streams_[sequence].views; }
 
+bool InvariantWatch::any_view() const {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [](const auto& entry) { return entry.second.views > 0; });
+}
+
 template <typename Visit>
 void InvariantWatch::for_each_chunk(Visit visit) {
   for (auto& [sequence, watched] : streams_) {
@@ -77,6 +82,9 @@ void InvariantWatch::look() {
     const Chunk::View view = slot.chunk.view();
     if (slot.work == Work::kUrgent && seen.work != Work::kUrgent) seen.urgent_since = step_;
     if (slot.work != Work::kInFlight) seen.retry_counted = false;
+    // It was given up for a view perhaps.
+    if (seen.phase == ChunkPhase::kReady && view.phase != ChunkPhase::kReady && !seen.consumed)
+      place.watched->is_swept_again = true;
     seen.phase = view.phase;
     seen.work = slot.work;
     seen.pins = view.pins;
@@ -142,15 +150,16 @@ std::optional<std::uint64_t> InvariantWatch::first_in_line_needs() {
 // --- around a question ---
 
 void InvariantWatch::before_ask(int busy) {
+  busy_before_ = busy;
   if (!options_.around_questions) return;
   look();
   free_before_ = budget_->free_bytes();
-  busy_before_ = busy;
 }
 
 void InvariantWatch::after_ask(Exchange* got) {
   std::optional<Place> started;
-  if (got == nullptr && note_) note_("nothing to start");
+  if (got == nullptr && note_)
+    note_("nothing to start with " + std::to_string(busy_before_) + " busy");
   if (const auto* fetch = dynamic_cast<ChunkFetch*>(got)) {
     started = place_of(fetch->chunk());
     if (!started.has_value()) {
@@ -161,8 +170,8 @@ void InvariantWatch::after_ask(Exchange* got) {
     if (note_) note_("start of " + name_of(*started->stream, started->index));
     const Chunk& chunk = fetch->chunk();
     const ChunkPhase phase = chunk.view().phase;
-    const bool is_filling = phase == ChunkPhase::kFilling || phase == ChunkPhase::kRefilling;
-    if (!is_filling || chunk.writer_room() == 0)
+    if ((phase != ChunkPhase::kFilling && phase != ChunkPhase::kRefilling) ||
+        chunk.writer_room() == 0)
       complain("an exchange was started without the memory for its chunk");
     if (chunk.length() != bytes_of(*started->stream, started->index) &&
         !started->stream->is_closed())
@@ -305,7 +314,11 @@ void InvariantWatch::check_memory() {
       const ChunkSlot& slot = stream->slot(i);
       const ChunkPhase phase = slot.chunk.view().phase;
       if (phase == ChunkPhase::kAbsent || phase == ChunkPhase::kMoving) continue;
-      if (!slot.in_region || !has_view) held += slot.chunk.length();
+      if (slot.in_region) {
+        // It is part of the view; or its region is gone, and its fetch about to be cancelled.
+        if (has_view || scheduler_.region_of(*stream) == nullptr) continue;
+      }
+      held += slot.chunk.length();
     }
   }
   if (held > used)
@@ -380,10 +393,8 @@ std::string InvariantWatch::where(const void* word) {
 }
 
 bool InvariantWatch::is_for_views_to_end() {
-  bool any_view = false;
-  for (const auto& [sequence, watched] : streams_) any_view |= watched.views > 0;
   const auto needs = first_in_line_needs();
-  return any_view && needs && *needs > budget_->free_bytes() + evictable_bytes(false);
+  return any_view() && needs && *needs > budget_->free_bytes() + evictable_bytes(false);
 }
 
 void InvariantWatch::at_end(bool may_hold_streams) {

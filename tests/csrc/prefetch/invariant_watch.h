@@ -59,6 +59,7 @@ class InvariantWatch final : public ShuffledTransport::Observer {
   // A caller has a view of it, or no longer.
   void view_made(std::uint64_t sequence, const std::shared_ptr<ViewRegion>& region);
   void view_dropped(std::uint64_t sequence);
+  bool any_view() const;
 
   void after_step();
   // No I/O thread has a reason to ask. `waiting` are the words on which readers wait; `view_waits`:

@@ -147,6 +147,7 @@ class Schedule {
                const StoredObject& object, const Status& status);
   bool is_explained(const Caller& caller, const ObjectStream& stream, const StoredObject& object,
                     const Status& status) const;
+  bool may_lack_memory_for_views(const StoredObject& object) const;
   void compare(const char* what, const Handle& handle, std::uint64_t offset, const void* bytes,
                std::size_t size);
 
@@ -536,10 +537,18 @@ bool Schedule::is_explained(const Caller& caller, const ObjectStream& stream,
     case StatusCode::kChecksum:
       return has(kWrongCrc);
     case StatusCode::kMemoryBudget:
-      return caller.asks_for_view;
+      return caller.asks_for_view && may_lack_memory_for_views(object);
     default:
       return false;
   }
+}
+
+bool Schedule::may_lack_memory_for_views(const StoredObject& object) const {
+  // Where threads give way, the views that stood in the way may be gone by now.
+  if (kind_ == ScheduleKind::kGivingWay) return true;
+  const auto asking = std::count_if(callers_.begin(), callers_.end(),
+                                    [](const auto& caller) { return caller->asks_for_view; });
+  return object.fake.size > budget_bytes_ || watch_->any_view() || asking > 1;
 }
 
 void Schedule::compare(const char* what, const Handle& handle, std::uint64_t offset,
@@ -817,6 +826,9 @@ bool Schedule::pass_time() {
   if (due > parts_.clock.now()) parts_.clock.advance(due - parts_.clock.now());
   if (late.has_value()) {
     // It looks again; what it then does, it does with the others as they are.
+    if (with_trace_)
+      note("the time of caller " + std::to_string(*late) + " is up, " +
+           watch_->where(virtual_threads_.waits_on(callers_[*late]->thread)));
     const std::set<std::size_t> looked = looked_;
     virtual_threads_.time_out(callers_[*late]->thread);
     run_caller(*late);
@@ -828,7 +840,6 @@ bool Schedule::pass_time() {
 
 void Schedule::after_step() {
   ++counts_.steps;
-  if (with_trace_ && getenv("DBG")) note("step");
   watch_->after_step();
   std::vector<const void*> waiting;
   bool view_waits = false;

@@ -114,6 +114,7 @@ void VirtualThreads::wait_here(const std::atomic<std::uint32_t>& word, std::uint
 void VirtualThreads::maybe_give_way() {
   if (held > 0 || no_waits_ || !gives_way_ || !gives_way_()) return;
   running_->gave_way = true;
+  running_->unwoken_word = nullptr;  // what it sees next may have come in between
   Fiber::suspend();
 }
 
