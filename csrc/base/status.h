@@ -80,6 +80,7 @@ std::string_view status_code_name(StatusCode code);
 template <typename T>
 class [[nodiscard]] Result {
  public:
+  // Implicit, so that a function can return either as it is.
   Result(T value) : held_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
   Result(Status status) : held_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 

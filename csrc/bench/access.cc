@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kScheme = "oss://";
 
 std::string from_environment(const char* name) {
-  // Nothing of ours writes the environment.
+  // getenv is safe here: nothing of ours writes the environment.
   const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string() : value;
 }

@@ -38,8 +38,4 @@ void RequestBuilder::set_server_time(double server_unix_seconds) {
   offset_seconds_.store(server_unix_seconds - clock_.unix_seconds(), std::memory_order_relaxed);
 }
 
-Status RequestBuilder::check_bucket(std::string_view bucket) const {
-  return check_endpoint_for_bucket(options_.endpoint, options_.addressing, bucket);
-}
-
 }  // namespace ossmc

@@ -42,7 +42,6 @@ class RequestBuilder {
 
   CredentialsCache& credentials() const { return credentials_; }
   const Endpoint& endpoint() const { return options_.endpoint; }
-  Status check_bucket(std::string_view bucket) const;
 
  private:
   const RequestBuilderOptions options_;

@@ -55,7 +55,7 @@ constexpr bool is_decided(std::uint64_t word, std::uint32_t end) {
 }  // namespace
 
 // On memory orders. The word carries everything between threads:
-//  - What the writer stored (bytes, data_, crc_) before it changes the word (release) is seen by
+//  - What the writer stored (bytes, data_) before it changes the word (release) is seen by
 //    who reads the word after (acquire). In between others may change the word too, with
 //    read-modify-writes, which keep up the release sequence.
 //  - What a reader did with the bytes comes before its unpin (release) and so before the reuse of
@@ -145,10 +145,6 @@ bool Chunk::handed_out_whole() const {
   return hull != 0 && hull == std::uint64_t{length()} << 32;
 }
 
-bool Chunk::handed_out_any() const { return handed_out_.load(std::memory_order_relaxed) != 0; }
-
-void Chunk::clear_handed_out() { handed_out_.store(0, std::memory_order_relaxed); }
-
 void Chunk::begin_fill(Block block, Ticket ticket, std::uint32_t length, bool hidden) {
   assert(block.size() >= length);
   block_ = std::move(block);
@@ -161,7 +157,6 @@ void Chunk::begin_fill_at(std::byte* data, std::uint32_t length, bool hidden) {
   data_ = data;
   filled_by_writer_ = 0;
   running_crc_ = 0;
-  running_crc_bytes_ = 0;
   length_.store(length, std::memory_order_relaxed);
   ticket_bytes_.store(static_cast<std::uint32_t>(ticket_.bytes()), std::memory_order_relaxed);
   // Release: data_ and length_ before the phase that allows pins. A plain store, since nobody
@@ -189,10 +184,7 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   if (size == 0) return;
   std::byte* to = write_position();
   if (bytes != to) std::memcpy(to, bytes, size);
-  if (with_crc && running_crc_bytes_ == filled_by_writer_) {
-    running_crc_ = crc64_update(running_crc_, to, size);
-    running_crc_bytes_ += static_cast<std::uint32_t>(size);
-  }
+  if (with_crc) running_crc_ = crc64_update(running_crc_, to, size);
   filled_by_writer_ += static_cast<std::uint32_t>(size);
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
   // The sum stays within the word's low half, since it ends at length.
@@ -208,7 +200,6 @@ bool Chunk::finish_quietly() {
   // Nobody but the writer ends this phase.
   const std::uint64_t word = word_.load(std::memory_order_relaxed);
   assert(is_being_filled(word) && writer_room() == 0);
-  if (running_crc_bytes_ == filled_by_writer_) crc_.store(running_crc_, std::memory_order_relaxed);
   word_.fetch_add(phase_step(phase_of(word), ChunkPhase::kReady), std::memory_order_seq_cst);
   return take_wanted(kNobody);  // every wait is decided
 }

@@ -58,9 +58,6 @@ class Chunk {
   std::uint32_t length() const { return length_.load(std::memory_order_relaxed); }
   // Of the budget, as of its last fill: at least length(), or 0 in memory that another object owns.
   std::uint32_t ticket_bytes() const { return ticket_bytes_.load(std::memory_order_relaxed); }
-  // Of all its bytes. REQUIRES: has been kReady once, every append() before that with_crc. A later
-  // refill does not disturb it before it is complete.
-  std::uint64_t crc() const { return crc_.load(std::memory_order_relaxed); }
 
   // --- readers ---
 
@@ -84,8 +81,6 @@ class Chunk {
   // never too small. Returns true if this call made it cover the whole chunk.
   bool mark_handed_out(std::uint32_t begin, std::uint32_t end);
   bool handed_out_whole() const;
-  bool handed_out_any() const;
-  void clear_handed_out();
 
   // --- writer and prefetch floor ---
 
@@ -131,10 +126,8 @@ class Chunk {
   std::atomic<std::uint64_t> handed_out_{0};       // hull: low half begin, high half end
   std::atomic<std::uint32_t> length_{0};
   std::atomic<std::uint32_t> ticket_bytes_{0};
-  std::atomic<std::uint64_t> crc_{0};
   // Writer only while kFilling; else under the prefetch floor's lock.
   std::uint32_t filled_by_writer_ = 0;
-  std::uint32_t running_crc_bytes_ = 0;
   std::uint64_t running_crc_ = 0;
   std::byte* data_ = nullptr;
   Block block_;

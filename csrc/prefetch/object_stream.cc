@@ -32,19 +32,25 @@ void ObjectStream::wait_for_verdict(Duration limit) const {
   futex_wait(verdict_, static_cast<std::uint32_t>(Verdict::kPending), limit);
 }
 
+Status ObjectStream::error(StatusCode code, std::string message) const {
+  ErrorDetail detail;
+  detail.uri = name_.uri();
+  return Status(code, std::move(message), std::move(detail));
+}
+
 Status ObjectStream::become_open(ObjectVersion version, bool verify_crc64) {
   const std::uint64_t count =
       version.size / chunk_bytes_ + (version.size % chunk_bytes_ != 0 ? 1 : 0);
   if (count > kMaxChunks) {
-    return Status(StatusCode::kProtocol, "the object of " + std::to_string(version.size) +
-                                             " bytes has " + std::to_string(count) +
-                                             " chunks; set a larger prefetch.chunkBytes");
+    return error(StatusCode::kProtocol, "the object of " + std::to_string(version.size) +
+                                            " bytes has " + std::to_string(count) +
+                                            " chunks; set a larger prefetch.chunkBytes");
   }
   if (count > 1) {
     rest_.reset(new (std::nothrow) ChunkSlot[count - 1]);
     if (rest_ == nullptr)
-      return Status(StatusCode::kMemoryBudget,
-                    "no memory for the table of " + std::to_string(count) + " chunks");
+      return error(StatusCode::kMemoryBudget,
+                   "no memory for the table of " + std::to_string(count) + " chunks");
   }
   const bool checks = verify_crc64 && version.crc64.has_value() && count > 0;
   version_ = std::move(version);

@@ -55,6 +55,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes);
 
   const ObjectName& name() const { return name_; }
+  // The error with this object as its subject. For the text: printable(name().uri()).
+  Status error(StatusCode code, std::string message) const;
   std::uint64_t sequence() const { return sequence_; }
   std::uint32_t chunk_bytes() const { return chunk_bytes_; }
 

@@ -9,14 +9,12 @@ namespace ossmc {
 namespace {
 
 Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
-  ErrorDetail detail;
-  detail.uri = stream.name().uri();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
-  return Status(StatusCode::kTransferTimeout,
-                "getbuffer of " + printable(detail.uri) + " waited " + std::to_string(seconds) +
-                    " s (timeout.readSeconds) for " + std::to_string(stream.size()) +
-                    " bytes of prefetch.memoryBytes: release views, or close readers",
-                detail);
+  return stream.error(StatusCode::kTransferTimeout,
+                      "getbuffer of " + printable(stream.name().uri()) + " waited " +
+                          std::to_string(seconds) + " s (timeout.readSeconds) for " +
+                          std::to_string(stream.size()) +
+                          " bytes of prefetch.memoryBytes: release views, or close readers");
 }
 
 // Waits for memory until it is this view's turn and there is enough; on success its chunks are
@@ -77,7 +75,7 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
 Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStream& stream,
                                                 const ReadOptions& options, Interrupt& interrupt) {
   Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
-  if (!fresh.is_ok()) return fresh;
+  if (!fresh.is_ok()) return stream.error(fresh.status().code(), fresh.status().message());
   Status status = reserve(scheduler, stream, *fresh, options, interrupt);
   if (!status.is_ok()) return status;
   status = fill(scheduler, stream, options, interrupt);

@@ -93,8 +93,8 @@ Exchange* Scheduler::start(Pick& pick) {
           MutexLock lock(mutex_);
           slot.work = ChunkSlot::Work::kNone;
           slot.failure = slot.last_failure =
-              Status(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " +
-                                                    std::to_string(pick.length) + " bytes");
+              stream.error(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " +
+                                                          std::to_string(pick.length) + " bytes");
           ++slot.failures;
           if (stream.state() == StreamState::kOpening) stream.become_failed(slot.failure);
         }
@@ -183,12 +183,10 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     slot.work = ChunkSlot::Work::kNone;
     if (result.is_ok() && context_.verify_crc64 && slot.fetched_before &&
         slot.crc != slot.chunk.writer_crc()) {
-      ErrorDetail detail;
-      detail.uri = stream->name().uri();
-      result = Status(StatusCode::kChecksum,
-                      "GET " + printable(detail.uri) + ": chunk " + std::to_string(job.index) +
-                          " differs from what was fetched before (CRC-64)",
-                      detail);
+      result = stream->error(StatusCode::kChecksum,
+                             "GET " + printable(stream->name().uri()) + ": chunk " +
+                                 std::to_string(job.index) +
+                                 " differs from what was fetched before (CRC-64)");
     }
     if (result.is_ok()) {
       if (slot.chunk.finish_quietly()) waited_for = &slot.chunk;

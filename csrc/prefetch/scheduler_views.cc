@@ -40,12 +40,12 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
     if (stream.plan.region == nullptr) {
       const std::uint64_t views = view_bytes_locked(&freed);
       if (views + stream.size() > budget_->limit_bytes()) {
-        return Status(StatusCode::kMemoryBudget,
-                      "getbuffer of " + stream.name().uri() + " needs " +
-                          std::to_string(stream.size()) + " bytes, views hold " +
-                          std::to_string(views) + " of the budget of " +
-                          std::to_string(budget_->limit_bytes()) +
-                          " bytes: release views or raise prefetch.memoryBytes");
+        return stream.error(StatusCode::kMemoryBudget,
+                            "getbuffer of " + printable(stream.name().uri()) + " needs " +
+                                std::to_string(stream.size()) + " bytes, views hold " +
+                                std::to_string(views) + " of the budget of " +
+                                std::to_string(budget_->limit_bytes()) +
+                                " bytes: release views or raise prefetch.memoryBytes");
       }
       if (view_turns_.empty() || view_turns_.front() != turn) return Status::ok();
       for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) ++stream.slot(i).claims;

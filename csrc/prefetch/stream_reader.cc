@@ -199,9 +199,7 @@ class Read {
 };
 
 Status verdict_status(StatusCode code, const ObjectStream& stream, const std::string& what) {
-  ErrorDetail detail;
-  detail.uri = stream.name().uri();
-  return Status(code, "the bytes of " + printable(detail.uri) + " " + what, detail);
+  return stream.error(code, "the bytes of " + printable(stream.name().uri()) + " " + what);
 }
 
 }  // namespace
@@ -230,17 +228,12 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
       deadline = now + options.progress_limit;
     }
     if (now >= deadline) {
-      ErrorDetail detail;
-      detail.uri = stream.name().uri();
-      return Status(StatusCode::kTransferTimeout,
-                    "read of " + printable(detail.uri) + " got no new byte for " +
-                        std::to_string(
-                            std::chrono::duration_cast<std::chrono::seconds>(options.progress_limit)
-                                .count()) +
-                        " s (timeout.readSeconds); chunk " + std::to_string(index) + " has " +
-                        std::to_string(filled) + " of " +
-                        std::to_string(stream.chunk_length(index)) + " bytes",
-                    detail);
+      const auto limit = std::chrono::duration_cast<std::chrono::seconds>(options.progress_limit);
+      return stream.error(StatusCode::kTransferTimeout,
+                          "read of " + printable(stream.name().uri()) + " got no new byte for " +
+                              std::to_string(limit.count()) + " s (timeout.readSeconds); chunk " +
+                              std::to_string(index) + " has " + std::to_string(filled) + " of " +
+                              std::to_string(stream.chunk_length(index)) + " bytes");
     }
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     chunk.wait(needed_end, std::min<Duration>(kWaitSlice, deadline - now), token);

@@ -283,7 +283,7 @@ class OssModelConnector:
         _require_binary_flag(binary)
         self._start_helpers()
         opened: Any = [self._wrap(core, binary) for core in self._core.open_many(texts)]
-        return opened  # type: ignore[no-any-return]
+        return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
     def stat(self, uri: str | ObjectInfo) -> ObjectInfo:
         """Asks the server about an object.

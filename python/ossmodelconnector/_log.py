@@ -84,7 +84,7 @@ class RotatingFile:
             older = f"{path}.{number}"
             newer = f"{path}.{number - 1}" if number > 1 else path
             with suppress(FileNotFoundError):
-                os.replace(newer, older)  # noqa: PTH105
+                os.replace(newer, older)  # noqa: PTH105 - names, not Path, in this file
         self._open()
 
 

@@ -110,7 +110,7 @@ class ObjectList(Sequence[ObjectInfo]):
             return False
         return all(mine == theirs for mine, theirs in zip(self, other))
 
-    # Comparing walks all of it, hashing would have to as well.
+    # Comparing walks all of it, hashing would have to as well. (typeshed knows None for no method.)
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import socket
+import subprocess
 import traceback
 
 import oss2.credentials
@@ -267,6 +269,15 @@ def test_certificate_that_is_not_trusted(make_connector, https_server, store, no
         assert "certificate" in str(error).lower()
         assert error.attempts == 1
         no_secrets(error)
+
+
+def test_certificates_of_a_directory_are_trusted(make_connector, https_server, tmp_path):
+    https_server.local.put_object("secure", "key", b"bytes")
+    shutil.copy(https_server.ca_file, tmp_path / "ours.pem")
+    subprocess.run(["openssl", "rehash", tmp_path], check=True)  # names them as OpenSSL looks
+    connector = make_connector(https_server, config={"tls": {"caPath": str(tmp_path)}})
+    with connector.open("oss://secure/key") as reader:
+        assert reader.read() == b"bytes"
 
 
 def test_http_to_an_https_port(make_connector, https_server, store):

@@ -14,7 +14,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from ossmodelconnector import ConnectError, OssError
+from ossmodelconnector import ConnectError, OssError, TransferTimeoutError
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -284,6 +284,28 @@ def test_a_reader_is_usable_after_a_failed_read(make_connector, store, gate):
         assert reader.read() == data[position:]
         reader.seek(0)
         assert reader.read() == data
+
+
+def test_a_read_without_a_new_byte_ends_in_time(make_connector, store, gate):
+    connector = make_connector(
+        endpoint=gate.endpoint,
+        config={
+            "prefetch": {"chunkBytes": "64 KiB", "memoryBytes": "256 KiB", "vcpus": 1},
+            "timeout": {"readSeconds": 1},
+        },
+    )
+    data = store["large.bin"]
+    with connector.open(store.uri("large.bin")) as reader:
+        assert reader.read(1000) == data[:1000]
+        gate.hold()
+        begin = time.monotonic()
+        with pytest.raises(TransferTimeoutError, match=r"timeout\.readSeconds") as caught:
+            reader.read()
+        assert 1 <= time.monotonic() - begin < 4
+        assert caught.value.uri == store.uri("large.bin")
+        assert reader.tell() == 1000
+        gate.release()
+        assert reader.read() == data[1000:]
 
 
 def test_reader_copies_are_refused(make_connector, store):

@@ -264,6 +264,7 @@ def test_a_view_larger_than_the_budget_fails_at_once(make_connector, store):
     assert str(len(store["large.bin"])) in text.replace(",", "")
     assert str(MiB) in text.replace(",", "") or "1 MiB" in text
     assert isinstance(caught.value, MemoryError)
+    assert caught.value.uri == store.uri("large.bin")
     # The reader is none the worse for it.
     assert reader.read() == store["large.bin"]
 

@@ -11,12 +11,15 @@ class Relay:
     """Passes bytes between its own port and another, on threads; a context manager.
 
     Can be shut, which cuts all connections and refuses new ones, and opened again on the same port.
+    Can be held, and then no byte passes until it is released.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self.endpoint = f"http://{host}:{self.port}"
@@ -30,6 +33,7 @@ class Relay:
 
     def shut(self) -> None:
         """Cuts all connections; new ones are refused."""
+        self._flowing.set()
         with self._lock:
             sockets, self._sockets = self._sockets, set()
         for one in (self._listener, *sockets):
@@ -42,6 +46,14 @@ class Relay:
         """Takes connections again."""
         self._listener = self._listen(self.port)
         self._accept_on(self._listener)
+
+    def hold(self) -> None:
+        """Keeps the connections; nothing passes on them."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Lets pass what was held, and all that follows."""
+        self._flowing.set()
 
     def connect(self, client: socket.socket) -> tuple[socket.socket, bytes]:
         """Makes the connection for a client, and what to send first. For subclasses."""
@@ -76,6 +88,7 @@ class Relay:
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                self._flowing.wait()
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

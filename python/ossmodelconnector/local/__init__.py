@@ -12,8 +12,8 @@ On the command line: ``python -m ossmodelconnector serve /data``.
 from __future__ import annotations
 
 try:
-    import aiohttp as _aiohttp  # noqa: F401
-    import cryptography as _cryptography  # noqa: F401
+    import aiohttp as _aiohttp  # noqa: F401 - looked for, not used
+    import cryptography as _cryptography  # noqa: F401 - looked for, not used
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"the local server needs {error.name}: pip install 'ossmodelconnector[local]'",

@@ -145,7 +145,7 @@ def _sendfile_step(request: web.BaseRequest, content: OpenObject) -> _Step:
         try:
             sent = await asyncio.get_running_loop().sendfile(
                 transport,
-                file,  # type: ignore[arg-type]
+                file,  # type: ignore[arg-type]  # it reads no more than fileno()
                 begin,
                 end - begin,
                 fallback=False,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from heapq import merge
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 from ossmodelconnector.local._checksum import crc64
 from ossmodelconnector.local._directory import DirectoryTree
@@ -130,7 +130,7 @@ class _Entry:
     content: _Content
     version: ObjectVersion | None
     checksum: int | bool | None
-    overrides: dict[str, object]
+    overrides: dict[str, Any]
 
 
 class _Overlay:
@@ -207,7 +207,7 @@ class Store:
             check_key(key)
         except ServiceError as error:
             raise ValueError(f"not an object key: {key!r} ({error.message})") from None
-        overrides: dict[str, object] = {
+        overrides: dict[str, Any] = {
             "storage_class": storage_class,
             "content_type": content_type,
         }
@@ -313,7 +313,7 @@ class Store:
             self._overlays.clear()
 
     def _entry_in_memory(
-        self, data: bytes, checksum: int | bool, overrides: dict[str, object]
+        self, data: bytes, checksum: int | bool, overrides: dict[str, Any]
     ) -> _Entry:
         small = len(data) <= SMALL_FILE_BYTES
         with self._lock:
@@ -327,7 +327,7 @@ class Store:
         )
         known = crc64(data) if checksum is True else _given(checksum)
         content = data if small else _Spool(data)
-        return _Entry(content, replace(version, **overrides), known, {})  # type: ignore[arg-type]
+        return _Entry(content, replace(version, **overrides), known, {})
 
     def _open_entry(self, key: str, entry: _Entry, spooled: int) -> OpenObject:
         if isinstance(entry.content, Path):
@@ -344,7 +344,7 @@ class Store:
         self,
         fd: int,
         status: os.stat_result,
-        overrides: dict[str, object],
+        overrides: dict[str, Any],
         checksum: int | bool | None,
     ) -> OpenObject:
         try:
@@ -383,14 +383,14 @@ class Store:
                 yield path
 
 
-def _file_version(status: os.stat_result, etag: str, overrides: dict[str, object]) -> ObjectVersion:
+def _file_version(status: os.stat_result, etag: str, overrides: dict[str, Any]) -> ObjectVersion:
     version = ObjectVersion(
         size=status.st_size,
         etag=etag,
         last_modified=float(int(status.st_mtime)),
         object_type="Normal" if "-" not in etag else "Multipart",
     )
-    return replace(version, **overrides) if overrides else version  # type: ignore[arg-type]
+    return replace(version, **overrides) if overrides else version
 
 
 def _given(checksum: int | bool | None) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 
+from ossmodelconnector import ObjectReader
+
 from bench.programs.connecting import add_arguments, connect
 from bench.programs.usage import Figures, parse_keys, tell
 
@@ -83,11 +85,11 @@ def jump_past_full_memory(options: argparse.Namespace, uris: list[str]) -> float
         return _jump(readers[0])
 
 
-def _jump(reader: object) -> float:
+def _jump(reader: ObjectReader) -> float:
     buffer = bytearray(PIECE_BYTES)
     begin = time.perf_counter()
-    reader.seek(JUMP_BYTES)  # type: ignore[attr-defined]
-    reader.readinto(buffer)  # type: ignore[attr-defined]
+    reader.seek(JUMP_BYTES)
+    reader.readinto(buffer)
     return time.perf_counter() - begin
 
 

@@ -141,16 +141,15 @@ TEST_F(ChunkTest, KnowsItsCrcWhateverThePieces) {
   for (const std::uint32_t size : {1u, 0u, 499u, 300u, 200u}) append(size);
   chunk_.finish();
   const std::string bytes = pattern_string(1, 0, 1000);
-  EXPECT_EQ(chunk_.crc(), crc64_update(0, bytes.data(), bytes.size()));
+  EXPECT_EQ(chunk_.writer_crc(), crc64_update(0, bytes.data(), bytes.size()));
 
-  // A refill without the CRC, half done or whole, leaves it.
+  // A refill begins anew.
   ASSERT_TRUE(take());
   begin(1000);
-  append(500, false);
-  EXPECT_EQ(chunk_.crc(), crc64_update(0, bytes.data(), bytes.size()));
-  append(500);
+  EXPECT_EQ(chunk_.writer_crc(), 0u);
+  append(1000);
   chunk_.finish();
-  EXPECT_EQ(chunk_.crc(), crc64_update(0, bytes.data(), bytes.size()));
+  EXPECT_EQ(chunk_.writer_crc(), crc64_update(0, bytes.data(), bytes.size()));
 }
 
 TEST_F(ChunkTest, BytesWrittenInPlaceAreNotCopied) {
@@ -225,20 +224,14 @@ TEST_F(ChunkTest, MovesAndIsReadyThere) {
 
 TEST_F(ChunkTest, RemembersTheHullOfWhatWasHandedOut) {
   fill(100);
-  EXPECT_FALSE(chunk_.handed_out_any());
   EXPECT_FALSE(chunk_.mark_handed_out(50, 50));
-  EXPECT_FALSE(chunk_.handed_out_any());
   EXPECT_FALSE(chunk_.mark_handed_out(40, 60));
-  EXPECT_TRUE(chunk_.handed_out_any());
   EXPECT_FALSE(chunk_.mark_handed_out(0, 10));  // now [0, 60)
   EXPECT_FALSE(chunk_.mark_handed_out(10, 40));
   EXPECT_FALSE(chunk_.handed_out_whole());
   EXPECT_TRUE(chunk_.mark_handed_out(60, 100));
   EXPECT_TRUE(chunk_.handed_out_whole());
   EXPECT_FALSE(chunk_.mark_handed_out(0, 100)) << "told once";
-  chunk_.clear_handed_out();
-  EXPECT_FALSE(chunk_.handed_out_any());
-  EXPECT_TRUE(chunk_.mark_handed_out(0, 100));
 }
 
 TEST_F(ChunkTest, WaitReturnsAtOnceWhenThereIsNothingToWaitFor) {

@@ -59,13 +59,13 @@ TEST(VisitTest, ChunkIsPinnedWhileItIsShownAndHandedOutAfterwards) {
       [&](std::span<const std::byte> bytes) {
         EXPECT_EQ(bytes.data(), chunk.data());
         EXPECT_EQ(chunk.view().pins, 1U);
-        EXPECT_FALSE(chunk.handed_out_any());
+        EXPECT_FALSE(chunk.handed_out_whole());
       },
       kOptions, house.pump);
   ASSERT_TRUE(size.is_ok());
   EXPECT_EQ(chunk.view().pins, 0U);
   EXPECT_TRUE(chunk.handed_out_whole());
-  EXPECT_FALSE(a->slot(1).chunk.handed_out_any());
+  EXPECT_FALSE(a->slot(1).chunk.handed_out_whole());
   EXPECT_EQ(a->slot(0).claims, 0U);
 }
 

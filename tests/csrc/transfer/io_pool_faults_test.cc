@@ -13,6 +13,7 @@
 #include "transfer/io_pool.h"
 
 // Seen by libcurl instead of the C library's: a name that takes long to resolve.
+// glibc's own names are reserved ones.
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* node,
                                                                   const char* service,
