@@ -272,6 +272,7 @@ def test_certificate_that_is_not_trusted(make_connector, https_server, store, no
 
 
 def test_certificates_of_a_directory_are_trusted(make_connector, https_server, tmp_path):
+    https_server.local.create_bucket("secure")
     https_server.local.put_object("secure", "key", b"bytes")
     shutil.copy(https_server.ca_file, tmp_path / "ours.pem")
     subprocess.run(["openssl", "rehash", tmp_path], check=True)  # names them as OpenSSL looks
