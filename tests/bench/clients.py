@@ -94,17 +94,7 @@ def python(
     """Ours from Python: `how` is readinto, read or getbuffer; see programs/ours.py."""
     words = (how, "--passes", str(passes))
     objects = place.catalogue.models()
-    fresh_bytes = total_bytes(objects) if passes == 1 else 0
-    return program(
-        place,
-        name,
-        network,
-        "ours",
-        *words,
-        objects=objects,
-        config=config,
-        fresh_bytes=fresh_bytes,
-    )
+    return program(place, name, network, "ours", *words, objects=objects, config=config)
 
 
 def peer(place: Workplace, name: str, network: Network, which: str, passes: int = 2) -> Client:
