@@ -87,9 +87,10 @@ demo: $(STAMPS)/installed $(STAMPS)/demo-extras ## Load a model of SIZE from a l
 # In order of what it says soonest; pytest last, so that its closing line is the last one.
 .PHONY: test
 test: ## Run all tests and linters
+	$(MAKE) lint-style
 	$(MAKE) test-cpp
 	$(MAKE) test-asan
-	$(MAKE) lint
+	$(MAKE) lint-code
 	$(MAKE) test-python
 
 # --- the benchmark
@@ -151,11 +152,17 @@ test-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run the Python tests; 
 # --- linters
 
 .PHONY: lint
-lint: dev-build ## Run all linters
+lint: lint-style lint-code ## Run all linters
+
+.PHONY: lint-style
+lint-style: $(STAMPS)/test-extras # what needs no build
 	$(BIN)/python tests/csrc/include_direction_test.py
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 	$(BIN)/ruff check $(PYTHON_FILES)
 	$(BIN)/ruff format --check $(PYTHON_FILES)
+
+.PHONY: lint-code
+lint-code: dev-build # what takes minutes
 	$(BIN)/mypy
 	$(BIN)/stubtest --mypy-config-file pyproject.toml --allowlist tests/python/stubtest_allowlist.txt \
 	    ossmodelconnector._core

@@ -55,7 +55,7 @@ def main() -> None:
             kept.extend(reader.getbuffer() for reader in [connector.open(uri) for uri in uris])
             return sum(view.nbytes for view in kept)
 
-        if options.passes == 1:  # in fresh memory: warm now, since the host takes it back in a second
+        if options.passes == 1:  # in fresh memory: the host takes back within a second what is free
             warm_memory(sum(sizes.values()))
             forget_peak()
         run = view_all if options.how == "getbuffer" else read_all
