@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -93,6 +94,13 @@ def fill(store: Store) -> Store:
     for i in range(40):
         store.put(f"list/{i:03d}.bin", random.Random(i).randbytes(1000 + i))
     return store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_arrive() -> None:
+    # A shell starts what runs in the background with SIGINT ignored, and its children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
