@@ -24,7 +24,8 @@ def draw(scenario: Scenario, result: Result, folder: Path) -> list[str]:
         return []
     matplotlib.use("Agg")
     pyplot = import_module("matplotlib.pyplot")
-    names = [_bars(pyplot, scenario, result, folder)]
+    draw_clients = _panels if scenario.panels else _bars
+    names = [draw_clients(pyplot, scenario, result, folder)]
     if scenario.over_time:
         names.append(_lines(pyplot, scenario, result, folder))
     return names
@@ -68,6 +69,27 @@ def _bar_chart(axis: Any, rows: list[Row], column: Column) -> None:
         )
     axis.set_xlabel(column.heading)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _panels(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> str:
+    """Medians as lines, two panels side by side."""
+    rows = (len(scenario.panels) + 1) // 2
+    figure, axes = pyplot.subplots(
+        rows, 2, figsize=(_WIDTH, 3.6 * rows), squeeze=False, layout="constrained"
+    )
+    for axis, panel in zip(axes.flat, scenario.panels):
+        for line in panel.lines:
+            medians = [(x, result.median(client, panel.figure)) for x, client in line.points]
+            known = [(x, median) for x, median in medians if median is not None]
+            axis.plot([x for x, _ in known], [y for _, y in known], marker="o", label=line.label)
+        axis.set_xscale("log")
+        axis.set_ylim(bottom=0)
+        axis.set_xlabel(panel.x_heading)
+        axis.set_ylabel(panel.heading)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.suptitle(scenario.title)
+    return _save(pyplot, figure, folder / f"{scenario.name}.png")
 
 
 def _lines(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> str:

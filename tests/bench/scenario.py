@@ -55,6 +55,24 @@ class Bar:
         return value >= self.limit if self.at_least else value <= self.limit
 
 
+@dataclass(frozen=True)
+class Line:
+    """A figure of several clients: where each of them lies on the other axis, and its name."""
+
+    label: str
+    points: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a picture of lines."""
+
+    figure: str
+    heading: str
+    x_heading: str
+    lines: Sequence[Line]
+
+
 GB_PER_SECOND = Column("gb_per_second", "GB/s", spread=True)
 CPU_PER_GB = Column("cpu_seconds_per_gb", "CPU-s a GB", 3, spread=True)
 PEAK_MIB = Column("peak_mib", "peak MiB", 0)
@@ -75,6 +93,7 @@ class Scenario:
     warm_up: bool = True  # a round before the first that counts
     most_rounds: int = 5  # when it is not asked for by name
     plots: bool = True
+    panels: Sequence[Panel] = ()  # drawn instead of a bar a client
     over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
 
 

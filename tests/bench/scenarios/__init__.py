@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.catalogue import Catalogue
 from bench.objects import Object
 from bench.scenario import Scenario
-from bench.scenarios import inside, latency, levels, memory, throughput
+from bench.scenarios import inside, latency, levels, listing, memory, throughput
 from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
@@ -37,5 +37,6 @@ SCENARIOS = {
     ),
     "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
     "strace": Entry(inside.system_calls),
+    "listsim": Entry(listing.list_simulation, objects=(), networks=()),
     "profile": Entry(inside.profile, default=False),
 }
