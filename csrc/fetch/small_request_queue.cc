@@ -42,10 +42,11 @@ void PendingReply::complete(const Status& status) {
 
 std::shared_ptr<PendingReply> SmallRequestQueue::submit(Operation operation, StoreRequest request,
                                                         std::string what, std::string uri,
-                                                        std::size_t max_body_bytes) {
+                                                        std::size_t max_body_bytes,
+                                                        PendingReply::Done done) {
   auto small = std::make_shared<SmallRequest>(context_, *this, operation, std::move(request),
                                               std::move(what), std::move(uri), max_body_bytes);
-  auto pending = std::make_shared<PendingReply>(small, *transport_);
+  auto pending = std::make_shared<PendingReply>(small, *transport_, std::move(done));
   bool refused = false;
   {
     MutexLock lock(mutex_);

@@ -4,6 +4,7 @@
 // HEAD requests.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -18,12 +19,18 @@ namespace ossmc {
 // A small request in progress, as its caller sees it. Thread-safe.
 class PendingReply {
  public:
-  PendingReply(std::shared_ptr<SmallRequest> request, Transport& transport)
-      : request_(std::move(request)), transport_(transport) {}
+  // Called once, by the thread that ended the request, under no lock: kOk: head() and body() are
+  // there.
+  using Done = std::function<void(PendingReply&, const Status&)>;
+
+  PendingReply(std::shared_ptr<SmallRequest> request, Transport& transport, Done done)
+      : request_(std::move(request)), transport_(transport), on_done_(std::move(done)) {}
 
   // Blocks until the reply, the connector's close, an interrupt or `limit` (kTransferTimeout). kOk:
   // head() and body() may be used. Any other outcome cancels the request.
   Status wait(Interrupt& interrupt, const Clock& clock, Duration limit);
+  // It ends soon, with kClosed if it had not ended before.
+  void cancel();
   bool is_done() const { return done_.load(std::memory_order_acquire) != 0; }
   const ResponseHead& head() const { return request_->head(); }
   std::string& body() { return request_->body(); }
@@ -32,10 +39,9 @@ class PendingReply {
   friend class SmallRequestQueue;
   void complete(const Status& status);
 
-  void cancel();
-
   const std::shared_ptr<SmallRequest> request_;
   Transport& transport_;  // outlives every wait()
+  const Done on_done_;    // may be empty
   std::atomic<std::uint32_t> done_{0};
   Status status_;  // written before done_ is set (release), read after it was seen (acquire)
 };
@@ -51,7 +57,8 @@ class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
   void set_transport(Transport* transport) { transport_ = transport; }
 
   std::shared_ptr<PendingReply> submit(Operation operation, StoreRequest request, std::string what,
-                                       std::string uri, std::size_t max_body_bytes);
+                                       std::string uri, std::size_t max_body_bytes,
+                                       PendingReply::Done done = {});
   // All that waits and all that comes later fails with kClosed; what is in progress is cancelled.
   void close();
 

