@@ -1,5 +1,8 @@
 #include "base/utf8.h"
 
+#include <cstdint>
+#include <cstring>
+
 namespace ossmc {
 
 Utf8Sequence decode_utf8_sequence(std::string_view bytes) {
@@ -21,6 +24,13 @@ Utf8Sequence decode_utf8_sequence(std::string_view bytes) {
 
 bool is_utf8(std::string_view bytes) {
   while (!bytes.empty()) {
+    std::uint64_t eight = 0;  // ASCII, nearly always
+    while (bytes.size() >= sizeof eight) {
+      std::memcpy(&eight, bytes.data(), sizeof eight);
+      if ((eight & 0x8080808080808080u) != 0) break;
+      bytes.remove_prefix(sizeof eight);
+    }
+    if (bytes.empty()) break;
     const std::size_t size = decode_utf8_sequence(bytes).size;
     if (size == 0) return false;
     bytes.remove_prefix(size);

@@ -9,8 +9,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <memory>
+#include <new>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/status.h"
@@ -27,6 +30,7 @@ void register_connector(py::module_& module);
 void register_reader(py::module_& module);
 void register_cursor(py::module_& module);
 void register_listing(py::module_& module);
+void register_object_row(py::module_& module);
 
 // Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted:
 // the one already set by a signal handler. REQUIRES: the GIL, !status.is_ok().
@@ -79,6 +83,25 @@ T value_or_raise(Result<T> result) {
   return std::move(result).value();
 }
 
+// For classes made by hand. Runs `call`, which returns a new reference, and makes Python exceptions
+// of C++ ones. Not noexcept: CPython ends a daemon thread that asks for the GIL too late by
+// unwinding its stack.
+template <typename Call>
+PyObject* guarded(Call&& call) {
+  try {
+    return std::forward<Call>(call)();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
 // A shared_ptr whose last release happens without the GIL: the destructor may wait for threads or
 // unmap gigabytes.
 template <typename T>
@@ -127,6 +150,9 @@ class WritableBuffer {
  private:
   Py_buffer view_{};
 };
+
+// A text of the store as a str.
+py::str decoded(std::string_view text);
 
 // A new bytes object, its content not set yet.
 py::bytes make_bytes(std::uint64_t size);

@@ -4,9 +4,7 @@
 // methods of the vectorcall kind, costs 50 ns a call where a Python method over a pybind11 one
 // costs 250.
 #include <algorithm>
-#include <exception>
 #include <limits>
-#include <new>
 #include <utility>
 
 #include "bindings/handles.h"
@@ -50,24 +48,6 @@ void start_if_forked(PyObject* self) {
       py::reinterpret_steal<py::object>(PyObject_CallMethod(self, "_start_after_fork", nullptr));
   if (!done) throw py::error_already_set();
   state.forked = false;
-}
-
-// Runs `call`, which returns a new reference, and makes Python exceptions of C++ ones. Not
-// noexcept: CPython ends a daemon thread that asks for the GIL too late by unwinding its stack.
-template <typename Call>
-PyObject* guarded(Call&& call) {
-  try {
-    return std::forward<Call>(call)();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
 }
 
 void require_arguments(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {

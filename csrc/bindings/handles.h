@@ -1,7 +1,12 @@
 // The Python classes' C++ sides that more than one binding file makes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "auth/credentials.h"
 #include "bindings/bind.h"
@@ -29,8 +34,20 @@ struct ViewHandle {
 };
 
 struct ColumnsHandle {
-  std::string bucket;
+  ColumnsHandle(std::string_view bucket_name, Released<const ObjectColumns> listed)
+      : bucket(decoded(bucket_name)), columns(std::move(listed)) {}
+  py::object storage_class(std::uint32_t id) const;
+
+  const py::str bucket;
   Released<const ObjectColumns> columns;
+  mutable std::vector<py::object> storage_classes;  // by id; made when first asked for
 };
+
+// An instance of `type`, a class derived from ObjectRow. REQUIRES: i is a row.
+py::object object_row(const ColumnsHandle& handle, const py::handle& type, std::size_t i);
+// Iterators over rows as such objects, and over their keys. REQUIRES: `columns` is a ColumnsHandle
+// and has those rows.
+py::object iterate_rows(const py::object& columns, const py::handle& type, const RowRange& rows);
+py::object iterate_keys(const py::object& columns, const RowRange& rows);
 
 }  // namespace ossmc::bindings

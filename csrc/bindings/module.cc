@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   register_base(m);
   register_credentials(m);
   register_listing(m);
+  register_object_row(m);
   register_reader(m);
   register_cursor(m);
   register_connector(m);

@@ -41,7 +41,8 @@ std::string describe_listing(std::string_view bucket, std::string_view prefix) {
   return "LIST oss://" + printable(bucket) + "/" + printable(prefix);
 }
 
-Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after) {
+Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after,
+                          KeyOrder order) {
   std::string_view previous = after;
   for (const ListedObject& object : page.objects) {
     const std::string_view key = object.key;
@@ -50,7 +51,7 @@ Status check_page_objects(const ListPage& page, std::string_view prefix, std::st
       return broken("the page holds " + quoted(key) + ", which is not inside the prefix");
     }
     // string_view compares as unsigned char, which is the store's order.
-    if (key <= previous) {
+    if (order == KeyOrder::kByteOrder && key <= previous) {
       return broken("the keys are not in increasing byte order: " + quoted(key) + " follows " +
                     quoted(previous));
     }
@@ -63,8 +64,8 @@ Status check_page_objects(const ListPage& page, std::string_view prefix, std::st
   return Status::ok();
 }
 
-SerialListing::SerialListing(std::string bucket, std::string prefix)
-    : bucket_(std::move(bucket)), prefix_(std::move(prefix)) {}
+SerialListing::SerialListing(std::string bucket, std::string prefix, KeyOrder order)
+    : bucket_(std::move(bucket)), prefix_(std::move(prefix)), order_(order) {}
 
 StoreRequest SerialListing::next_request() const {
   assert(!done_);
@@ -73,7 +74,7 @@ StoreRequest SerialListing::next_request() const {
 
 Status SerialListing::take_page(const ListPage& page) {
   ++pages_;
-  Status status = check_page_objects(page, prefix_, last_key_);
+  Status status = check_page_objects(page, prefix_, last_key_, order_);
   if (!status.is_ok()) return status;
   for (const ListedObject& object : page.objects) columns_.append(object);
   if (!page.objects.empty()) last_key_ = page.objects.back().key;
@@ -107,20 +108,20 @@ ObjectColumns SerialListing::take_columns() {
 
 Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
                                     std::string_view prefix, Interrupt& interrupt,
-                                    const Clock& clock, Duration page_limit) {
+                                    const Clock& clock, Duration page_limit, KeyOrder order) {
   Status status = check_bucket_name(bucket);
   if (status.is_ok()) status = check_list_prefix(prefix);
   if (!status.is_ok()) return status;
 
   const std::string what = describe_listing(bucket, prefix);
   const std::string uri = "oss://" + std::string(bucket) + "/" + std::string(prefix);
-  SerialListing listing{std::string(bucket), std::string(prefix)};
+  SerialListing listing{std::string(bucket), std::string(prefix), order};
   while (!listing.is_done()) {
     const std::shared_ptr<PendingReply> reply =
         queue.submit(Operation::kList, listing.next_request(), what, uri, kMaxListBodyBytes);
     status = reply->wait(interrupt, clock, page_limit);
     if (!status.is_ok()) return named(status, what, uri, nullptr);
-    Result<ListPage> page = parse_list_page(reply->body());
+    Result<ListPage> page = parse_list_page(std::move(reply->body()));
     status = page.is_ok() ? listing.take_page(*page) : page.status();
     if (!status.is_ok()) return named(status, what, uri, reply.get());
   }

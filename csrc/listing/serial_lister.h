@@ -24,15 +24,19 @@ inline constexpr std::size_t kMaxListBodyBytes = 8u << 20;
 // "LIST oss://bucket/prefix", which opens every error text of a listing.
 std::string describe_listing(std::string_view bucket, std::string_view prefix);
 
-// Rules for the objects of one page, whoever asked for it: strictly increasing as unsigned bytes,
-// behind `after` (empty: no limit), inside `prefix`, sizes that an object can have. kProtocol with
-// the offending key otherwise.
-Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after);
+// In what order a store gives keys: OSS does by their bytes, as unsigned; others may not.
+enum class KeyOrder { kByteOrder, kAny };
+
+// Rules for the objects of one page, whoever asked for it: inside `prefix`, sizes that an object
+// can have, and with kByteOrder strictly increasing and behind `after` (empty: no limit). kProtocol
+// with the offending key otherwise.
+Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after,
+                          KeyOrder order = KeyOrder::kByteOrder);
 
 // One listing from its first page to its last. Used by one thread at a time.
 class SerialListing {
  public:
-  SerialListing(std::string bucket, std::string prefix);
+  SerialListing(std::string bucket, std::string prefix, KeyOrder order = KeyOrder::kByteOrder);
 
   bool is_done() const { return done_; }
   // For the first page or the next. REQUIRES: !is_done().
@@ -50,6 +54,7 @@ class SerialListing {
  private:
   const std::string bucket_;
   const std::string prefix_;
+  const KeyOrder order_;
   ObjectColumns columns_;
   std::string last_key_;
   std::string token_;
@@ -58,11 +63,12 @@ class SerialListing {
   bool done_ = false;
 };
 
-// All objects under `prefix`, in byte order. Blocks until the last page, an error, or the
+// All objects under `prefix`, in the store's order. Blocks until the last page, an error, or the
 // interrupt. `page_limit` is the longest that one page may take, attempts and back-off included.
 // REQUIRES: `queue` is served by I/O threads.
 Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
                                     std::string_view prefix, Interrupt& interrupt,
-                                    const Clock& clock, Duration page_limit);
+                                    const Clock& clock, Duration page_limit,
+                                    KeyOrder order = KeyOrder::kByteOrder);
 
 }  // namespace ossmc

@@ -62,9 +62,13 @@ class Fields {
   explicit Fields(std::string_view text) : rest_(text) {}
 
   int number(std::size_t width) {
-    const auto value = parse_decimal(take(width));
-    if (!value) failed_ = true;
-    return value ? static_cast<int>(*value) : 0;
+    int value = 0;
+    const std::string_view digits = take(width);
+    for (const char digit : digits) {
+      if (!is_ascii_digit(digit)) failed_ = true;
+      value = value * 10 + (digit - '0');
+    }
+    return failed_ ? 0 : value;
   }
   void literal(std::string_view text) {
     if (take(text.size()) != text) failed_ = true;
@@ -152,9 +156,11 @@ std::optional<double> parse_iso_date(std::string_view text) {
   if (fields.rest().starts_with('.')) {
     fields.literal(".");
     const std::size_t digits = fields.rest().find_first_not_of("0123456789");
-    constexpr std::size_t kMostDigits = 9;          // nanoseconds
-    if (digits > kMostDigits) return std::nullopt;  // npos, nothing but digits, is so too
-    fraction = fields.number(digits) / std::pow(10.0, static_cast<double>(digits));
+    constexpr std::size_t kMostDigits = 9;  // nanoseconds
+    // npos, nothing but digits, is so too
+    if (digits == 0 || digits > kMostDigits) return std::nullopt;
+    constexpr double kPowers[kMostDigits + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+    fraction = fields.number(digits) / kPowers[digits];
   }
   fields.literal("Z");
   if (fields.failed() || !fields.rest().empty()) return std::nullopt;

@@ -10,23 +10,35 @@
 
 namespace ossmc {
 
+// The texts lie elsewhere: in the page's memory, mostly.
 struct ListedObject {
-  std::string key;
+  std::string_view key;
   std::uint64_t size = 0;
-  std::string etag;                 // without quotes
+  std::string_view etag;            // without quotes
   double last_modified_unix = 0.0;  // seconds since 1970 UTC
-  std::string storage_class;
+  std::string_view storage_class;
 };
 
+// Owns what its objects point to, so that reading a page makes no string for each of them; a page
+// with objects is too long for a string that holds its characters itself, so they stay in place
+// when it is moved.
 struct ListPage {
+  ListPage() = default;
+  ListPage(ListPage&&) noexcept = default;
+  ListPage& operator=(ListPage&&) noexcept = default;
+  ListPage(const ListPage&) = delete;
+  ListPage& operator=(const ListPage&) = delete;
+
   std::vector<ListedObject> objects;
   bool is_truncated = false;
   std::string next_continuation_token;
+
+  std::string body;
 };
 
 // Limits against hostile pages: 8 MiB, 1,000 objects, depth 16, no DOCTYPE; beyond any of them, or
 // not a list document: kProtocol. Namespaces are ignored, elements may come in any order; entities
-// are decoded first, then percent, once.
-Result<ListPage> parse_list_page(std::string_view body);
+// are decoded first, then percent, once. Reads the body where it lies.
+Result<ListPage> parse_list_page(std::string body);
 
 }  // namespace ossmc

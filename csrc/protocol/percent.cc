@@ -35,21 +35,31 @@ std::string percent_encode(std::string_view bytes) { return encode(bytes, false)
 std::string percent_encode_path(std::string_view bytes) { return encode(bytes, true); }
 
 std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
+  std::string out(text);
+  const std::optional<std::size_t> size = percent_decode_in_place(out);
+  if (!size) return std::nullopt;
+  out.resize(*size);
+  return out;
+}
+
+std::optional<std::size_t> percent_decode_in_place(std::span<char> text) {
+  const std::size_t size = text.size();
+  std::size_t from = 0;
+  while (from < size && text[from] != '%') ++from;
+  std::size_t to = from;
+  while (from < size) {
+    if (text[from] != '%') {
+      text[to++] = text[from++];
       continue;
     }
-    if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_digit_value(text[i + 1]);
-    const int low = hex_digit_value(text[i + 2]);
+    if (size - from < 3) return std::nullopt;
+    const int high = hex_digit_value(text[from + 1]);
+    const int low = hex_digit_value(text[from + 2]);
     if (high < 0 || low < 0) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
+    text[to++] = static_cast<char>(high * 16 + low);
+    from += 3;
   }
-  return out;
+  return to;
 }
 
 }  // namespace ossmc

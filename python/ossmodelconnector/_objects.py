@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
-if TYPE_CHECKING:
-    from ossmodelconnector import _core
+from ossmodelconnector import _core
 
-__all__ = ["ObjectInfo", "ObjectList"]
+__all__ = ["ObjectInfo", "ObjectKeys", "ObjectList"]
 
 
-@dataclass(frozen=True)
-class ObjectInfo:
+# The fields' values are the base class's, which makes most of them when they are asked for.
+# field() says that a field has no default: dataclass would take the base's descriptor for one.
+@dataclass(frozen=True, init=False)
+class ObjectInfo(_core.ObjectRow):
     """One object as the server describes it. Immutable, hashable, picklable.
 
     Attributes:
@@ -31,15 +32,14 @@ class ObjectInfo:
         (4294967296, '2024-08-02T15:04:05+00:00')
     """
 
-    # Written out, since dataclass(slots=True) needs Python 3.10.
-    __slots__ = ("bucket", "etag", "key", "last_modified", "size", "storage_class")
+    __slots__ = ()
 
-    bucket: str
-    key: str
-    size: int
-    etag: str
-    last_modified: datetime
-    storage_class: str
+    bucket: str = field()
+    key: str = field()
+    size: int = field()
+    etag: str = field()
+    last_modified: datetime = field()
+    storage_class: str = field()
 
     @property
     def uri(self) -> str:
@@ -64,57 +64,191 @@ def object_info(bucket: str, row: tuple[str, int, str, float, str]) -> ObjectInf
     return ObjectInfo(bucket, key, size, etag, last_modified, storage_class)
 
 
+class ObjectKeys(Sequence[str]):
+    """The keys of an `ObjectList`, as a read-only sequence of str: `ObjectList.keys`.
+
+    A slice shares the columns. `data` and `offsets` are the keys as they lie in memory, which is
+    how Apache Arrow keeps strings, so that an Arrow array of them costs nothing.
+
+    Example:
+        >>> keys = objects.keys
+        >>> "qwen/config.json" in keys, keys[0]
+        (True, 'qwen/config.json')
+        >>> arrow = pyarrow.LargeStringArray.from_buffers(
+        ...     len(keys), pyarrow.py_buffer(keys.offsets), pyarrow.py_buffer(keys.data)
+        ... )
+    """
+
+    __slots__ = ("_columns_and_rows",)
+
+    def __init__(self, columns: _core.ListColumns, rows: range) -> None:
+        # One attribute, so that _adjacent() replaces both at once.
+        self._columns_and_rows = columns, rows
+
+    def __len__(self) -> int:
+        return len(self._columns_and_rows[1])
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> ObjectKeys: ...
+    def __getitem__(self, index: int | slice) -> str | ObjectKeys:
+        columns, rows = self._columns_and_rows
+        if isinstance(index, slice):
+            return ObjectKeys(columns, rows[index])
+        try:
+            row = rows[index]
+        except IndexError:
+            raise IndexError("ObjectKeys index out of range") from None
+        return columns.key(row)
+
+    def __iter__(self) -> Iterator[str]:
+        columns, rows = self._columns_and_rows
+        return columns.iterate_keys(rows)
+
+    def __contains__(self, key: object) -> bool:
+        columns, rows = self._columns_and_rows
+        return isinstance(key, str) and columns.has_key(key, rows)
+
+    @property
+    def data(self) -> memoryview:
+        """The keys' UTF-8 bytes, one behind the other: a read-only buffer, not copied.
+
+        Of a slice it is the whole listing's: `offsets` say where the slice's keys lie in it.
+        """
+        return memoryview(self._adjacent()[0].key_bytes)
+
+    @property
+    def offsets(self) -> memoryview:
+        """Where in `data` each key begins, and at last where the last one ends.
+
+        A read-only buffer of len(keys) + 1 int64 (format ``"q"``), not copied: key i is
+        ``data[offsets[i]:offsets[i + 1]]``. (Of a slice with a step, the keys are copied once.)
+        """
+        columns, rows = self._adjacent()
+        return memoryview(columns.key_offsets)[rows.start : rows.start + len(rows) + 1]
+
+    def _adjacent(self) -> tuple[_core.ListColumns, range]:
+        columns, rows = self._columns_and_rows
+        if rows.step != 1:
+            columns = columns.select(rows)
+            rows = range(len(columns))
+            self._columns_and_rows = columns, rows
+        return columns, rows
+
+    def __repr__(self) -> str:
+        return f"<ObjectKeys: {len(self)} keys>"
+
+
 class ObjectList(Sequence[ObjectInfo]):
-    """The objects of one listing, as a read-only sequence of `ObjectInfo`.
+    """The objects of one listing, as a sequence of `ObjectInfo` that only `sort` changes.
 
     It holds compact columns and makes each ObjectInfo when it is asked for, so that a listing of
-    millions takes little memory; a slice shares the columns. It pickles, and it compares equal to
-    another ObjectList of the same objects in the same order.
+    millions takes little memory: about 50 bytes an object besides its key. A slice shares the
+    columns, an ObjectInfo does not. It pickles, a slice as its own objects alone, and it compares
+    equal to another ObjectList of the same objects in the same order.
 
     Example:
         >>> objects = connector.list("bucket", "qwen/")
-        >>> len(objects), sum(obj.size for obj in objects), objects[-1].key
+        >>> len(objects), sum(objects.sizes), objects[-1].key
         (38, 144383672320, 'qwen/model-00038-of-00038.safetensors')
     """
 
-    __slots__ = ("_columns", "_rows")
+    __slots__ = ("_columns_and_rows",)
 
     def __init__(self, columns: _core.ListColumns, rows: range | None = None) -> None:
-        self._columns = columns
-        self._rows = range(len(columns)) if rows is None else rows
+        # One attribute, so that sort() replaces both at once.
+        self._columns_and_rows = columns, range(len(columns)) if rows is None else rows
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._columns_and_rows[1])
 
     @overload
     def __getitem__(self, index: int) -> ObjectInfo: ...
     @overload
     def __getitem__(self, index: slice) -> ObjectList: ...
     def __getitem__(self, index: int | slice) -> ObjectInfo | ObjectList:
+        columns, rows = self._columns_and_rows
         if isinstance(index, slice):
-            return ObjectList(self._columns, self._rows[index])
+            return ObjectList(columns, rows[index])
         try:
-            row = self._rows[index]
+            row = rows[index]
         except IndexError:
             raise IndexError("ObjectList index out of range") from None
-        return object_info(self._columns.bucket, self._columns.row(row))
+        return columns.row(ObjectInfo, row)
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        bucket, row = self._columns.bucket, self._columns.row
-        return (object_info(bucket, row(i)) for i in self._rows)
+        columns, rows = self._columns_and_rows
+        return columns.iterate(ObjectInfo, rows)
+
+    def __reversed__(self) -> Iterator[ObjectInfo]:
+        return iter(self[::-1])
+
+    @property
+    def keys(self) -> ObjectKeys:
+        """The keys, as an `ObjectKeys`: a sequence of str, and buffers of all of them.
+
+        Example:
+            >>> objects.keys[0]
+            'qwen/config.json'
+        """
+        return ObjectKeys(*self._columns_and_rows)
+
+    @property
+    def sizes(self) -> memoryview:
+        """The sizes in bytes, as a read-only buffer of int64 (format ``"q"``), not copied.
+
+        ``numpy.asarray(objects.sizes)`` is an array of them, at once. Of a slice with a step the
+        buffer has that step (strides) too. It stays valid when the list is gone or sorted.
+
+        Example:
+            >>> sum(objects.sizes)
+            144383672320
+        """
+        columns, rows = self._columns_and_rows
+        sizes = memoryview(columns.sizes)
+        if not rows:
+            return sizes[:0]
+        # The end of a range that goes down to row 0 is -1, which in a slice is the last row.
+        end = rows.stop if rows.step > 0 or rows.stop >= 0 else None
+        return sizes[rows.start : end : rows.step]
+
+    def sort(self) -> None:
+        """Sorts in place by key, in the order of the keys' UTF-8 bytes, as `list.sort` would.
+
+        A listing with ``fast=True`` is not in order. Slices, `keys` and `sizes` taken before keep
+        theirs; while it sorts, memory for a second listing is needed.
+
+        Example:
+            >>> objects = connector.list("bucket", "qwen/", fast=True)
+            >>> objects.sort()
+        """
+        columns = self._columns_and_rows[0].sorted(self._columns_and_rows[1])
+        self._columns_and_rows = columns, range(len(columns))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ObjectList):
             return NotImplemented
-        if len(self) != len(other):
-            return False
-        return all(mine == theirs for mine, theirs in zip(self, other))
+        columns, rows = self._columns_and_rows
+        other_columns, other_rows = other._columns_and_rows
+        return columns.same_rows(rows, other_columns, other_rows)
 
     # Comparing walks all of it, hashing would have to as well. (typeshed knows None for no method.)
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<ObjectList: {len(self)} objects of bucket {self._columns.bucket!r}>"
+        columns, rows = self._columns_and_rows
+        return f"<ObjectList: {len(rows)} objects of bucket {columns.bucket!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._columns, self._rows)
+        return _restore_list, _state(*self._columns_and_rows)
+
+
+def _state(columns: _core.ListColumns, rows: range) -> tuple[Any, ...]:
+    if rows != range(len(columns)):
+        columns = columns.select(rows)
+    return columns.bucket, columns.parts()
+
+
+def _restore_list(bucket: Any, parts: Any) -> ObjectList:
+    return ObjectList(_core.ListColumns.restore(bucket, parts))

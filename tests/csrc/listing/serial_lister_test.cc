@@ -13,13 +13,18 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-ListedObject object(std::string key, std::uint64_t size = 1) {
-  return {std::move(key), size, "5B3C1A2E053D763E1B002CC607C5A0FE", 1.0, "Standard"};
+ListedObject object(std::string_view key, std::uint64_t size = 1) {
+  return {key, size, "5B3C1A2E053D763E1B002CC607C5A0FE", 1.0, "Standard"};
 }
 
 ListPage page(const std::vector<std::string>& keys, std::string next_token = {}) {
   ListPage made;
-  for (const std::string& key : keys) made.objects.push_back(object(key));
+  made.body.reserve(10'000);
+  for (const std::string& key : keys) {
+    made.body += key;
+    made.objects.push_back(
+        object(std::string_view(made.body).substr(made.body.size() - key.size())));
+  }
   made.is_truncated = !next_token.empty();
   made.next_continuation_token = std::move(next_token);
   return made;
@@ -73,6 +78,25 @@ TEST(SerialListing, KeysOutsideOfThePrefixAreRefused) {
   SerialListing listing("bucket", "p/");
   EXPECT_THAT(listing.take_page(page({"p/a", "q"})).message(),
               HasSubstr("\"q\", which is not inside the prefix"));
+}
+
+TEST(SerialListing, AStoreWithoutOrderIsListedWhenThatIsKnown) {
+  SerialListing listing("bucket", "p/", KeyOrder::kAny);
+  ASSERT_TRUE(listing.take_page(page({"p/b", "p/a"}, "t1")).is_ok());
+  ASSERT_TRUE(listing.take_page(page({"p/0", "p/c"}, "t2")).is_ok());
+  EXPECT_EQ(query_value(listing.next_request(), "continuation-token"), "t2");
+  ASSERT_TRUE(listing.take_page(page({"p/1"})).is_ok());
+  EXPECT_EQ(listing.take_columns().size(), 5u);
+
+  SerialListing outside("bucket", "p/", KeyOrder::kAny);
+  EXPECT_THAT(outside.take_page(page({"q"})).message(), HasSubstr("not inside the prefix"));
+  SerialListing stuck("bucket", "", KeyOrder::kAny);
+  ASSERT_TRUE(stuck.take_page(page({"b"}, "t")).is_ok());
+  EXPECT_THAT(stuck.take_page(page({"a"}, "t")).message(), HasSubstr("repeats"));
+  SerialListing huge("bucket", "", KeyOrder::kAny);
+  ListPage one;
+  one.objects.push_back(object("a", ~0ULL));
+  EXPECT_EQ(huge.take_page(one).code(), StatusCode::kProtocol);
 }
 
 TEST(SerialListing, ImpossibleSizesAreRefused) {
@@ -170,8 +194,8 @@ TEST_F(ListSerially, ReadsAllPages) {
   ASSERT_TRUE(columns.is_ok()) << columns.status().message();
   ASSERT_EQ((*columns).size(), 3u);
   EXPECT_EQ((*columns).key(1), "p/\xc3\xa4 +%");
-  EXPECT_EQ((*columns).row(2).size, 344606u);
-  EXPECT_EQ((*columns).row(2).last_modified_unix, 1330072987.0);
+  EXPECT_EQ((*columns).object_size(2), 344606u);
+  EXPECT_EQ((*columns).last_modified_unix(2), 1330072987.0);
   EXPECT_EQ(requests_.size(), 2u);
 }
 
