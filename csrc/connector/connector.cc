@@ -5,7 +5,6 @@
 
 #include "auth/signature_choice.h"
 #include "base/log.h"
-#include "listing/serial_lister.h"
 #include "protocol/dates.h"
 #include "transfer/tls_roots.h"
 
@@ -194,8 +193,8 @@ Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
   return stat;
 }
 
-Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view prefix,
-                                      bool /*fast*/, Interrupt& interrupt) {
+Result<std::unique_ptr<ObjectListing>> Connector::start_list(std::string_view bucket,
+                                                             std::string_view prefix, bool fast) {
   Status status = check_bucket_name(bucket);
   if (status.is_ok()) status = check_list_prefix(prefix);
   if (status.is_ok())
@@ -206,8 +205,19 @@ Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view 
   if (!engine.is_ok()) return engine.status();
   Result<SmallRequestQueue*> queue = (*engine)->list_queue();
   if (!queue.is_ok()) return queue.status();
-  return list_serially(**queue, bucket, prefix, interrupt, (*engine)->clock(),
-                       config_.read_timeout);
+  ListingOptions options{.bucket = std::string(bucket),
+                         .prefix = std::string(prefix),
+                         .fast = fast,
+                         .slots = config_.fast_list_vcpus * config_.fast_list_workers,
+                         .page_limit = config_.read_timeout};
+  return std::make_unique<ObjectListing>(*engine, **queue, std::move(options));
+}
+
+Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view prefix, bool fast,
+                                      Interrupt& interrupt) {
+  Result<std::unique_ptr<ObjectListing>> listing = start_list(bucket, prefix, fast);
+  if (!listing.is_ok()) return listing.status();
+  return list_all(**listing, interrupt);
 }
 
 ConnectorStats Connector::stats() const {

@@ -16,6 +16,7 @@
 #include "base/wait.h"
 #include "connector/config.h"
 #include "connector/engine.h"
+#include "connector/object_listing.h"
 #include "connector/object_reader.h"
 #include "fetch/response_check.h"
 #include "listing/object_columns.h"
@@ -73,9 +74,12 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(const std::vector<std::string>& uris,
                                                                Interrupt& interrupt);
   Result<ObjectStat> stat(std::string_view uri, Interrupt& interrupt);
-  // kBucketNotFound for a missing bucket. `fast` is served by the plain listing for now.
+  // In the order of the keys unless `fast`. kBucketNotFound for a missing bucket.
   Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast,
                              Interrupt& interrupt);
+  // The same, as rows that come page after page. No request yet.
+  Result<std::unique_ptr<ObjectListing>> start_list(std::string_view bucket,
+                                                    std::string_view prefix, bool fast);
   ConnectorStats stats() const;
   ChunkLatencies chunk_latencies() const;
   // Closes all readers. No-op the second time.

@@ -37,6 +37,7 @@ void PendingReply::cancel() {
 void PendingReply::complete(const Status& status) {
   status_ = status;
   done_.store(1, std::memory_order_release);
+  if (on_done_) on_done_(*this, status);
   futex_wake_all(done_);
 }
 

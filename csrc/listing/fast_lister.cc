@@ -70,9 +70,8 @@ void FastLister::ask() {
     auto parse = [inbox = inbox_, id](PendingReply& reply, const Status& status) {
       Arrival arrival{id, status, {}, {}};
       if (status.is_ok()) {
-        Result<ListPage> page = parse_list_page(reply.body());
+        Result<ListPage> page = parse_list_page(std::move(reply.body()));
         arrival.head = reply.head();
-        reply.body() = {};
         if (page.is_ok()) {
           arrival.page = std::move(page).value();
         } else {

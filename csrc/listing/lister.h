@@ -16,4 +16,7 @@ class Lister {
   virtual Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) = 0;
 };
 
+// All that is left of it.
+Result<ObjectColumns> list_all(Lister& lister, Interrupt& interrupt);
+
 }  // namespace ossmc

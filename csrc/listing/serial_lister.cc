@@ -19,27 +19,7 @@ Status broken(std::string text) { return {StatusCode::kProtocol, std::move(text)
 
 std::string quoted(std::string_view key) { return "\"" + printable(key, 200) + "\""; }
 
-// Puts the operation before texts that do not have it yet: a wait's own errors and a page's.
-Status named(const Status& status, const std::string& what, const std::string& uri,
-             const PendingReply* reply) {
-  if (!status.detail().uri.empty()) return status;
-  ErrorDetail detail = status.detail();
-  detail.uri = uri;
-  if (reply != nullptr) {
-    detail.http_status = reply->head().status;
-    detail.request_id = reply->head().request_id;
-  }
-  std::string prefix = what;
-  if (!detail.request_id.empty())
-    prefix += " (request id " + printable(detail.request_id, 80) + ")";
-  return status.with_prefix(prefix).with_detail(std::move(detail));
-}
-
 }  // namespace
-
-std::string describe_listing(std::string_view bucket, std::string_view prefix) {
-  return "LIST oss://" + printable(bucket) + "/" + printable(prefix);
-}
 
 Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after,
                           KeyOrder order) {
@@ -76,12 +56,10 @@ Status SerialListing::take_page(const ListPage& page) {
   ++pages_;
   Status status = check_page_objects(page, prefix_, last_key_, order_);
   if (!status.is_ok()) return status;
-  for (const ListedObject& object : page.objects) columns_.append(object);
   if (!page.objects.empty()) last_key_ = page.objects.back().key;
 
   if (!page.is_truncated) {
     done_ = true;
-    columns_.shrink_to_fit();
     return Status::ok();
   }
   if (page.next_continuation_token.empty()) {
@@ -101,31 +79,25 @@ Status SerialListing::take_page(const ListPage& page) {
   return Status::ok();
 }
 
-ObjectColumns SerialListing::take_columns() {
-  assert(done_);
-  return std::move(columns_);
-}
+SerialLister::SerialLister(SmallRequestQueue& queue, const Clock& clock, std::string bucket,
+                           std::string prefix, Duration page_limit, KeyOrder order)
+    : queue_(queue),
+      clock_(clock),
+      name_(bucket, prefix),
+      page_limit_(page_limit),
+      listing_(std::move(bucket), std::move(prefix), order) {}
 
-Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
-                                    std::string_view prefix, Interrupt& interrupt,
-                                    const Clock& clock, Duration page_limit, KeyOrder order) {
-  Status status = check_bucket_name(bucket);
-  if (status.is_ok()) status = check_list_prefix(prefix);
-  if (!status.is_ok()) return status;
-
-  const std::string what = describe_listing(bucket, prefix);
-  const std::string uri = "oss://" + std::string(bucket) + "/" + std::string(prefix);
-  SerialListing listing{std::string(bucket), std::string(prefix), order};
-  while (!listing.is_done()) {
-    const std::shared_ptr<PendingReply> reply =
-        queue.submit(Operation::kList, listing.next_request(), what, uri, kMaxListBodyBytes);
-    status = reply->wait(interrupt, clock, page_limit);
-    if (!status.is_ok()) return named(status, what, uri, nullptr);
-    Result<ListPage> page = parse_list_page(std::move(reply->body()));
-    status = page.is_ok() ? listing.take_page(*page) : page.status();
-    if (!status.is_ok()) return named(status, what, uri, reply.get());
-  }
-  return listing.take_columns();
+Result<bool> SerialLister::next_rows(ObjectColumns& rows, Interrupt& interrupt) {
+  if (listing_.is_done()) return false;
+  const std::shared_ptr<PendingReply> reply = queue_.submit(
+      Operation::kList, listing_.next_request(), name_.what, name_.uri, kMaxListBodyBytes);
+  Status status = reply->wait(interrupt, clock_, page_limit_);
+  if (!status.is_ok()) return named_error(name_, status, nullptr);
+  const Result<ListPage> page = parse_list_page(std::move(reply->body()));
+  status = page.is_ok() ? listing_.take_page(*page) : page.status();
+  if (!status.is_ok()) return named_error(name_, status, &reply->head());
+  for (const ListedObject& object : page->objects) rows.append(object);
+  return true;
 }
 
 }  // namespace ossmc

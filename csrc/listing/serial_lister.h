@@ -1,7 +1,7 @@
 // Serial listing: ListObjectsV2 page after page, each by the token of the one before.
 //
-// SerialListing is the state: a page in, the next request out, no waiting and no I/O.
-// list_serially() drives it.
+// SerialListing is the state: a page in, the next request out, no waiting and no I/O. SerialLister
+// runs it.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,8 @@
 #include "base/status.h"
 #include "base/wait.h"
 #include "fetch/small_request_queue.h"
+#include "listing/lister.h"
+#include "listing/listing_error.h"
 #include "listing/object_columns.h"
 #include "protocol/list_reply.h"
 #include "protocol/store_request.h"
@@ -20,9 +22,6 @@ namespace ossmc {
 
 // A page of 1,000 objects with keys of 1,023 bytes, each byte percent-encoded, is about 3.5 MB.
 inline constexpr std::size_t kMaxListBodyBytes = 8u << 20;
-
-// "LIST oss://bucket/prefix", which opens every error text of a listing.
-std::string describe_listing(std::string_view bucket, std::string_view prefix);
 
 // In what order a store gives keys: OSS does by their bytes, as unsigned; others may not.
 enum class KeyOrder { kByteOrder, kAny };
@@ -46,16 +45,11 @@ class SerialListing {
   Status take_page(const ListPage& page);
 
   std::uint64_t pages() const { return pages_; }
-  const std::string& bucket() const { return bucket_; }
-  const std::string& prefix() const { return prefix_; }
-  // REQUIRES: is_done(). Leaves the listing empty.
-  ObjectColumns take_columns();
 
  private:
   const std::string bucket_;
   const std::string prefix_;
   const KeyOrder order_;
-  ObjectColumns columns_;
   std::string last_key_;
   std::string token_;
   std::uint64_t pages_ = 0;
@@ -63,12 +57,22 @@ class SerialListing {
   bool done_ = false;
 };
 
-// All objects under `prefix`, in the store's order. Blocks until the last page, an error, or the
-// interrupt. `page_limit` is the longest that one page may take, attempts and back-off included.
-// REQUIRES: `queue` is served by I/O threads.
-Result<ObjectColumns> list_serially(SmallRequestQueue& queue, std::string_view bucket,
-                                    std::string_view prefix, Interrupt& interrupt,
-                                    const Clock& clock, Duration page_limit,
-                                    KeyOrder order = KeyOrder::kByteOrder);
+// Used by one thread at a time. REQUIRES: `queue`, served by I/O threads, outlives it.
+class SerialLister final : public Lister {
+ public:
+  // `page_limit`: the longest that one page may take, attempts and back-off included.
+  SerialLister(SmallRequestQueue& queue, const Clock& clock, std::string bucket, std::string prefix,
+               Duration page_limit, KeyOrder order = KeyOrder::kByteOrder);
+
+  // One page, in the store's order.
+  Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
+
+ private:
+  SmallRequestQueue& queue_;
+  const Clock& clock_;
+  const ListingName name_;
+  const Duration page_limit_;
+  SerialListing listing_;
+};
 
 }  // namespace ossmc
