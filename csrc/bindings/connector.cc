@@ -132,6 +132,16 @@ void register_connector(py::module_& module) {
                                  std::make_shared<const ObjectColumns>(std::move(columns))));
           },
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
+      .def(
+          "start_list",
+          [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
+            const std::string bucket_text = utf8(bucket, "bucket");
+            auto listing = value_or_raise(
+                self.connector->start_list(bucket_text, utf8(prefix, "prefix"), fast));
+            return std::make_unique<ListingHandle>(
+                bucket_text, Released<ObjectListing>(std::move(listing)));
+          },
+          py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
       .def("stats", [](const ConnectorHandle& self) { return stats_dict(self.connector->stats()); })
       .def("close",
            [](ConnectorHandle& self) {

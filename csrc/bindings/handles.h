@@ -11,6 +11,7 @@
 #include "auth/credentials.h"
 #include "bindings/bind.h"
 #include "connector/connector.h"
+#include "connector/object_listing.h"
 #include "connector/object_reader.h"
 #include "listing/object_columns.h"
 
@@ -41,6 +42,17 @@ struct ColumnsHandle {
   const py::str bucket;
   Released<const ObjectColumns> columns;
   mutable std::vector<py::object> storage_classes;  // by id; made when first asked for
+};
+
+// A listing in progress, and its rows that nobody has taken yet. One thread at a time.
+struct ListingHandle {
+  ListingHandle(std::string bucket_name, Released<ObjectListing> begun)
+      : bucket(std::move(bucket_name)), listing(std::move(begun)) {}
+
+  const std::string bucket;
+  Released<ObjectListing> listing;
+  ObjectColumns rows;
+  bool busy = false;  // under the GIL
 };
 
 // An instance of `type`, a class derived from ObjectRow. REQUIRES: i is a row.
