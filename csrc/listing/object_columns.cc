@@ -118,15 +118,8 @@ void ObjectColumns::append_rows(const ObjectColumns& from, std::size_t begin, st
   const std::size_t old_size = etag_words_.size();
   etag_bytes_.append(from.etag_bytes_.span().subspan(begin, count));
   etag_words_.append(from.etag_words_.span().subspan(begin, count));
-  if (!from.etag_arena_.empty()) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!from.is_in_arena(begin + i)) continue;
-      const std::string_view text = from.arena_etag(begin + i);
-      const ArenaPlace place{etag_arena_.size(), text.size()};
-      std::memcpy(&etag_bytes_[old_size + i], &place, sizeof place);
-      etag_arena_.append(text);
-    }
-  }
+  for (std::size_t i = 0; !from.etag_arena_.empty() && i < count; ++i)
+    take_arena_etag(old_size + i, from, begin + i);
   // Ids of `from` to ours, each looked up once.
   constexpr std::uint32_t kUnknown = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> ids(from.storage_classes_.size(), kUnknown);
@@ -155,6 +148,14 @@ void ObjectColumns::append_etag(std::string_view etag) {
   etag_arena_.append(etag);
   etag_bytes_.push_back(bytes);
   etag_words_.push_back(kArena);
+}
+
+void ObjectColumns::take_arena_etag(std::size_t row, const ObjectColumns& from, std::size_t i) {
+  if (!from.is_in_arena(i)) return;
+  const std::string_view text = from.arena_etag(i);
+  const ArenaPlace place{etag_arena_.size(), text.size()};
+  std::memcpy(&etag_bytes_[row], &place, sizeof place);
+  etag_arena_.append(text);
 }
 
 std::string_view ObjectColumns::arena_etag(std::size_t i) const {
@@ -378,8 +379,9 @@ ObjectColumns ObjectColumns::gathered(std::span<const std::size_t> rows) const {
   gather(etag_bytes_, &made.etag_bytes_);
   gather(etag_words_, &made.etag_words_);
   gather(storage_class_ids_, &made.storage_class_ids_);
-  // As they are: the ids and the places in it stay right.
-  made.etag_arena_.append(etag_arena_.span());
+  for (std::size_t i = 0; !etag_arena_.empty() && i < count; ++i)
+    made.take_arena_etag(i, *this, rows[i]);
+  // All of them, so that the ids stay right.
   made.storage_classes_ = storage_classes_;
   made.storage_class_index_ = storage_class_index_;
   return made;

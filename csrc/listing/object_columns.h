@@ -120,6 +120,8 @@ class ObjectColumns {
   std::uint32_t id_of_storage_class(std::string_view name);  // quick where it is the last row's
   std::uint32_t id_of_name(std::string_view name);
   bool is_in_arena(std::size_t i) const { return (etag_words_[i] & ~kPartsMask) == kArena; }
+  // Completes our row `row`, copied from row i of `from`, if its ETag lies in the arena there.
+  void take_arena_etag(std::size_t row, const ObjectColumns& from, std::size_t i);
   std::string_view arena_etag(std::size_t i) const;
   bool same_etag(std::size_t i, const ObjectColumns& other, std::size_t j) const;
   ObjectColumns gathered(std::span<const std::size_t> rows) const;
