@@ -20,12 +20,13 @@ constexpr std::size_t kMd5HexChars = 32;
 constexpr char kUpperDigits[] = "0123456789ABCDEF";
 constexpr char kLowerDigits[] = "0123456789abcdef";
 
-using HexTable = std::array<std::int8_t, 256>;
+using HexTable = std::array<std::uint8_t, 256>;
+constexpr std::uint8_t kNoDigit = 0xF0;
 
 constexpr HexTable hex_table(const char* digits) {
   HexTable table{};
-  for (std::int8_t& value : table) value = -1;
-  for (std::int8_t i = 0; i < 16; ++i) table[static_cast<unsigned char>(digits[i])] = i;
+  table.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < 16; ++i) table[static_cast<unsigned char>(digits[i])] = i;
   return table;
 }
 
@@ -34,14 +35,14 @@ constexpr HexTable kLowerValues = hex_table(kLowerDigits);
 
 // REQUIRES: 32 characters.
 bool decode_md5(std::string_view hex, const HexTable& values, ObjectColumns::EtagBytes* out) {
-  int bad = 0;
+  unsigned seen = 0;
   for (std::size_t i = 0; i < out->size(); ++i) {
-    const int high = values[static_cast<unsigned char>(hex[2 * i])];
-    const int low = values[static_cast<unsigned char>(hex[2 * i + 1])];
-    bad |= high | low;
+    const unsigned high = values[static_cast<unsigned char>(hex[2 * i])];
+    const unsigned low = values[static_cast<unsigned char>(hex[2 * i + 1])];
+    seen |= high | low;
     (*out)[i] = static_cast<std::uint8_t>((high << 4 | low) & 0xFF);
   }
-  return bad >= 0;
+  return (seen & kNoDigit) == 0;
 }
 
 // "-17" gives 17, "" gives 0. False for whatever would not print as the same text again.
@@ -311,9 +312,9 @@ std::vector<std::size_t> ObjectColumns::sorted_order(const RowRange& rows) const
   const auto first_key = [&](const Stretch& s) { return key(rows.row(s.begin)); };
   const auto last_key = [&](const Stretch& s) { return key(rows.row(s.end - 1)); };
   if (stretches.size() <= rows.count / 16 + 1) {
-    std::stable_sort(stretches.begin(), stretches.end(), [&](const Stretch& a, const Stretch& b) {
-      return first_key(a) < first_key(b);
-    });
+    // Of two with the same first key neither lies apart from the other.
+    std::sort(stretches.begin(), stretches.end(),
+              [&](const Stretch& a, const Stretch& b) { return first_key(a) < first_key(b); });
     bool apart = true;
     for (std::size_t i = 1; apart && i < stretches.size(); ++i) {
       apart = last_key(stretches[i - 1]) < first_key(stretches[i]);

@@ -101,8 +101,8 @@ class ObjectColumns {
   ObjectColumns select(const RowRange& rows) const;
   // The same by key, as unsigned bytes; rows with equal keys keep their order.
   ObjectColumns sorted(const RowRange& rows) const;
-  // The first i for which row rows.row(i) has that key, or rows.count.
-  std::size_t find(const RowRange& rows, std::string_view key) const;
+  // The first i for which row rows.row(i) has the key `wanted`, or rows.count.
+  std::size_t find(const RowRange& rows, std::string_view wanted) const;
   // The same rows, field by field. REQUIRES: both ranges of the same length.
   static bool same_rows(const ObjectColumns& a, const RowRange& a_rows, const ObjectColumns& b,
                         const RowRange& b_rows);
