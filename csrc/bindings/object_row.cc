@@ -78,9 +78,9 @@ void dealloc_row(PyObject* self) {
   Py_DECREF(type);
 }
 
-template <PyObject* Row::*field>
+template <PyObject* Row::*Field>
 PyObject* get(PyObject* self, void* /*closure*/) {
-  return new_ref(row_of(self).*field);
+  return new_ref(row_of(self).*Field);
 }
 
 PyObject* get_etag(PyObject* self, void* /*closure*/) {

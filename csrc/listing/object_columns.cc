@@ -20,12 +20,13 @@ constexpr std::size_t kMd5HexChars = 32;
 constexpr char kUpperDigits[] = "0123456789ABCDEF";
 constexpr char kLowerDigits[] = "0123456789abcdef";
 
-using HexTable = std::array<std::int8_t, 256>;
+using HexTable = std::array<std::uint8_t, 256>;
+constexpr std::uint8_t kNoDigit = 0xF0;
 
 constexpr HexTable hex_table(const char* digits) {
   HexTable table{};
-  for (std::int8_t& value : table) value = -1;
-  for (std::int8_t i = 0; i < 16; ++i) table[static_cast<unsigned char>(digits[i])] = i;
+  table.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < 16; ++i) table[static_cast<unsigned char>(digits[i])] = i;
   return table;
 }
 
@@ -34,14 +35,14 @@ constexpr HexTable kLowerValues = hex_table(kLowerDigits);
 
 // REQUIRES: 32 characters.
 bool decode_md5(std::string_view hex, const HexTable& values, ObjectColumns::EtagBytes* out) {
-  int bad = 0;
+  unsigned seen = 0;
   for (std::size_t i = 0; i < out->size(); ++i) {
-    const int high = values[static_cast<unsigned char>(hex[2 * i])];
-    const int low = values[static_cast<unsigned char>(hex[2 * i + 1])];
-    bad |= high | low;
+    const unsigned high = values[static_cast<unsigned char>(hex[2 * i])];
+    const unsigned low = values[static_cast<unsigned char>(hex[2 * i + 1])];
+    seen |= high | low;
     (*out)[i] = static_cast<std::uint8_t>((high << 4 | low) & 0xFF);
   }
-  return bad >= 0;
+  return (seen & kNoDigit) == 0;
 }
 
 // "-17" gives 17, "" gives 0. False for whatever would not print as the same text again.
@@ -118,15 +119,8 @@ void ObjectColumns::append_rows(const ObjectColumns& from, std::size_t begin, st
   const std::size_t old_size = etag_words_.size();
   etag_bytes_.append(from.etag_bytes_.span().subspan(begin, count));
   etag_words_.append(from.etag_words_.span().subspan(begin, count));
-  if (!from.etag_arena_.empty()) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!from.is_in_arena(begin + i)) continue;
-      const std::string_view text = from.arena_etag(begin + i);
-      const ArenaPlace place{etag_arena_.size(), text.size()};
-      std::memcpy(&etag_bytes_[old_size + i], &place, sizeof place);
-      etag_arena_.append(text);
-    }
-  }
+  for (std::size_t i = 0; !from.etag_arena_.empty() && i < count; ++i)
+    take_arena_etag(old_size + i, from, begin + i);
   // Ids of `from` to ours, each looked up once.
   constexpr std::uint32_t kUnknown = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> ids(from.storage_classes_.size(), kUnknown);
@@ -155,6 +149,14 @@ void ObjectColumns::append_etag(std::string_view etag) {
   etag_arena_.append(etag);
   etag_bytes_.push_back(bytes);
   etag_words_.push_back(kArena);
+}
+
+void ObjectColumns::take_arena_etag(std::size_t row, const ObjectColumns& from, std::size_t i) {
+  if (!from.is_in_arena(i)) return;
+  const std::string_view text = from.arena_etag(i);
+  const ArenaPlace place{etag_arena_.size(), text.size()};
+  std::memcpy(&etag_bytes_[row], &place, sizeof place);
+  etag_arena_.append(text);
 }
 
 std::string_view ObjectColumns::arena_etag(std::size_t i) const {
@@ -310,9 +312,9 @@ std::vector<std::size_t> ObjectColumns::sorted_order(const RowRange& rows) const
   const auto first_key = [&](const Stretch& s) { return key(rows.row(s.begin)); };
   const auto last_key = [&](const Stretch& s) { return key(rows.row(s.end - 1)); };
   if (stretches.size() <= rows.count / 16 + 1) {
-    std::stable_sort(stretches.begin(), stretches.end(), [&](const Stretch& a, const Stretch& b) {
-      return first_key(a) < first_key(b);
-    });
+    // Of two with the same first key neither lies apart from the other.
+    std::sort(stretches.begin(), stretches.end(),
+              [&](const Stretch& a, const Stretch& b) { return first_key(a) < first_key(b); });
     bool apart = true;
     for (std::size_t i = 1; apart && i < stretches.size(); ++i) {
       apart = last_key(stretches[i - 1]) < first_key(stretches[i]);
@@ -378,8 +380,9 @@ ObjectColumns ObjectColumns::gathered(std::span<const std::size_t> rows) const {
   gather(etag_bytes_, &made.etag_bytes_);
   gather(etag_words_, &made.etag_words_);
   gather(storage_class_ids_, &made.storage_class_ids_);
-  // As they are: the ids and the places in it stay right.
-  made.etag_arena_.append(etag_arena_.span());
+  for (std::size_t i = 0; !etag_arena_.empty() && i < count; ++i)
+    made.take_arena_etag(i, *this, rows[i]);
+  // All of them, so that the ids stay right.
   made.storage_classes_ = storage_classes_;
   made.storage_class_index_ = storage_class_index_;
   return made;

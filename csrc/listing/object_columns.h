@@ -101,8 +101,8 @@ class ObjectColumns {
   ObjectColumns select(const RowRange& rows) const;
   // The same by key, as unsigned bytes; rows with equal keys keep their order.
   ObjectColumns sorted(const RowRange& rows) const;
-  // The first i for which row rows.row(i) has that key, or rows.count.
-  std::size_t find(const RowRange& rows, std::string_view key) const;
+  // The first i for which row rows.row(i) has the key `wanted`, or rows.count.
+  std::size_t find(const RowRange& rows, std::string_view wanted) const;
   // The same rows, field by field. REQUIRES: both ranges of the same length.
   static bool same_rows(const ObjectColumns& a, const RowRange& a_rows, const ObjectColumns& b,
                         const RowRange& b_rows);
@@ -120,6 +120,8 @@ class ObjectColumns {
   std::uint32_t id_of_storage_class(std::string_view name);  // quick where it is the last row's
   std::uint32_t id_of_name(std::string_view name);
   bool is_in_arena(std::size_t i) const { return (etag_words_[i] & ~kPartsMask) == kArena; }
+  // Completes our row `row`, copied from row i of `from`, if its ETag lies in the arena there.
+  void take_arena_etag(std::size_t row, const ObjectColumns& from, std::size_t i);
   std::string_view arena_etag(std::size_t i) const;
   bool same_etag(std::size_t i, const ObjectColumns& other, std::size_t j) const;
   ObjectColumns gathered(std::span<const std::size_t> rows) const;

@@ -1,5 +1,5 @@
-// XmlDocument: a reply's XML as a tree, within bounds, which also keeps what a cut reply still says.
-// For error_document.cc, nobody else: it shows pugixml.
+// XmlDocument: a reply's XML as a tree, within bounds, which also keeps what a cut reply still
+// says. For error_document.cc, nobody else: it shows pugixml.
 #pragma once
 
 #include <cstddef>

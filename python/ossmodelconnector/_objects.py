@@ -240,6 +240,9 @@ class ObjectList(Sequence[ObjectInfo]):
         columns, rows = self._columns_and_rows
         return f"<ObjectList: {len(rows)} objects of bucket {columns.bucket!r}>"
 
+    def __copy__(self) -> ObjectList:
+        return ObjectList(*self._columns_and_rows)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore_list, _state(*self._columns_and_rows)
 
