@@ -171,6 +171,7 @@ class Listing:
     # The rows kept, which it then has no longer.
     def take(self) -> ListColumns: ...
 
+@final
 class ListColumns:
     """The objects of one listing, in compact columns."""
 
