@@ -138,8 +138,8 @@ void register_connector(py::module_& module) {
             const std::string bucket_text = utf8(bucket, "bucket");
             auto listing = value_or_raise(
                 self.connector->start_list(bucket_text, utf8(prefix, "prefix"), fast));
-            return std::make_unique<ListingHandle>(
-                bucket_text, Released<ObjectListing>(std::move(listing)));
+            return std::make_unique<ListingHandle>(bucket_text,
+                                                   Released<ObjectListing>(std::move(listing)));
           },
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
       .def("stats", [](const ConnectorHandle& self) { return stats_dict(self.connector->stats()); })

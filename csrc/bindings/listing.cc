@@ -90,17 +90,16 @@ std::unique_ptr<ColumnsHandle> restore(const py::object& bucket, const py::objec
 void register_listing(py::module_& module) {
   py::class_<ListingHandle>(module, "Listing", py::is_final(),
                             "A listing in progress; for one thread at a time.")
-      .def(
-          "more",
-          [](ListingHandle& self) {
-            if (std::exchange(self.busy, true))
-              throw std::runtime_error("this listing is in use by another thread");
-            const Result<bool> more = without_gil([&](Interrupt& interrupt) {
-              return self.listing->next_rows(self.rows, interrupt);
-            });
-            self.busy = false;
-            return value_or_raise(more);
-          })
+      .def("more",
+           [](ListingHandle& self) {
+             if (std::exchange(self.busy, true))
+               throw std::runtime_error("this listing is in use by another thread");
+             const Result<bool> more = without_gil([&](Interrupt& interrupt) {
+               return self.listing->next_rows(self.rows, interrupt);
+             });
+             self.busy = false;
+             return value_or_raise(more);
+           })
       .def("__len__", [](const ListingHandle& self) { return self.rows.size(); })
       .def("take", [](ListingHandle& self) {
         if (self.busy) throw std::runtime_error("this listing is in use by another thread");

@@ -196,6 +196,7 @@ class OssModelConnector:
         bucket: str,
         prefix: str = "",
         fast: bool = False,
+        *,
         progress: Callable[[int], object] | None = None,
     ) -> ObjectList:
         """Lists the objects of a bucket whose keys begin with `prefix`.

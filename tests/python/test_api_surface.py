@@ -87,6 +87,12 @@ def test_signatures():
         ("bucket", anywhere, required),
         ("prefix", anywhere, ""),
         ("fast", anywhere, False),
+        ("progress", by_name, None),
+    ]
+    assert parameters(OssModelConnector.iter_objects) == [
+        ("bucket", anywhere, required),
+        ("prefix", anywhere, ""),
+        ("fast", anywhere, False),
     ]
     assert parameters(OssModelConnector.open) == [
         ("uri", anywhere, required),
