@@ -116,7 +116,7 @@ $(STAMPS)/bench-peers: third_party/bench-peers.txt tests/support/install_torch.p
 
 .PHONY: bench
 bench: $(STAMPS)/installed $(STAMPS)/bench-extras $(STAMPS)/bench-peers ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5
-	$(call cmake-build,default) --target ossmc_bench_program --target ossmc_list_simulation
+	$(call cmake-build,default) --target ossmc_bench_program --target ossmc_list_simulation --target ossmc_list_server
 	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(ARGS)
 
 # --- tests

@@ -37,6 +37,7 @@ SCENARIOS = {
     ),
     "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
     "strace": Entry(inside.system_calls),
-    "listsim": Entry(listing.list_simulation, objects=(), networks=()),
+    "lists": Entry(listing.lists, objects=(), networks=()),
+    "listsim": Entry(listing.list_simulation, objects=(), networks=(), default=False),
     "profile": Entry(inside.profile, default=False),
 }

@@ -1,4 +1,4 @@
-"""FastList in virtual time: requests and time, against the number of pages and of slots."""
+"""Listings: FastList in virtual time, and on the machine beside plain ones and peers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import UnavailableError
-from bench.results import Sample
+from bench.hosts import with_names
+from bench.processes import python_module
+from bench.results import Result, Sample
 from bench.runner import json_lines
 from bench.scenario import Bar, Client, Column, Line, Panel, Run, Scenario, highest_of
+from bench.server import DOMAIN
 from bench.workplace import Workplace
 
 _PAGE_KEYS = 1000
@@ -170,3 +173,90 @@ def _panel(figure: str, heading: str) -> Panel:
         for slots in _SLOTS
     ]
     return Panel(figure, heading, "pages", lines)
+
+
+_MILLION = 1_000_000
+_EVEN_SHAPES = ("flat_numbered", "hex_hashes", "uuids")
+_SKEWED_SHAPES = (
+    "dated_tree",
+    "zipf_folders",
+    "huge_and_tiny_folders",
+    "one_key_a_folder",
+    "one_deep_prefix",
+    "cjk",
+)
+_PLAIN = "plain list, no latency"
+_PLAIN_OSS2 = "oss2, no latency"
+_PLAIN_OSSTORCH = "osstorchconnector, no latency"
+
+
+def lists(place: Workplace) -> Scenario:
+    even = [f"fast list, {shape}" for shape in _EVEN_SHAPES]
+    skewed = [f"fast list, {shape}" for shape in _SKEWED_SHAPES]
+    return Scenario(
+        "lists",
+        "A million keys",
+        "From a server that makes each page of rows that it has encoded before, so that it is not "
+        "the limit. Fast lists: 20 ms before each page, 32 slots. Ideal: one page alone, then the "
+        "others in all slots. Plain ones: hashes, no latency. Memory is what the "
+        "process grew by at its peak.",
+        [
+            *(
+                _lists(place, f"fast list, {shape}", "fast", shape, "20")
+                for shape in (*_EVEN_SHAPES, *_SKEWED_SHAPES)
+            ),
+            _lists(place, _PLAIN, "plain", "hex_hashes", "0"),
+            _lists(place, _PLAIN_OSS2, "oss2", "hex_hashes", "0"),
+            _lists(place, _PLAIN_OSSTORCH, "osstorch", "hex_hashes", "0"),
+        ],
+        columns=(
+            Column("seconds", "s", 2, spread=True),
+            Column("over_ideal", "over ideal"),
+            Column("requests_a_page", "requests a page"),
+            Column("cpu_seconds_a_million", "CPU-s a million keys", spread=True),
+            Column("bytes_a_key", "bytes a key", 0),
+            Column("keys_a_second", "keys/s", 0),
+            Column("objects_a_second", "objects/s in a loop", 0),
+        ),
+        bars=[
+            *(Bar(f"{name}: over ideal", 1.6, _median_of(name, "over_ideal")) for name in even),
+            *(Bar(f"{name}: over ideal", 2.5, _median_of(name, "over_ideal")) for name in skewed),
+            Bar("CPU-s a million keys", 1.0, _median_of(even[1], "cpu_seconds_a_million")),
+            # 160 where keys have 60 characters; these have 41.
+            Bar("bytes a key at the peak", 141, _median_of(even[1], "bytes_a_key")),
+            Bar(
+                "objects/s in a loop", 1.2e6, _median_of(even[1], "objects_a_second"), at_least=True
+            ),
+            _keys_ratio("plain list: keys/s against osstorchconnector", _PLAIN_OSSTORCH, 2.0),
+            _keys_ratio("plain list: keys/s against oss2", _PLAIN_OSS2, 5.0),
+        ],
+    )
+
+
+def _lists(place: Workplace, name: str, who: str, shape: str, latency_ms: str) -> Client:
+    server = place.ossmc_bench.with_name("ossmc_list_server")
+
+    def start(_round: int) -> Run:
+        if not server.exists():
+            raise UnavailableError(f"{server.name} is not built")
+        python_path, prefix, host = None, list[str](), "127.0.0.1"
+        if who in ("oss2", "osstorch"):
+            python_path = place.peers()
+        if who == "osstorch":  # it knows no path style
+            host, prefix = DOMAIN, with_names([DOMAIN, f"bench-bucket.{DOMAIN}"], place.folder)
+        words = ["--server", str(server), "--shape", shape, "--keys", str(_MILLION)]
+        words += ["--latency", latency_ms, "--host", host]
+        command = python_module("listing", who, *words, python=python_path)
+        return Run([*prefix, *command], json_lines)
+
+    return Client(name, start)
+
+
+def _median_of(client: str, figure: str) -> Callable[[Result], float | None]:
+    return lambda result: result.median(client, figure)
+
+
+def _keys_ratio(text: str, peer: str, limit: float) -> Bar:
+    return Bar(
+        text, limit, lambda result: result.ratio(_PLAIN, peer, "keys_a_second"), at_least=True
+    )
