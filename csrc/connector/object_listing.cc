@@ -11,32 +11,31 @@ ObjectListing::ObjectListing(std::shared_ptr<Engine> engine, SmallRequestQueue& 
                              ListingOptions options)
     : fork_generation_(fork_generation()),
       options_(std::move(options)),
-      engine_(std::move(engine)),
-      queue_(queue) {
+      queue_(queue),
+      work_(std::make_unique<Work>(Work{std::move(engine), nullptr})) {
+  const Clock& clock = work_->engine->clock();
   if (!options_.fast) {
-    lister_ = std::make_unique<SerialLister>(queue_, engine_->clock(), options_.bucket,
-                                             options_.prefix, options_.page_limit);
+    work_->lister = std::make_unique<SerialLister>(queue_, clock, options_.bucket, options_.prefix,
+                                                   options_.page_limit);
     return;
   }
   auto fast =
-      std::make_unique<FastLister>(queue_, engine_->counters(), engine_->clock(), options_.bucket,
+      std::make_unique<FastLister>(queue_, work_->engine->counters(), clock, options_.bucket,
                                    options_.prefix, options_.slots, options_.page_limit);
   fast_ = fast.get();
-  lister_ = std::move(fast);
+  work_->lister = std::move(fast);
 }
 
 ObjectListing::~ObjectListing() {
-  if (fork_generation() == fork_generation_) return;
-  // The parent's: threads and sockets that are not here.
-  static_cast<void>(lister_.release());
-  static_cast<void>(new std::shared_ptr<Engine>(std::move(engine_)));
+  // The parent's otherwise: threads and sockets that are not here.
+  if (fork_generation() != fork_generation_) static_cast<void>(work_.release());
 }
 
 Result<bool> ObjectListing::next_rows(ObjectColumns& rows, Interrupt& interrupt) {
   if (fork_generation() != fork_generation_)
     return Status(StatusCode::kClosed, "this listing was begun in another process");
   const std::size_t before = rows.size();
-  const Result<bool> more = lister_->next_rows(rows, interrupt);
+  Result<bool> more = work_->lister->next_rows(rows, interrupt);
   given_ += rows.size() - before;
   if (more.is_ok() || fast_ == nullptr || !fast_->is_unordered() || rows.size() != given_)
     return more;
@@ -45,8 +44,9 @@ Result<bool> ObjectListing::next_rows(ObjectColumns& rows, Interrupt& interrupt)
   rows = {};
   given_ = 0;
   fast_ = nullptr;
-  lister_ = std::make_unique<SerialLister>(queue_, engine_->clock(), options_.bucket,
-                                           options_.prefix, options_.page_limit, KeyOrder::kAny);
+  work_->lister =
+      std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
+                                     options_.prefix, options_.page_limit, KeyOrder::kAny);
   return next_rows(rows, interrupt);
 }
 

@@ -39,13 +39,17 @@ class ObjectListing final : public Lister {
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
 
  private:
+  struct Work {
+    std::shared_ptr<Engine> engine;
+    std::unique_ptr<Lister> lister;
+  };
+
   const std::uint64_t fork_generation_;
   const ListingOptions options_;
-  std::shared_ptr<Engine> engine_;
   SmallRequestQueue& queue_;
   std::uint64_t given_ = 0;
-  FastLister* fast_ = nullptr;  // lister_, while it is one
-  std::unique_ptr<Lister> lister_;
+  FastLister* fast_ = nullptr;  // the lister, while it is one
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace ossmc
