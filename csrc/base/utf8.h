@@ -14,5 +14,8 @@ struct Utf8Sequence {
 // The sequence at the start of `bytes`. REQUIRES: not empty.
 Utf8Sequence decode_utf8_sequence(std::string_view bytes);
 bool is_utf8(std::string_view bytes);
+// Writes the sequence of `point`, at most 4 bytes; the position behind it. REQUIRES: a code point
+// that is no surrogate.
+char* encode_utf8(char32_t point, char* to);
 
 }  // namespace ossmc

@@ -13,15 +13,13 @@ ObjectListing::ObjectListing(std::shared_ptr<Engine> engine, SmallRequestQueue& 
       options_(std::move(options)),
       queue_(queue),
       work_(std::make_unique<Work>(Work{std::move(engine), nullptr})) {
-  const Clock& clock = work_->engine->clock();
   if (!options_.fast) {
-    work_->lister = std::make_unique<SerialLister>(queue_, clock, options_.bucket, options_.prefix,
-                                                   options_.page_limit);
+    list_plainly(KeyOrder::kByteOrder);
     return;
   }
-  auto fast =
-      std::make_unique<FastLister>(queue_, work_->engine->counters(), clock, options_.bucket,
-                                   options_.prefix, options_.slots, options_.page_limit);
+  const Engine& on = *work_->engine;
+  auto fast = std::make_unique<FastLister>(queue_, on.counters(), on.clock(), options_.bucket,
+                                           options_.prefix, options_.slots, options_.page_limit);
   fast_ = fast.get();
   work_->lister = std::move(fast);
 }
@@ -44,10 +42,13 @@ Result<bool> ObjectListing::next_rows(ObjectColumns& rows, Interrupt& interrupt)
   rows = {};
   given_ = 0;
   fast_ = nullptr;
-  work_->lister =
-      std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
-                                     options_.prefix, options_.page_limit, KeyOrder::kAny);
+  list_plainly(KeyOrder::kAny);
   return next_rows(rows, interrupt);
+}
+
+void ObjectListing::list_plainly(KeyOrder order) {
+  work_->lister = std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
+                                                 options_.prefix, options_.page_limit, order);
 }
 
 }  // namespace ossmc

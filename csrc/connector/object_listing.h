@@ -44,6 +44,8 @@ class ObjectListing final : public Lister {
     std::unique_ptr<Lister> lister;
   };
 
+  void list_plainly(KeyOrder order);
+
   const std::uint64_t fork_generation_;
   const ListingOptions options_;
   SmallRequestQueue& queue_;

@@ -34,7 +34,6 @@ class FastLister final : public Lister {
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
   // The error was that the store does not list in byte order: a plain listing may do.
   bool is_unordered() const { return is_unordered_; }
-  std::uint64_t pages() const { return listing_.pages(); }
 
  private:
   struct Arrival;

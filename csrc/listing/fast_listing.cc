@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "listing/page_check.h"
 #include "protocol/object_name.h"
 
 namespace ossmc {
@@ -118,16 +119,8 @@ void FastListing::note_throttled() {
 Status FastListing::check_page(const Range& range, std::span<const std::string_view> keys) const {
   std::string_view previous = range.cursor;
   for (const std::string_view key : keys) {
-    // string_view compares as unsigned char, which is the store's order.
-    if (key <= previous) {
-      return Status(StatusCode::kProtocol, "the keys are not in increasing byte order: \"" +
-                                               printable(key, 200) + "\" follows \"" +
-                                               printable(previous, 200) + "\"");
-    }
-    if (!key.starts_with(prefix_)) {
-      return Status(StatusCode::kProtocol,
-                    "the page holds \"" + printable(key, 200) + "\", which is not in the prefix");
-    }
+    Status status = check_key(key, prefix_, previous, KeyOrder::kByteOrder);
+    if (!status.is_ok()) return status;
     previous = key;
   }
   return Status::ok();
@@ -139,12 +132,20 @@ void FastListing::learn(std::span<const std::string_view> keys) {
     space_.learn(keys[count == 1 ? 0 : i * (keys.size() - 1) / (count - 1)]);
 }
 
+FastListing::Extent FastListing::extent_of(const Range& range) const {
+  Extent extent;
+  extent.cursor = space_.number_of(range.cursor);
+  extent.end = range.end.has_value() ? space_.number_of(*range.end) : space_.end();
+  extent.page = space_.difference(extent.cursor, space_.number_of(range.first_key));
+  if (extent.end > extent.cursor) extent.left = space_.difference(extent.end, extent.cursor);
+  return extent;
+}
+
 void FastListing::estimate(Range& range) const {
-  const KeySpace::Number cursor = space_.number_of(range.cursor);
-  const KeySpace::Number end = range.end.has_value() ? space_.number_of(*range.end) : space_.end();
-  const double page = space_.log2_of(space_.difference(cursor, space_.number_of(range.first_key)));
-  const double left = end < cursor ? -1.0 : space_.log2_of(space_.difference(end, cursor));
-  const double pages = left < 0.0 ? 0.0 : std::exp2(std::min(60.0, left - std::max(page, 0.0)));
+  const Extent extent = extent_of(range);
+  const double page = std::max(space_.log2_of(extent.page), 0.0);
+  const double left = space_.log2_of(extent.left);
+  const double pages = left < 0.0 ? 0.0 : std::exp2(std::min(60.0, left - page));
   const double believed = std::max(
       0.25, kBelievedGrowth * static_cast<double>(range.pages) * std::pow(kDoubt, range.doubts));
   range.is_certain = pages <= believed;
@@ -176,7 +177,8 @@ bool FastListing::cut() {
     Range& range = *largest_first[i];
     const auto sharing = static_cast<int>(largest_first.size() - i);
     int count = std::min((free + sharing - 1) / sharing, static_cast<int>(guesses));
-    if (range.is_certain) count = std::min(count, static_cast<int>(range.pages_left / 2.0));
+    if (range.is_certain)
+      count = std::min(count, static_cast<int>(range.pages_left / kLeastPagesToCut));
     range.may_be_cut = false;
     std::vector<Pivot> at = pivots(range, std::max(count, 1));
     if (at.empty()) continue;
@@ -197,12 +199,9 @@ bool FastListing::cut() {
 }
 
 std::vector<FastListing::Pivot> FastListing::pivots(const Range& range, int count) const {
-  const KeySpace::Number cursor = space_.number_of(range.cursor);
-  const KeySpace::Number end = range.end.has_value() ? space_.number_of(*range.end) : space_.end();
+  const Extent extent = extent_of(range);
   std::vector<Pivot> at;
-  if (end <= cursor) return at;
-  const KeySpace::Number left = space_.difference(end, cursor);
-  const KeySpace::Number page = space_.difference(cursor, space_.number_of(range.first_key));
+  if (extent.left.empty()) return at;
 
   std::vector<std::pair<KeySpace::Number, Guess>> places;
   // What the space cannot spell yet is a part of its own.
@@ -213,15 +212,17 @@ std::vector<FastListing::Pivot> FastListing::pivots(const Range& range, int coun
   for (int k = 1; k <= even; ++k) {
     const auto share = static_cast<std::uint32_t>(k);
     const auto shares = static_cast<std::uint32_t>(even + 1);
-    places.emplace_back(space_.sum(cursor, space_.scaled(left, share, shares)), kEven);
+    places.emplace_back(space_.sum(extent.cursor, space_.scaled(extent.left, share, shares)),
+                        kEven);
   }
-  const double lowest = std::max(0.0, space_.log2_of(page));
-  const double highest = space_.log2_of(left);
+  const double lowest = std::max(0.0, space_.log2_of(extent.page));
+  const double highest = space_.log2_of(extent.left);
   for (int k = 1; k <= by_scale; ++k) {
     const double exponent = lowest + (highest - lowest) * k / (by_scale + 1);
-    places.emplace_back(space_.sum(cursor, space_.power_of_two(exponent)), kByScale);
+    places.emplace_back(space_.sum(extent.cursor, space_.power_of_two(exponent)), kByScale);
   }
-  if (is_open) places.emplace_back(space_.difference(end, space_.power_of_two(0.0)), kBeyond);
+  if (is_open)
+    places.emplace_back(space_.difference(extent.end, space_.power_of_two(0.0)), kBeyond);
 
   std::sort(places.begin(), places.end());
   for (const auto& [place, guess] : places) {

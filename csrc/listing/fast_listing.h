@@ -97,9 +97,17 @@ class FastListing {
     std::uint64_t estimated_at = 0;
   };
   using RangePtr = std::shared_ptr<Range>;
+  // A range in numbers of the space as it is now.
+  struct Extent {
+    KeySpace::Number cursor;
+    KeySpace::Number end;
+    KeySpace::Number left;  // between them; empty: nothing is
+    KeySpace::Number page;  // how far the range's last page went
+  };
 
   Status check_page(const Range& range, std::span<const std::string_view> keys) const;
   void learn(std::span<const std::string_view> keys);
+  Extent extent_of(const Range& range) const;
   void estimate(Range& range) const;
   // Cuts the range with most to come; new ranges are in waiting_. False: none can be cut.
   bool cut();

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/utf8.h"
+
 namespace ossmc {
 
 namespace {
@@ -34,38 +36,16 @@ constexpr std::uint32_t last_of(const SymbolClass& one, std::uint32_t largest_se
   return is_letters && largest_seen <= one.first + 5 ? one.first + 5 : one.last;
 }
 
-void append_utf8(std::string& text, std::uint32_t code_point) {
-  const auto byte = [&text](std::uint32_t value) { text.push_back(static_cast<char>(value)); };
-  if (code_point < 0x80) {
-    byte(code_point);
-  } else if (code_point < 0x800) {
-    byte(0xc0 | code_point >> 6);
-    byte(0x80 | (code_point & 0x3f));
-  } else if (code_point < 0x10000) {
-    byte(0xe0 | code_point >> 12);
-    byte(0x80 | (code_point >> 6 & 0x3f));
-    byte(0x80 | (code_point & 0x3f));
-  } else {
-    byte(0xf0 | code_point >> 18);
-    byte(0x80 | (code_point >> 12 & 0x3f));
-    byte(0x80 | (code_point >> 6 & 0x3f));
-    byte(0x80 | (code_point & 0x3f));
-  }
-}
-
 }  // namespace
 
 std::vector<std::uint32_t> KeySpace::symbols_of(std::string_view key) const {
   assert(key.starts_with(prefix_));
   std::vector<std::uint32_t> symbols;
-  for (std::size_t i = prefix_.size(); i < key.size();) {
-    const auto lead = static_cast<unsigned char>(key[i]);
-    const int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    std::uint32_t code_point = more == 0 ? lead : lead & (0x3fu >> more);
-    for (int k = 1; k <= more && i + static_cast<std::size_t>(k) < key.size(); ++k)
-      code_point = code_point << 6 | (static_cast<unsigned char>(key[i + k]) & 0x3fu);
-    symbols.push_back(code_point + 1);
-    i += static_cast<std::size_t>(more) + 1;
+  for (key.remove_prefix(prefix_.size()); !key.empty();) {
+    const auto [size, point] = decode_utf8_sequence(key);
+    if (size == 0) break;  // against the contract, and no reason to go on for ever
+    symbols.push_back(point + 1);
+    key.remove_prefix(size);
   }
   return symbols;
 }
@@ -135,7 +115,8 @@ std::string KeySpace::spell(const Number& number) const {
   for (std::size_t i = 1; i < size; ++i) {
     const std::uint32_t symbol = places_[i - 1][number[i]];
     if (symbol == kEnd) break;
-    append_utf8(key, symbol - 1);
+    char bytes[4];
+    key.append(bytes, encode_utf8(symbol - 1, bytes));
   }
   return key;
 }

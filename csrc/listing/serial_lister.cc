@@ -4,9 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "fetch/response_check.h"
-#include "protocol/object_name.h"
-
 namespace ossmc {
 
 namespace {
@@ -17,32 +14,7 @@ constexpr int kMaxEmptyPages = 1000;
 
 Status broken(std::string text) { return {StatusCode::kProtocol, std::move(text)}; }
 
-std::string quoted(std::string_view key) { return "\"" + printable(key, 200) + "\""; }
-
 }  // namespace
-
-Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after,
-                          KeyOrder order) {
-  std::string_view previous = after;
-  for (const ListedObject& object : page.objects) {
-    const std::string_view key = object.key;
-    if (key.empty()) return broken("the page holds an object without a key");
-    if (!key.starts_with(prefix)) {
-      return broken("the page holds " + quoted(key) + ", which is not inside the prefix");
-    }
-    // string_view compares as unsigned char, which is the store's order.
-    if (order == KeyOrder::kByteOrder && key <= previous) {
-      return broken("the keys are not in increasing byte order: " + quoted(key) + " follows " +
-                    quoted(previous));
-    }
-    if (object.size > kMaxObjectBytes) {
-      return broken("an object of " + std::to_string(object.size) +
-                    " bytes is not possible: " + quoted(key));
-    }
-    previous = key;
-  }
-  return Status::ok();
-}
 
 SerialListing::SerialListing(std::string bucket, std::string prefix, KeyOrder order)
     : bucket_(std::move(bucket)), prefix_(std::move(prefix)), order_(order) {}
@@ -54,8 +26,13 @@ StoreRequest SerialListing::next_request() const {
 
 Status SerialListing::take_page(const ListPage& page) {
   ++pages_;
-  Status status = check_page_objects(page, prefix_, last_key_, order_);
-  if (!status.is_ok()) return status;
+  std::string_view previous = last_key_;
+  for (const ListedObject& object : page.objects) {
+    Status status = check_key(object.key, prefix_, previous, order_);
+    if (status.is_ok()) status = check_size(object);
+    if (!status.is_ok()) return status;
+    previous = object.key;
+  }
   if (!page.objects.empty()) last_key_ = page.objects.back().key;
 
   if (!page.is_truncated) {

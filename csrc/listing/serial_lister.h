@@ -15,6 +15,7 @@
 #include "listing/lister.h"
 #include "listing/listing_error.h"
 #include "listing/object_columns.h"
+#include "listing/page_check.h"
 #include "protocol/list_reply.h"
 #include "protocol/store_request.h"
 
@@ -22,15 +23,6 @@ namespace ossmc {
 
 // A page of 1,000 objects with keys of 1,023 bytes, each byte percent-encoded, is about 3.5 MB.
 inline constexpr std::size_t kMaxListBodyBytes = 8u << 20;
-
-// In what order a store gives keys: OSS does by their bytes, as unsigned; others may not.
-enum class KeyOrder { kByteOrder, kAny };
-
-// Rules for the objects of one page, whoever asked for it: inside `prefix`, sizes that an object
-// can have, and with kByteOrder strictly increasing and behind `after` (empty: no limit). kProtocol
-// with the offending key otherwise.
-Status check_page_objects(const ListPage& page, std::string_view prefix, std::string_view after,
-                          KeyOrder order = KeyOrder::kByteOrder);
 
 // One listing from its first page to its last. Used by one thread at a time.
 class SerialListing {

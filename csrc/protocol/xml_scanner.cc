@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "protocol/ascii.h"
 
 namespace ossmc {
@@ -46,27 +47,6 @@ char* find(char* begin, char* end, char wanted) {
 
 std::string_view view(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
-}
-
-// Never longer than the reference that it stands for: "&#9;" is 4 bytes.
-char* write_utf8(std::uint32_t point, char* to) {
-  const auto put = [&to](std::uint32_t byte) { *to++ = static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6);
-    put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  }
-  return to;
 }
 
 enum class Reference { kCharacter, kNone, kIllegal };
@@ -303,7 +283,7 @@ Status XmlScanner::decode(char* begin, char** end, bool is_cdata) {
       std::size_t size = 0;
       switch (read_reference(view(from + 1, stop), &point, &size)) {
         case Reference::kCharacter:
-          to = write_utf8(point, to);
+          to = encode_utf8(point, to);  // no longer than the reference: "&#9;" is 4 bytes
           from += 1 + size;
           break;
         case Reference::kNone:

@@ -16,6 +16,17 @@ TEST(Utf8, TakesAllFourSizes) {
   EXPECT_EQ(smile.point, U'\U0001F600');
 }
 
+TEST(Utf8, EncodesWhatItDecodes) {
+  for (const char32_t point : {U'\0', U'a', U'\x7f', U'\u0080', U'\u07ff', U'\u0800', U'\u6570',
+                               U'\uffff', U'\U00010000', U'\U0001F600', U'\U0010FFFF'}) {
+    char bytes[4];
+    const auto size = static_cast<std::size_t>(encode_utf8(point, bytes) - bytes);
+    const Utf8Sequence sequence = decode_utf8_sequence({bytes, size});
+    EXPECT_EQ(sequence.size, size);
+    EXPECT_EQ(sequence.point, point);
+  }
+}
+
 TEST(Utf8, RefusesWhatRfc3629Refuses) {
   for (const char* bytes : {
            "\x80",              // a continuation alone
