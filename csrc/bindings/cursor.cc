@@ -5,6 +5,7 @@
 // costs 250.
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "bindings/handles.h"
@@ -223,7 +224,10 @@ int init(PyObject* self, PyObject* arguments, PyObject* /*keywords*/) {
 
 void dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
-  delete std::exchange(state_of(self).reader, nullptr);
+  // Its end gives up the GIL, and must come after the instance's: another thread's collector may
+  // not meet an instance that nobody refers to.
+  const std::unique_ptr<Released<ObjectReader>> reader(
+      std::exchange(state_of(self).reader, nullptr));
   const bool base_is_heap_type = (base_type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
   base_type->tp_dealloc(self);
   // A heap type's tp_dealloc gives up the instance's hold on its type.

@@ -94,6 +94,26 @@ def test_dropping_the_last_reference_gives_its_memory_back(make_connector, store
     assert connector.stats().memory_bytes == 0
 
 
+def test_readers_dropped_while_another_thread_collects_garbage(make_connector, store):
+    # The collector saw readers that were half freed, and the process ended with a segmentation fault.
+    connector = make_connector()
+    stop = threading.Event()
+
+    def collect():
+        while not stop.is_set():
+            gc.collect(0)
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    try:
+        for _ in range(200):
+            assert connector.open(store.uri("text.txt")).size > 0
+    finally:
+        stop.set()
+        collector.join()
+    assert connector.stats().memory_bytes == 0
+
+
 def test_closing_a_reader_in_flight_gives_its_memory_back(make_connector, slow_store):
     connector = make_connector(slow_store)
     reader = connector.open(slow_store.uri("large.bin"))
