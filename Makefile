@@ -157,7 +157,8 @@ lint: lint-style lint-code ## Run all linters
 .PHONY: lint-style
 lint-style: $(STAMPS)/test-extras # what needs no build
 	$(BIN)/python tests/csrc/include_direction_test.py
-	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+	@echo "clang-format --dry-run -Werror: $(words $(CPP_FILES)) files"
+	@$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 	$(BIN)/ruff check $(PYTHON_FILES)
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 

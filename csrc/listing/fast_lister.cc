@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "listing/page_check.h"
 #include "listing/serial_lister.h"
 #include "protocol/list_reply.h"
 #include "protocol/object_name.h"
@@ -100,7 +101,12 @@ Status FastLister::take(Arrival& arrival, ObjectColumns& rows) {
     is_unordered_ = kept.status().code() == StatusCode::kProtocol;
     return named_error(name_, kept.status(), &arrival.head);
   }
-  for (std::size_t i = 0; i < *kept; ++i) rows.append(arrival.page.objects[i]);
+  for (std::size_t i = 0; i < *kept; ++i) {
+    const ListedObject& object = arrival.page.objects[i];
+    const Status status = check_size(object);
+    if (!status.is_ok()) return named_error(name_, status, &arrival.head);
+    rows.append(object);
+  }
   return Status::ok();
 }
 

@@ -95,7 +95,7 @@ def test_dropping_the_last_reference_gives_its_memory_back(make_connector, store
 
 
 def test_readers_dropped_while_another_thread_collects_garbage(make_connector, store):
-    # The collector saw readers that were half freed, and the process ended with a segmentation fault.
+    # The collector met readers that were half freed: the process ended by a segmentation fault.
     connector = make_connector()
     stop = threading.Event()
 

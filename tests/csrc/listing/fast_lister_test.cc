@@ -162,6 +162,19 @@ TEST_F(FastListerTest, BrokenPagesNameTheListingAndTheRequest) {
   EXPECT_FALSE(is_unordered_);
 }
 
+TEST_F(FastListerTest, ASizeThatNoObjectHasIsRefused) {
+  const auto rows = list([&](const HttpRequest&, std::size_t) {
+    FakeReply reply = page_of({"a", "b"}, false);
+    std::string& body = reply.body[0];
+    body.replace(body.rfind("<Size>1<"), 8, "<Size>9007199254740992<");
+    return reply;
+  });
+  EXPECT_EQ(rows.status().code(), StatusCode::kProtocol);
+  EXPECT_THAT(rows.status().message(),
+              AllOf(HasSubstr(kWhat), HasSubstr("9007199254740992 bytes is not possible: \"b\"")));
+  EXPECT_FALSE(is_unordered_);  // a plain listing would meet it too
+}
+
 TEST_F(FastListerTest, CanBeInterruptedClosedAndTimesOut) {
   const auto hangs = [](const HttpRequest&, std::size_t) {
     FakeReply reply;
