@@ -14,6 +14,8 @@ PYTHON ?= python3
 SIZE ?= 1GiB
 SCENARIOS ?=
 ROUNDS ?= 5
+# ON: the compiler's warnings are errors in the wheel too. CI sets it; a newer compiler may warn of more.
+WERROR ?= OFF
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -57,7 +59,7 @@ $(STAMPS)/venv: pyproject.toml $(STAMPS)/apt
 $(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv
 	rm -rf build/wheel
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel \
-	    --config-settings=build-dir=build/wheel-cmake .
+	    --config-settings=build-dir=build/wheel-cmake --config-settings=cmake.define.OSSMC_WERROR=$(WERROR) .
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/installed: $(STAMPS)/wheel
