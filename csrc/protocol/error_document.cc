@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxBodyBytes = 64 << 10;
 constexpr XmlDocument::Limits kLimits{kMaxBodyBytes, 2000};
-constexpr std::size_t kMaxMessageBytes = 512;
+constexpr std::size_t kMaxMessageBytes = 512;  // the dots of one that was cut among them
 constexpr std::size_t kMaxCleanedBytes = 4096;
 constexpr std::size_t kMaxWordBytes = 128;  // codes, ids, hosts
 constexpr std::string_view kBlot = "[redacted]";
@@ -90,7 +90,7 @@ std::string clean_text(std::string text, std::vector<std::string> secrets) {
   std::sort(secrets.begin(), secrets.end(),
             [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
   for (const std::string& secret : secrets) replace_all(&text, secret, kBlot);
-  return printable(redact_security_tokens(collapse_blanks(text)), kMaxMessageBytes);
+  return printable(redact_security_tokens(collapse_blanks(text)), kMaxMessageBytes - 3);
 }
 
 std::string clean_message(std::string text, std::vector<std::string> secrets) {

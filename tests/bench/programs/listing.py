@@ -1,4 +1,4 @@
-"""Lists a million keys of a shape, from a server of its own that is not the limit."""
+"""Lists the keys of a shape, from a server of its own that is not the limit."""
 
 from __future__ import annotations
 

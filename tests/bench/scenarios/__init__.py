@@ -38,6 +38,7 @@ SCENARIOS = {
     "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
     "strace": Entry(inside.system_calls),
     "lists": Entry(listing.lists, objects=(), networks=()),
+    "shortlists": Entry(listing.short_lists, objects=(), networks=()),
     "listsim": Entry(listing.list_simulation, objects=(), networks=(), default=False),
     "profile": Entry(inside.profile, default=False),
 }

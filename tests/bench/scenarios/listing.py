@@ -233,7 +233,52 @@ def lists(place: Workplace) -> Scenario:
     )
 
 
-def _lists(place: Workplace, name: str, who: str, shape: str, latency_ms: str) -> Client:
+_SHORT_LISTS = (1000, 1001, 2001, 20_000)
+_SHORT_SHAPES = ("hex_hashes", "zipf_folders", "one_deep_prefix")
+
+
+def short_lists(place: Workplace) -> Scenario:
+    both = [
+        (_short_name("fast", shape, keys), _short_name("plain", shape, keys), shape, keys)
+        for keys in _SHORT_LISTS
+        for shape in _SHORT_SHAPES
+    ]
+    return Scenario(
+        "shortlists",
+        "Short lists",
+        "A fast list beside a plain one of the same keys, from the server of `lists`: 20 ms before "
+        "each page, 32 slots. Ideal: one page alone, then the others in all slots.",
+        [
+            client
+            for fast, plain, shape, keys in both
+            for client in (
+                _lists(place, fast, "fast", shape, "20", keys),
+                _lists(place, plain, "plain", shape, "20", keys),
+            )
+        ],
+        columns=(
+            Column("seconds", "s", 3, spread=True),
+            Column("over_ideal", "over ideal"),
+            Column("requests_a_page", "requests a page"),
+        ),
+        bars=[
+            Bar(f"{fast}: time against the plain one", 1.05, _time_ratio(fast, plain))
+            for fast, plain, _shape, _keys in both
+        ],
+    )
+
+
+def _short_name(who: str, shape: str, keys: int) -> str:
+    return f"{who} list, {keys:,} {shape}"
+
+
+def _time_ratio(client: str, to: str) -> Callable[[Result], float | None]:
+    return lambda result: result.ratio(client, to, "seconds")
+
+
+def _lists(
+    place: Workplace, name: str, who: str, shape: str, latency_ms: str, keys: int = _MILLION
+) -> Client:
     server = place.ossmc_bench.with_name("ossmc_list_server")
 
     def start(_round: int) -> Run:
@@ -244,7 +289,7 @@ def _lists(place: Workplace, name: str, who: str, shape: str, latency_ms: str) -
             python_path = place.peers()
         if who == "osstorch":  # it knows no path style
             host, prefix = DOMAIN, with_names([DOMAIN, f"bench-bucket.{DOMAIN}"], place.folder)
-        words = ["--server", str(server), "--shape", shape, "--keys", str(_MILLION)]
+        words = ["--server", str(server), "--shape", shape, "--keys", str(keys)]
         words += ["--latency", latency_ms, "--host", host]
         command = python_module("listing", who, *words, python=python_path)
         return Run([*prefix, *command], json_lines)

@@ -98,12 +98,24 @@ bool send_all(int connection, std::array<iovec, 3> parts) {
   return true;
 }
 
+// A number in [0, 1) for a request and one of the ways to answer it.
+double chance(std::uint64_t way, std::uint64_t number) {
+  return static_cast<double>(pattern_word(way, number) >> 11) * 0x1p-53;
+}
+enum Way : std::uint64_t { kRefuse = 100, kReset, kPageSize, kAbsent };
+
+void reset(int connection) {
+  const linger at_once = {1, 0};
+  ::setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ::close(connection);
+}
+
 iovec part(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
 }  // namespace
 
-ListServer::ListServer(const KeyShape& shape, double latency_ms)
-    : shape_(shape), latency_ms_(latency_ms) {
+ListServer::ListServer(const KeyShape& shape, double latency_ms, ListTrouble trouble)
+    : shape_(shape), latency_ms_(latency_ms), trouble_(trouble) {
   for (std::uint64_t index = 0; index < shape.size(); ++index) add_row(index);
   begins_.push_back(rows_.size());
 
@@ -156,9 +168,10 @@ void ListServer::serve_connection(int connection) const {
     }
     const auto arrived = std::chrono::steady_clock::now();
     Reply reply;
+    const std::uint64_t number = requests_.fetch_add(1, std::memory_order_relaxed);
     if (buffer.starts_with("GET ")) {
       const std::string_view line = std::string_view(buffer).substr(4, buffer.find("\r\n") - 4);
-      reply = answer(line.substr(0, line.find(' ')));
+      reply = answer(line.substr(0, line.find(' ')), number);
     } else {
       reply.head = http_head_of("405 Method Not Allowed", 0);
     }
@@ -167,6 +180,11 @@ void ListServer::serve_connection(int connection) const {
       std::this_thread::sleep_until(arrived +
                                     std::chrono::duration_cast<std::chrono::nanoseconds>(
                                         std::chrono::duration<double, std::milli>(latency_ms_)));
+    if (chance(kReset, number) < trouble_.reset) {
+      send_all(connection,
+               {part(reply.head), part(reply.rows.substr(0, reply.rows.size() / 2)), {}});
+      return reset(connection);
+    }
     if (!send_all(connection, {part(reply.head), part(reply.rows), part(reply.tail)})) {
       ::close(connection);
       return;
@@ -174,7 +192,11 @@ void ListServer::serve_connection(int connection) const {
   }
 }
 
-ListServer::Reply ListServer::answer(std::string_view target) const {
+std::string_view ListServer::slice(std::uint64_t begin, std::uint64_t end) const {
+  return std::string_view(rows_).substr(begins_[begin], begins_[end] - begins_[begin]);
+}
+
+ListServer::Reply ListServer::answer(std::string_view target, std::uint64_t number) const {
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::optional<Parameters> parameters =
       parse_query(target.substr(std::min(question + 1, target.size())));
@@ -182,8 +204,11 @@ ListServer::Reply ListServer::answer(std::string_view target) const {
     const auto found = parameters->find(name);
     return found == parameters->end() ? std::string() : found->second;
   };
-  if (!parameters || value("list-type") != "2" || value("encoding-type") != "url")
-    return {http_head_of("400 Bad Request", 0), {}, {}};
+  const std::string encoding = parameters ? value("encoding-type") : "";
+  if (!parameters || value("list-type") != "2" || (encoding != "url" && !encoding.empty()))
+    return {http_head_of("400 Bad Request", 0), {}, {}, {}};
+  if (chance(kRefuse, number) < trouble_.refused)
+    return {http_head_of("503 Service Unavailable", 0), {}, {}, {}};
 
   const std::string prefix = value("prefix");
   const std::uint64_t prefix_end = bound(shape_, prefix, true);
@@ -193,23 +218,31 @@ ListServer::Reply ListServer::answer(std::string_view target) const {
   // A token is the number of the next key.
   begin = std::max(begin, number_or(*parameters, "continuation-token", 0));
   begin = std::min(begin, prefix_end);
-  const std::uint64_t limit =
-      std::min<std::uint64_t>(number_or(*parameters, "max-keys", 100), 1000);
+  std::uint64_t limit = std::min<std::uint64_t>(number_or(*parameters, "max-keys", 100), 1000);
+  if (trouble_.short_pages)
+    limit = 1 + static_cast<std::uint64_t>(chance(kPageSize, number) * static_cast<double>(limit));
   const std::uint64_t end = std::min(begin + limit, prefix_end);
 
   const std::string_view bucket = target.substr(1, target.substr(0, question).find('/', 1) - 1);
   std::string head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult><Name>";
   head += bucket.substr(0, bucket.find('?'));
   head += "</Name><Prefix>" + percent_encode(prefix) + "</Prefix><MaxKeys>" +
-          std::to_string(limit) + "</MaxKeys><EncodingType>url</EncodingType><KeyCount>" +
-          std::to_string(end - begin) + "</KeyCount><IsTruncated>";
+          std::to_string(limit) + "</MaxKeys>";
+  if (!encoding.empty()) head += "<EncodingType>url</EncodingType>";
+  head += "<KeyCount>" + std::to_string(end - begin) + "</KeyCount><IsTruncated>";
   head += end < prefix_end ? "true</IsTruncated><NextContinuationToken>" + std::to_string(end) +
                                  "</NextContinuationToken>"
                            : "false</IsTruncated>";
-  const std::string_view rows =
-      std::string_view(rows_).substr(begins_[begin], begins_[end] - begins_[begin]);
-  const std::size_t size = head.size() + rows.size() + kTail.size();
-  return {http_head_of("200 OK", size) + head, rows, kTail};
+  Reply reply = {{}, slice(begin, end), kTail, {}};
+  if (trouble_.changing) {
+    for (std::uint64_t index = begin; index < end; ++index) {
+      if (!may_be_absent(index) || pattern_word(kAbsent + number, index) % 2 == 0)
+        reply.chosen += slice(index, index + 1);
+    }
+    reply.rows = reply.chosen;
+  }
+  reply.head = http_head_of("200 OK", head.size() + reply.rows.size() + kTail.size()) + head;
+  return reply;
 }
 
 }  // namespace ossmc
