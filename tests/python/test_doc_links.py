@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 
 
@@ -18,3 +18,9 @@ def test_links(page):
 
 def test_links_are_found():
     assert LINK.findall("[a](docs/a.md), [b](b.md#part), [c](#here)") == ["docs/a.md", "b.md"]
+
+
+def test_security_names_files_that_are_there():
+    named = re.findall(r"`((?:csrc|tests)/[^`]+)`", (ROOT / "SECURITY.md").read_text())
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
