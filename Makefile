@@ -142,6 +142,11 @@ test-asan: $(STAMPS)/test-extras ## Run the C++ tests under AddressSanitizer and
 	$(call cmake-build,asan)
 	ctest --preset asan
 
+.PHONY: test-asan-python
+test-asan-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run Python tests on a module under ASan and UBSan (not part of test)
+	$(call cmake-build,asan-python)
+	$(BIN)/python tests/support/run_sanitized_pytest.py build/asan-python $(ARGS)
+
 .PHONY: test-tsan
 test-tsan: $(STAMPS)/test-extras ## Run the C++ tests under ThreadSanitizer (not part of test)
 	$(call cmake-build,tsan)

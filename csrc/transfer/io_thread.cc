@@ -58,8 +58,8 @@ void name_this_thread(const std::string& name, int number) {
 
 }  // namespace
 
-IoThread::Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
+void IoThread::Descriptor::close() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
 IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& source,
@@ -113,6 +113,8 @@ bool IoThread::open_multi() {
 void IoThread::wake() noexcept {
   if (pending_.exchange(true)) return;  // whoever set it sees to it
   if (!sleeping_.load()) return;        // it looks at pending_ before it sleeps
+  const MutexLock lock(event_mutex_);
+  if (event_.get() < 0) return;
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then it is readable.
   static_cast<void>(!::write(event_.get(), &one, sizeof one));
@@ -125,6 +127,9 @@ void IoThread::request_stop() noexcept {
 
 void IoThread::join() {
   if (thread_.joinable()) thread_.join();
+  epoll_.close();
+  const MutexLock lock(event_mutex_);
+  event_.close();
 }
 
 void IoThread::run() noexcept {

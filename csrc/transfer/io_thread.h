@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "transfer/curl_handle.h"
 #include "transfer/exchange.h"
@@ -37,6 +38,7 @@ class IoThread {
   Status start();
   // Makes the thread end soon; aborts what is in progress.
   void request_stop() noexcept;
+  // Gives the descriptors back too.
   void join();
   void wake() noexcept;
 
@@ -45,13 +47,14 @@ class IoThread {
   class Descriptor {
    public:
     explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor();
+    ~Descriptor() { close(); }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
+    int get() const { return fd_; }  // negative: none, or closed
+    void close();
 
    private:
-    const int fd_;
+    int fd_;
   };
 
   bool open_multi();
@@ -83,8 +86,13 @@ class IoThread {
   const Clock& clock_;
   Counters& counters_;
   const StallWatch stall_watch_;
-  const Descriptor epoll_;
-  const Descriptor event_;  // an eventfd in epoll_, written to end a sleep
+
+  // Constant while the thread runs.
+  Descriptor epoll_;
+  Descriptor event_;  // an eventfd in epoll_, written to end a sleep
+  // To write to event_, and to close it: a waker may come late, and the number be another's by
+  // then.
+  Mutex event_mutex_;
 
   // Atomic, sequentially consistent: a waker sets pending_ and then looks at sleeping_, the thread
   // sets sleeping_ and then looks at pending_, and at least one of them sees the other.

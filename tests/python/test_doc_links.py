@@ -20,7 +20,8 @@ def test_links_are_found():
     assert LINK.findall("[a](docs/a.md), [b](b.md#part), [c](#here)") == ["docs/a.md", "b.md"]
 
 
-def test_security_names_files_that_are_there():
-    named = re.findall(r"`((?:csrc|tests)/[^`]+)`", (ROOT / "SECURITY.md").read_text())
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/reliability.md"])
+def test_what_is_promised_names_tests_that_are_there(page):
+    named = re.findall(r"`((?:csrc|tests)/[^`]+)`", (ROOT / page).read_text())
     assert len(named) > 5
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include "csrc/transfer/io_pool_fixture.h"
@@ -327,6 +329,20 @@ TEST_F(IoPoolTest, StartRefusesWhatCannotWork) {
   EXPECT_NE(status.message().find("/no/such/file.pem"), std::string::npos) << status.message();
   pool.wake();
   pool.stop();
+}
+
+TEST_F(IoPoolTest, AStoppedPoolHoldsNoDescriptors) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator begin("/proc/self/fd");
+    return std::distance(begin, std::filesystem::directory_iterator());
+  };
+  options_.threads = 3;
+  const auto before = descriptors();
+  start();
+  EXPECT_GT(descriptors(), before);
+  pool_->stop();
+  EXPECT_EQ(descriptors(), before);
+  pool_->wake();  // and writes to nobody
 }
 
 TEST_F(IoPoolTest, StopTwiceAndWakeAfterStop) {

@@ -1,0 +1,337 @@
+"""Faults on the wire, each a script of a server that lies: right bytes, or a typed error in time.
+
+Their numbers are those of the faults in docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from ossmodelconnector import (
+    ChecksumError,
+    ConnectError,
+    ObjectChangedError,
+    OssError,
+    ProtocolError,
+    TransferTimeoutError,
+)
+from support.fault_server import ETAG, FaultServer, Reply, Request
+
+KiB = 1 << 10
+CHUNK = 64 * KiB
+URI = "oss://faults-1/ramp.bin"
+CONFIG = {
+    "timeout.stallSeconds": 1,
+    "timeout.readSeconds": 4,
+    "timeout.connectSeconds": 1,
+    "retry.maxAttempts": 3,
+}
+MAX_ATTEMPTS = 3
+
+
+@pytest.fixture
+def faults():
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(faults, make_connector):
+    """Makes a connector; when the test has ended nothing of it is left."""
+    connectors = []
+
+    def connect(**config):
+        connectors.append(make_connector(endpoint=faults.endpoint, config={**CONFIG, **config}))
+        return connectors[-1]
+
+    yield connect
+    for connector in connectors:
+        connector.close()
+        assert connector.stats().memory_bytes == 0
+        assert connector.stats().connections == 0
+
+
+class Once:
+    """A script for the first request of each range whose begin it is given."""
+
+    def __init__(self, begins, change):
+        self._begins = set(begins)
+        self._change = change
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        if request.begin in self._begins:
+            self._begins.remove(request.begin)
+            self._change(reply)
+
+
+def always(change):
+    """A script for all requests but the first, which tells the object's version."""
+
+    def script(request: Request, reply: Reply) -> None:
+        if request.begin > 0:
+            change(reply)
+
+    return script
+
+
+def read_whole(connector, faults):
+    with connector.open(URI) as reader:
+        assert reader.read() == faults.data
+
+
+def requests_from(faults, begin):
+    return [request for request in faults.requests if request.begin == begin]
+
+
+def of_chunk(faults, index):
+    """The requests for chunk `index`, those that resume it too."""
+    begin = index * CHUNK
+    return [request for request in faults.requests if begin <= request.begin < begin + CHUNK]
+
+
+def test_fault_01_connect_refused(make_connector):
+    with FaultServer() as gone:
+        endpoint = gone.endpoint
+    connector = make_connector(endpoint=endpoint, config=CONFIG)
+    begin = time.monotonic()
+    with pytest.raises(ConnectError) as caught:
+        connector.open(URI)
+    assert time.monotonic() - begin < 6
+    assert caught.value.attempts == 3
+    assert endpoint.removeprefix("http://").partition(":")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["reset", "close"])
+@pytest.mark.parametrize("k", [0, 1, CHUNK // 2, CHUNK - 1])
+def test_fault_02_and_04_a_reply_that_breaks_off_is_resumed_where_it_did(faults, connect, k, end):
+    def break_off(reply):
+        reply.body, reply.end = reply.body[:k], end
+
+    faults.script = Once([3 * CHUNK], break_off)
+    read_whole(connect(), faults)
+    first, second = of_chunk(faults, 3)
+    assert (first.begin, second.begin) == (3 * CHUNK, 3 * CHUNK + k)
+    assert second.headers["if-match"] == ETAG
+
+
+def test_fault_03_all_bytes_and_a_dirty_end(faults, connect):
+    def without_last_chunk(reply):
+        del reply.headers["Content-Length"]
+        reply.headers["Transfer-Encoding"] = "chunked"
+        reply.body, reply.end = f"{len(reply.body):x}\r\n".encode() + reply.body + b"\r\n", "close"
+
+    faults.script = Once([CHUNK, 5 * CHUNK], without_last_chunk)
+    read_whole(connect(), faults)
+    assert len(of_chunk(faults, 1)) == len(of_chunk(faults, 5)) == 1
+
+
+def shorten(reply):
+    reply.body = reply.body[: CHUNK // 3]
+    reply.headers["Content-Length"] = str(len(reply.body))
+
+
+def test_fault_05_a_length_below_the_range_is_resumed(faults, connect):
+    faults.script = Once([2 * CHUNK], shorten)
+    read_whole(connect(), faults)
+    assert len(of_chunk(faults, 2)) == 2
+
+
+def lengthen(reply):
+    reply.body += b"x" * 1000
+    reply.headers["Content-Length"] = str(len(reply.body))
+
+
+def whole_object(reply):
+    reply.status = 200
+    del reply.headers["Content-Range"]
+    reply.headers["Content-Length"] = str(1 << 30)
+    reply.body = b"x" * (1 << 20)
+
+
+def set_header(name, value):
+    def change(reply):
+        reply.headers[name] = value
+
+    return change
+
+
+def multipart(reply):
+    reply.headers["Content-Type"] = "multipart/byteranges; boundary=b"
+    del reply.headers["Content-Range"]
+
+
+def huge_head(reply):
+    reply.headers["x-filler"] = "x" * (1 << 20)
+
+
+BREACHES = {
+    "06 overlong body": (lengthen, MAX_ATTEMPTS),
+    "07 200 for a range": (whole_object, 2),
+    "08 shifted": (set_header("Content-Range", "bytes 1-65536/1048576"), MAX_ATTEMPTS),
+    "08 superset": (set_header("Content-Range", "bytes 0-1048575/1048576"), MAX_ATTEMPTS),
+    "08 beyond 2^63": (
+        set_header("Content-Range", "bytes 0-65535/18446744073709551616"),
+        MAX_ATTEMPTS,
+    ),
+    "08 malformed": (set_header("Content-Range", "bytes */*"), MAX_ATTEMPTS),
+    "08 missing": (lambda reply: reply.headers.pop("Content-Range"), MAX_ATTEMPTS),
+    "09 multipart": (multipart, MAX_ATTEMPTS),
+}
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_faults_06_to_09_a_reply_that_breaks_the_rules_is_an_error(faults, connect, name):
+    change, most = BREACHES[name]
+    faults.script = always(change)
+    connector = connect()
+    reader = connector.open(URI)
+    buffer = bytearray(b"-" * CHUNK)
+    with pytest.raises(ProtocolError) as caught:
+        reader.read_at(4 * CHUNK, buffer)
+    assert buffer == b"-" * CHUNK
+    assert len(of_chunk(faults, 4)) == caught.value.attempts <= most
+    assert connector.stats().bytes_received < 64 << 20
+    faults.script = None
+    assert reader.read() == faults.data
+
+
+def test_fault_08_another_size_is_another_object(faults, connect):
+    faults.script = always(set_header("Content-Range", f"bytes {CHUNK}-{2 * CHUNK - 1}/1048577"))
+    with pytest.raises((ProtocolError, ObjectChangedError)):
+        connect().open(URI).read_at(CHUNK, bytearray(CHUNK))
+
+
+def test_fault_09_a_huge_head_is_an_error(faults, connect):
+    faults.script = always(huge_head)
+    with pytest.raises(OssError):
+        connect().open(URI).read_at(CHUNK, bytearray(CHUNK))
+    assert len(of_chunk(faults, 1)) <= MAX_ATTEMPTS
+
+
+def stall_before(reply):
+    reply.delay = 20
+
+
+def stall_within(reply):
+    reply.body, reply.end = reply.body[: CHUNK // 2], "stall"
+
+
+def trickle(reply):
+    reply.rate = 4
+
+
+@pytest.mark.parametrize(
+    "change", [stall_before, stall_within, trickle], ids=lambda change: change.__name__
+)
+def test_faults_10_and_11_a_stall_is_left_and_resumed(faults, connect, change):
+    faults.script = Once([6 * CHUNK], change)
+    begin = time.monotonic()
+    read_whole(connect(), faults)
+    assert time.monotonic() - begin < 5
+    assert len(of_chunk(faults, 6)) == 2
+
+
+def test_fault_11_a_trickle_for_ever_is_a_timeout(faults, connect):
+    faults.script = always(trickle)
+    reader = connect().open(URI)
+    begin = time.monotonic()
+    with pytest.raises(TransferTimeoutError):
+        reader.read()
+    assert time.monotonic() - begin < 6
+    assert reader.tell() == 0
+
+
+def test_fault_12_a_slow_reader_outlives_its_connections(faults, connect):
+    faults.idle_seconds = 0.5
+    connector = connect(**{"prefetch.memoryBytes": 4 * CHUNK})
+    with connector.open(URI) as reader:
+        assert reader.read(CHUNK) == faults.data[:CHUNK]
+        time.sleep(2)
+        assert connector.stats().memory_bytes <= 4 * CHUNK
+        assert reader.read() == faults.data[CHUNK:]
+    assert len({request.connection for request in faults.requests}) > 1
+
+
+def test_fault_17_overwritten_while_it_is_read(faults, connect):
+    def refuse(request, reply):
+        if request.headers.get("if-match") == ETAG:
+            reply.status, reply.body = 412, b""
+            reply.headers = {"Content-Length": "0", "x-oss-request-id": "5C3D"}
+
+    faults.script = refuse
+    reader = connect().open(URI)
+    with pytest.raises(ObjectChangedError):
+        reader.read()
+    assert all(len(of_chunk(faults, index)) <= 1 for index in range(16))
+
+
+def test_fault_18_overwritten_and_if_match_is_ignored(faults, connect):
+    other = '"00000000000000000000000000000000"'
+    faults.script = always(set_header("ETag", other))
+    reader = connect().open(URI)
+    with pytest.raises(ObjectChangedError) as caught:
+        reader.read()
+    assert ETAG.strip('"') in str(caught.value)
+    assert other.strip('"') in str(caught.value)
+
+
+@pytest.mark.parametrize("index", [0, 7, 15])
+def test_fault_19_a_flipped_bit_is_found_before_the_end(faults, connect, index):
+    def flip(request, reply):
+        if request.begin == index * CHUNK:
+            middle = len(reply.body) // 2
+            flipped = bytes([reply.body[middle] ^ 4])
+            reply.body = reply.body[:middle] + flipped + reply.body[middle + 1 :]
+
+    faults.script = flip
+
+    def read_in_pieces(reader):
+        while reader.read(10_000):
+            pass
+
+    with connect().open(URI) as reader, pytest.raises(ChecksumError) as caught:
+        read_in_pieces(reader)
+    assert URI in str(caught.value)
+    assert len(faults.requests) <= 2 * 16
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_fault_25_a_redirect_is_not_followed(faults, connect, status):
+    with FaultServer() as elsewhere:
+
+        def redirect(request, reply):
+            reply.status, reply.body = status, b""
+            reply.headers = {"Content-Length": "0", "Location": elsewhere.endpoint + "/x"}
+
+        faults.script = redirect
+        with pytest.raises(ProtocolError) as caught:
+            connect().open(URI)
+        assert elsewhere.endpoint in str(caught.value)
+        assert elsewhere.requests == []
+
+
+def test_descriptors_and_threads_come_back(faults, make_connector):
+    def grown():
+        now = [len(list(Path("/proc/self", what).iterdir())) for what in ("fd", "task")]
+        return [after - before for after, before in zip(now, before)]
+
+    def load():
+        faults.script = Once(range(0, 1 << 20, 3 * CHUNK), break_off)
+        with make_connector(endpoint=faults.endpoint, config=CONFIG) as connector:
+            read_whole(connector, faults)
+        make_connector.forget(connector)
+
+    def break_off(reply):
+        reply.body, reply.end = reply.body[:100], "reset"
+
+    before = [0, 0]
+    load()
+    before = grown()
+    for _ in range(5):
+        load()
+    deadline = time.monotonic() + 10
+    while max(grown()) > 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert max(grown()) <= 0

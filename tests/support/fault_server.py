@@ -1,0 +1,175 @@
+"""An HTTP server that can lie: about lengths, ranges and versions, and about being alive.
+
+One object, `DATA`, under every path. A script changes the replies; without one they are right.
+Sockets and threads alone, since no HTTP library sends what is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ossmodelconnector import _core
+
+ETAG = '"5B3C1A2E053D763E1B002CC607C5A0FE"'
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_STALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in. `begin` and `end` are the half-open range that was asked for."""
+
+    method: str
+    target: str
+    headers: dict[str, str]  # lower-case names
+    connection: int
+    begin: int
+    end: int
+
+
+@dataclass
+class Reply:
+    """What goes out, for a script to change.
+
+    Attributes:
+        status: of the status line.
+        headers: as they are sent; Content-Length is not mended when `body` changes.
+        body: what is sent of it, whatever the headers say.
+        delay: seconds before the first byte.
+        rate: bytes of the body a second; None: all at once.
+        end: what follows: "keep" the connection, "close" it, "reset" it, or "stall".
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    delay: float = 0.0
+    rate: float | None = None
+    end: str = "keep"
+
+
+Script = Callable[[Request, Reply], None]
+
+
+@dataclass
+class FaultServer:
+    """A context manager; `script` may be changed at any time, by one that it calls too."""
+
+    data: bytes = field(default_factory=lambda: random.Random(7).randbytes(1 << 20))
+    script: Script | None = None
+    requests: list[Request] = field(default_factory=list)
+    idle_seconds: float | None = None  # connections that say nothing for so long are closed
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._closed = threading.Event()
+        self._connections = 0
+        self._crc64 = str(_core.crc64(self.data, 0))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> FaultServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        with self._lock:
+            sockets = [self._listener, *self._sockets]
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with self._lock:
+                    self._sockets.add(connection)
+                    self._connections += 1
+                    number = self._connections
+                threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(self.idle_seconds)
+        buffer = b""
+        with contextlib.suppress(OSError), connection:
+            while True:
+                while b"\r\n\r\n" not in buffer:
+                    received = connection.recv(1 << 16)
+                    if not received:
+                        return
+                    buffer += received
+                head, _, buffer = buffer.partition(b"\r\n\r\n")
+                request = self._parse(head.decode("latin-1"), number)
+                reply = self._right_reply(request)
+                with self._lock:
+                    self.requests.append(request)
+                    script = self.script
+                    if script is not None:
+                        script(request, reply)
+                if not self._send(connection, request, reply):
+                    return
+        with self._lock:
+            self._sockets.discard(connection)
+
+    def _parse(self, head: str, number: int) -> Request:
+        line, *lines = head.split("\r\n")
+        method, target, _ = line.split(" ")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
+        }
+        begin, end = 0, len(self.data)
+        if found := _RANGE.fullmatch(headers.get("range", "")):
+            begin, end = int(found[1]), min(int(found[2]) + 1, len(self.data))
+        return Request(method, target, headers, number, begin, end)
+
+    def _right_reply(self, request: Request) -> Reply:
+        body = self.data[request.begin : request.end]
+        headers = {
+            "Content-Length": str(len(body)),
+            "ETag": ETAG,
+            "x-oss-request-id": "5C3D9175B6FC201293AD0000",
+            "x-oss-hash-crc64ecma": self._crc64,
+        }
+        if "range" not in request.headers:
+            return Reply(200, headers, body)
+        last = request.end - 1
+        headers["Content-Range"] = f"bytes {request.begin}-{last}/{len(self.data)}"
+        return Reply(206, headers, body)
+
+    def _send(self, connection: socket.socket, request: Request, reply: Reply) -> bool:
+        if reply.delay and self._closed.wait(reply.delay):
+            return False
+        lines = [f"HTTP/1.1 {reply.status} Status"]
+        lines += [f"{name}: {value}" for name, value in reply.headers.items()]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        body = b"" if request.method == "HEAD" else reply.body
+        connection.settimeout(_STALL_SECONDS)
+        if reply.rate is None:
+            connection.sendall(head + body)
+        else:
+            connection.sendall(head)
+            for byte in body:
+                connection.sendall(bytes([byte]))
+                if self._closed.wait(1 / reply.rate):
+                    return False
+        connection.settimeout(self.idle_seconds)
+        if reply.end == "stall":
+            self._closed.wait(_STALL_SECONDS)
+        elif reply.end == "reset":
+            # What was sent shall be there first.
+            time.sleep(0.05)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return reply.end == "keep"
