@@ -86,15 +86,7 @@ ObjectReader::CursorLock lock_cursor(ObjectReader& reader) {
 
 // Fills `out` from the cursor; REQUIRES the cursor lock, out.size() <= remaining().
 void fill(ObjectReader& reader, std::span<std::byte> out) {
-  if (out.size() <= kCopyUnderGilBytes) {
-    const ObjectReader::Ready ready = reader.read_if_ready(out);
-    if (ready == ObjectReader::Ready::kDone) return;
-    if (ready == ObjectReader::Ready::kNeedsVerdict) {
-      raise_unless_ok(without_gil(
-          [&](Interrupt& interrupt) { return reader.finish_read(out.size(), interrupt); }));
-      return;
-    }
-  }
+  if (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(out)) return;
   raise_unless_ok(
       without_gil([&](Interrupt& interrupt) { return reader.read(out, interrupt).status(); }));
 }
@@ -137,11 +129,16 @@ PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count)
         limit < 0 ? reader.remaining()
                   : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining());
     if (most == 0) return make_bytes(0).release().ptr();
-    const auto length = value_or_raise(
-        without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
-    py::bytes result = make_bytes(length);
-    fill(reader, span_of(result));
-    return result.release().ptr();
+    const std::uint64_t position = reader.position();
+    while (true) {
+      const bool was_repaired = reader.was_repaired();
+      const auto length = value_or_raise(
+          without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
+      py::bytes result = make_bytes(length);
+      fill(reader, span_of(result));
+      if (reader.was_repaired() == was_repaired) return result.release().ptr();
+      reader.set_position(position);  // what looked like the line's end may have been wrong
+    }
   });
 }
 

@@ -79,12 +79,10 @@ class ObjectReader {
   // the cursor behind them: a read without a copy, see visit_stream_chunk(). Tells how many there
   // were; 0: the end of the object, nothing was shown.
   Result<std::size_t> visit(const BytesVisitor& visitor, Interrupt& interrupt);
-  // As read() without ever waiting, see read_stream_if_ready(). After kNeedsVerdict the read counts
-  // only when finish_read() approves.
-  using Ready = StreamReady;
-  Ready read_if_ready(std::span<std::byte> out);
-  Status finish_read(std::size_t size, Interrupt& interrupt);
-  // How many bytes the next line has, its newline included, at most `limit`.
+  // As read() without ever waiting, see read_stream_if_ready(). False: it did not read.
+  bool read_if_ready(std::span<std::byte> out);
+  // How many bytes the next line has, its newline included, at most `limit`. Valid while
+  // was_repaired() says what it said before.
   Result<std::uint64_t> line_length(std::uint64_t limit, Interrupt& interrupt);
   // How many bytes a peek for `wanted` (0: any) can show at once: at least one before the end of
   // the object.
@@ -96,6 +94,11 @@ class ObjectReader {
   Status read_parts(const std::vector<std::pair<std::uint64_t, std::span<std::byte>>>& parts,
                     Interrupt& interrupt);
   Result<std::shared_ptr<ObjectView>> view(Interrupt& interrupt);
+
+  // The object's bytes were wrong once, by its CRC-64, and have been fetched again.
+  bool was_repaired() const { return repaired_.load(); }
+  // All bytes have been checked by the object's CRC-64.
+  bool is_verified() const;
 
   // In a forked child, before anything else uses the reader there. Reopens at the next read, at the
   // same version and position.
@@ -109,20 +112,54 @@ class ObjectReader {
   // Replaced as a whole in a forked child.
   struct Live {
     CursorMutex cursor;
-    std::mutex mutex;  // guards the two below
+    std::mutex mutex;  // guards all below
     std::shared_ptr<Engine> engine;
     std::shared_ptr<ObjectStream> stream;
+    // Set: `stream` stands in for this one, whose bytes were wrong; none of its bytes may leave
+    // before all are known to be right, and those that have left to have been so.
+    std::shared_ptr<ObjectStream> suspect;
   };
   struct Use {
     std::shared_ptr<Engine> engine;
     std::shared_ptr<ObjectStream> stream;
+    std::shared_ptr<ObjectStream> suspect;
   };
+  // The hull of all bytes that callers have got: never too small.
+  class Given {
+   public:
+    void add(std::uint64_t begin, std::uint64_t end);
+    bool overlaps(std::uint64_t begin, std::uint64_t end) const;
+
+   private:
+    std::atomic<std::uint64_t> begin_{UINT64_MAX};
+    std::atomic<std::uint64_t> end_{0};
+  };
+
   Result<Use> use();
+  // Runs `read`, Status(const Use&), whose bytes lie in [begin, end). If they, or others of the
+  // object, turn out wrong, the whole object is fetched again, once, and `read` runs again: unless
+  // wrong bytes have left already. `again` false: it does not run twice.
+  template <typename Read>
+  Status repairing(std::uint64_t begin, std::uint64_t end, Interrupt& interrupt, const Read& read,
+                   bool again = true);
+  // Puts a new stream in place of use.stream, if that is still the reader's. False: the one time
+  // for this has passed.
+  Result<bool> replace(const Use& use);
+  bool is_replaced(const Use& use);
+  Status judge_replacement(const Use& use, Interrupt& interrupt);
+  Status mismatch() const;
+  std::uint64_t bytes_left_in_chunk() const;
 
   const std::shared_ptr<Connector> connector_;
   const ObjectName name_;
   const ObjectVersion version_;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> repaired_{false};
+  std::atomic<bool> spoiled_{false};   // wrong bytes have left, or came twice: nothing more leaves
+  std::atomic<bool> verified_{false};  // as of close()
+  // With ObjectStream::verdict() a Dekker pair (seq_cst): who hands bytes out notes them, then
+  // looks at the verdict; who sees it bad looks at what was handed out.
+  Given given_;
   std::uint64_t position_ = 0;  // under the cursor lock
   std::unique_ptr<Live> live_;
 };

@@ -1,5 +1,6 @@
 #include "fetch/chunk_fetch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fetch/audit.h"
@@ -24,13 +25,15 @@ std::string describe_range(const ObjectName& name, std::uint64_t begin, std::uin
 }  // namespace
 
 ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-                       const ObjectVersion* known, Chunk& chunk, std::uint64_t begin)
+                       const ObjectVersion* known, Chunk& chunk, std::uint64_t begin,
+                       SeenBytes seen)
     : context_(context),
       owner_(owner),
       name_(name),
       known_(known),
       chunk_(chunk),
       begin_(begin),
+      seen_(seen),
       ledger_(context, describe_range(name, begin, begin + chunk.length()), name.uri()) {}
 
 Status ChunkFetch::prepare(bool* ready) {
@@ -91,7 +94,24 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
         Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
     return false;
   }
-  chunk_.append(data, size, context_.verify_crc64);
+  if (append(data, size)) return true;
+  differs_ = true;
+  failure_ = Failure{
+      Status(StatusCode::kChecksum, "the bytes differ from those that came before (CRC-64)"),
+      RetryClass::kTransient,
+      {}};
+  return false;
+}
+
+bool ChunkFetch::append(const std::byte* data, std::size_t size) {
+  const std::size_t still_seen = seen_.bytes - std::min(seen_.bytes, chunk_.writer_filled());
+  if (still_seen == 0 || size < still_seen) {
+    chunk_.append(data, size, context_.verify_crc64);
+    return true;
+  }
+  chunk_.append(data, still_seen, true);
+  if (chunk_.writer_crc() != seen_.crc) return false;
+  chunk_.append(data + still_seen, size - still_seen, true);
   return true;
 }
 
@@ -100,6 +120,8 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
       "GET", name_.uri(),
       std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
       chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
+  // Which attempt brought the wrong bytes is not known: none of them is kept.
+  if (std::exchange(differs_, false)) chunk_.restart();
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
     return;

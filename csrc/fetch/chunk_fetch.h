@@ -18,6 +18,12 @@ namespace ossmc {
 
 class ChunkFetch;
 
+// The first `bytes` of a chunk, which callers may have had already from an earlier fetch.
+struct SeenBytes {
+  std::uint32_t bytes = 0;
+  std::uint64_t crc = 0;  // CRC-64 of them
+};
+
 // Implemented by the prefetch floor. All calls come from the I/O thread that runs the fetch,
 // without any lock held.
 class ChunkFetchOwner {
@@ -40,9 +46,10 @@ class ChunkFetch final : public Exchange {
  public:
   // `known`: the version that was learnt when the object was opened; null for the first request of
   // an object, which then asks for [begin, begin + chunk's length) and takes what there is. `name`,
-  // `known`, `chunk` outlive the fetch.
+  // `known`, `chunk` outlive the fetch. `seen`: if bytes came that differ from those, all is asked
+  // for once more; the chunk is kRefilling then.
   ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin);
+             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin, SeenBytes seen = {});
 
   // Before each hand-out to an I/O thread: signs. kOk with *ready false: credentials are still
   // being asked for, look again later. An error: cannot be started; on_finished was not called.
@@ -62,6 +69,8 @@ class ChunkFetch final : public Exchange {
   bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
 
  private:
+  // False: these are not the bytes that were seen.
+  bool append(const std::byte* data, std::size_t size);
   void settle(const AttemptLedger::Verdict& verdict);
 
   FetchContext& context_;
@@ -70,6 +79,7 @@ class ChunkFetch final : public Exchange {
   const ObjectVersion* known_;
   Chunk& chunk_;
   const std::uint64_t begin_;
+  const SeenBytes seen_;
   std::atomic<bool> cancelled_{false};  // relaxed: seen at the latest after the next wake
 
   AttemptLedger ledger_;
@@ -80,6 +90,7 @@ class ChunkFetch final : public Exchange {
   // Of the attempt in progress.
   ResponseHead head_;
   bool head_good_ = false;
+  bool differs_ = false;  // from what was seen
   std::optional<Failure> failure_;
   std::string error_body_;
 };

@@ -192,6 +192,14 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   if (phase_of(before) == ChunkPhase::kFilling && take_wanted(filled_by_writer_)) notify();
 }
 
+void Chunk::restart() {
+  assert(view().phase == ChunkPhase::kRefilling);
+  // Nobody reads what is hidden: only the count of bytes goes back.
+  word_.fetch_sub(filled_by_writer_, std::memory_order_relaxed);
+  filled_by_writer_ = 0;
+  running_crc_ = 0;
+}
+
 void Chunk::finish() {
   if (finish_quietly()) notify();
 }

@@ -101,6 +101,8 @@ class Chunk {
   // Writer: copies into place (unless the bytes are at write_position() already), updates the CRC
   // if `with_crc`, publishes. REQUIRES: size <= writer_room().
   void append(const std::byte* bytes, std::size_t size, bool with_crc);
+  // kRefilling only: forgets all bytes of this fill, which nobody has seen; it starts anew.
+  void restart();
   void finish();  // kFilling -> kReady; REQUIRES: writer_room() == 0
   // kFilling -> kFailed; bytes already there stay readable for those who hold a pin, no new pins.
   void fail();

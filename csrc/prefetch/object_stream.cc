@@ -77,12 +77,12 @@ bool ObjectStream::note_crc_known() {
 }
 
 void ObjectStream::pass_verdict() {
-  // Every chunk was fetched, so no slot's crc changes any more.
+  // Every chunk was fetched, so what was seen of them does not change any more.
   std::uint64_t crc = 0;
   for (std::uint64_t i = 0; i < chunk_count_; ++i)
-    crc = crc64_combine(crc, slot(i).crc, chunk_length(i));
+    crc = crc64_combine(crc, slot(i).seen.crc, chunk_length(i));
   const Verdict verdict = crc == *version_.crc64 ? Verdict::kGood : Verdict::kBad;
-  verdict_.store(static_cast<std::uint32_t>(verdict), std::memory_order_release);
+  verdict_.store(static_cast<std::uint32_t>(verdict));
   wake_verdict_waiters();
 }
 

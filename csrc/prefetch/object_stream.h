@@ -36,14 +36,14 @@ struct ChunkSlot {
 
   Chunk chunk;
   Work work = Work::kNone;
-  bool fetched_before = false;  // crc below is known
+  bool fetched_before = false;  // completely, at least once
   bool in_region = false;       // its bytes lie, or will lie, in the object's region
   std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays
                                 // until they have its bytes
-  std::uint64_t crc = 0;
-  Status failure;                     // of the last fetch, while nobody has asked again
-  std::uint32_t failures = 0;         // how many fetches have failed
-  Status last_failure;                // of the last of them
+  SeenBytes seen;               // of the chunk as first fetched, whole or as far as it came
+  Status failure;               // of the last fetch, while nobody has asked again
+  std::uint32_t failures = 0;   // how many fetches have failed
+  Status last_failure;          // of the last of them
   std::unique_ptr<ChunkFetch> fetch;  // while kInFlight
 };
 
@@ -79,11 +79,15 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
 
   // --- verification; any thread ---
   enum class Verdict : std::uint32_t { kPending, kGood, kBad, kNothingToCheck };
-  Verdict verdict() const { return static_cast<Verdict>(verdict_.load(std::memory_order_acquire)); }
+  // Sequentially consistent with what ObjectReader notes of the bytes that left it.
+  Verdict verdict() const { return static_cast<Verdict>(verdict_.load()); }
   void wait_for_verdict(Duration limit) const;
-  // A reader handed out the last missing byte of a chunk. True: of the object too.
-  bool note_chunk_handed_out() {
-    return not_handed_out_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  // A reader handed out the last missing byte of a chunk.
+  void note_chunk_handed_out() { not_handed_out_.fetch_sub(1, std::memory_order_acq_rel); }
+  // Whoever has bytes in hand that he has noted so, and sees true, waits for the verdict.
+  bool needs_verdict() const {
+    return verdict() == Verdict::kBad ||
+           (verdict() == Verdict::kPending && not_handed_out_.load(std::memory_order_acquire) == 0);
   }
 
   // Wakes those who wait for the state to change. Not under the scheduler's mutex: it is a system

@@ -51,21 +51,31 @@ std::shared_ptr<ObjectStream> Scheduler::open(ObjectName name) {
 
 Result<std::shared_ptr<ObjectStream>> Scheduler::open_known(ObjectName name,
                                                             const ObjectVersion& version) {
-  StreamPtr stream;
-  {
-    MutexLock lock(mutex_);
-    stream =
-        std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
-    const Status status = stream->become_open(version, context_.verify_crc64);
-    if (!status.is_ok()) return status;
-    if (closed_) {
-      stream->become_closed();
-      return stream;
-    }
-    streams_.emplace(stream->sequence(), stream);
-    // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
-    // that, but not all.
+  // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
+  // that, but not all.
+  return open_version(std::move(name), version, false);
+}
+
+Result<std::shared_ptr<ObjectStream>> Scheduler::open_again(const ObjectStream& suspect) {
+  Result<StreamPtr> stream = open_version(suspect.name(), suspect.version(), true);
+  if (!stream.is_ok()) return stream;
+  add(context_.counters.refetches, suspect.chunk_count());
+  return stream;
+}
+
+Result<Scheduler::StreamPtr> Scheduler::open_version(ObjectName name, const ObjectVersion& version,
+                                                     bool sweep) {
+  MutexLock lock(mutex_);
+  auto stream =
+      std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
+  const Status status = stream->become_open(version, context_.verify_crc64);
+  if (!status.is_ok()) return status;
+  if (closed_) {
+    stream->become_closed();
+    return stream;
   }
+  streams_.emplace(stream->sequence(), stream);
+  if (sweep) start_sweep_locked(*stream, 0);
   return stream;
 }
 
@@ -235,6 +245,13 @@ void Scheduler::release_claim(ObjectStream& stream, std::uint64_t index) {
 bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
   MutexLock lock(mutex_);
   return stream.slot(index).fetched_before;
+}
+
+bool Scheduler::is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const {
+  MutexLock lock(mutex_);
+  const ChunkSlot& a = one.slot(index);
+  const ChunkSlot& b = other.slot(index);
+  return a.fetched_before && b.fetched_before && a.seen.crc == b.seen.crc;
 }
 
 Status Scheduler::failure_since(ObjectStream& stream, std::uint64_t index,

@@ -55,6 +55,9 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   // The same for an object whose version is known already (a reader reopened in a forked child). No
   // request is made yet.
   Result<std::shared_ptr<ObjectStream>> open_known(ObjectName name, const ObjectVersion& version);
+  // The same for an object that came with wrong bytes: all of it is fetched anew, from the next
+  // claim on.
+  Result<std::shared_ptr<ObjectStream>> open_again(const ObjectStream& suspect);
   // What a HEAD said about a stream in kNeedsHead.
   void complete_open(ObjectStream& stream, const Result<ObjectVersion>& version);
   // Gives its memory back, cancels its fetches, ends its blocked reads. No-op the second time.
@@ -71,6 +74,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool try_claim_ahead(ObjectStream& stream, std::uint64_t index, std::uint32_t* failures);
   void release_claim(ObjectStream& stream, std::uint64_t index);
   bool was_fetched(ObjectStream& stream, std::uint64_t index) const;  // completely, at least once
+  // Whether both streams fetched the chunk completely, with the same bytes (CRC-64).
+  bool is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const;
   // OK, or why a fetch has failed since the claim that told `failures`. It counts though somebody
   // has asked again since: the chunk is then behind others in line, which a read that waits for it
   // may hold (docs/decisions/0002-scheduling.md).
@@ -118,6 +123,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   static constexpr int kUrgentExtraSlots = 8;
 
   using StreamPtr = std::shared_ptr<ObjectStream>;
+  Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep);
   enum class Limit : std::uint8_t { kIdle, kNetwork, kMemory, kReader, kCpu, kThrottle };
   struct Pick {
     StreamPtr stream;
@@ -128,6 +134,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
     std::byte* region_data = nullptr;  // set: fill there, no ticket
     ChunkFetch* retry = nullptr;       // set: an earlier fetch runs again
     bool is_refetch = false;           // it was complete once
+    SeenBytes seen;                    // with verify.crc64: what must come again
     bool wake_others = false;          // there may be more to start, and no slot here
   };
   struct Job {  // of a fetch in flight

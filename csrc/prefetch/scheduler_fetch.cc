@@ -82,7 +82,7 @@ Exchange* Scheduler::start(Pick& pick) {
     ObjectStream& stream = *pick.stream;
     ChunkSlot& slot = stream.slot(pick.index);
     // Bytes that come a second time are nobody's before they are known to be the same (CRC-64).
-    const bool hidden = pick.is_refetch && context_.verify_crc64;
+    const bool hidden = pick.seen.bytes > 0;
     if (pick.region_data != nullptr) {
       // If close() has given the region back just now, the fetch is cancelled before it writes.
       slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
@@ -106,7 +106,7 @@ Exchange* Scheduler::start(Pick& pick) {
     }
     auto made = std::make_unique<ChunkFetch>(context_, *this, stream.name(),
                                              pick.is_first ? nullptr : &stream.version(),
-                                             slot.chunk, stream.chunk_begin(pick.index));
+                                             slot.chunk, stream.chunk_begin(pick.index), pick.seen);
     fetch = made.get();
     MutexLock lock(mutex_);
     slot.fetch = std::move(made);
@@ -172,7 +172,6 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   bool openers_wait = false;
   bool others_may_start = false;  // in the memory of a chunk that was read as it arrived
   {
-    Status result = status;
     MutexLock lock(mutex_);
     const auto found = jobs_.find(&fetch);
     const Job job = std::move(found->second);
@@ -181,18 +180,11 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     ChunkSlot& slot = stream->slot(job.index);
     done = std::move(slot.fetch);
     slot.work = ChunkSlot::Work::kNone;
-    if (result.is_ok() && context_.verify_crc64 && slot.fetched_before &&
-        slot.crc != slot.chunk.writer_crc()) {
-      result = stream->error(StatusCode::kChecksum,
-                             "GET " + printable(stream->name().uri()) + ": chunk " +
-                                 std::to_string(job.index) +
-                                 " differs from what was fetched before (CRC-64)");
-    }
-    if (result.is_ok()) {
+    if (status.is_ok()) {
       if (slot.chunk.finish_quietly()) waited_for = &slot.chunk;
       if (!slot.fetched_before) {
         slot.fetched_before = true;
-        slot.crc = slot.chunk.writer_crc();
+        slot.seen = {slot.chunk.length(), slot.chunk.writer_crc()};
         last_crc = stream->note_crc_known();
       }
       if (stream->is_closed()) {
@@ -207,9 +199,9 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
         stream->plan.range_was_refused = true;
         stream->become_needs_head();
       } else if (openers_wait) {
-        stream->become_failed(result);
+        stream->become_failed(status);
       }
-      if (fail_chunk_locked(job, result, &freed)) waited_for = &slot.chunk;
+      if (fail_chunk_locked(job, status, &freed)) waited_for = &slot.chunk;
     }
     if (stream->is_closed()) {
       if (slot.chunk.view().phase != ChunkPhase::kAbsent) lingering_.push_back(stream);
@@ -229,6 +221,9 @@ bool Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMem
   ChunkSlot& slot = job.stream->slot(job.index);
   slot.failure = slot.last_failure = status;
   ++slot.failures;
+  const Chunk::View view = slot.chunk.view();
+  if (view.phase == ChunkPhase::kFilling && view.filled > 0)
+    slot.seen = {view.filled, slot.chunk.writer_crc()};
   const bool is_waited_for = slot.chunk.fail_quietly();
   const bool is_gone = take_locked(*job.stream, job.index, freed);
   if (!is_gone && !job.in_region && !job.stream->is_closed())

@@ -225,6 +225,7 @@ bool Scheduler::admit_locked(ObjectStream& stream, std::uint64_t index, std::uin
   stream.slot(index).work = ChunkSlot::Work::kInFlight;
   stream.slot(index).in_region = pick->region_data != nullptr;
   pick->is_refetch = stream.slot(index).fetched_before;
+  if (context_.verify_crc64) pick->seen = stream.slot(index).seen;
   pick->stream = stream.shared_from_this();
   pick->index = index;
   return true;

@@ -70,16 +70,15 @@ class Claims {
   std::size_t next_ = 0;
 };
 
-// Notes that [begin, end) of the chunk were handed out. True: with them the whole object has been.
-bool note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
+// Notes that [begin, end) of the chunk were handed out.
+void note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index,
                      std::uint32_t begin, std::uint32_t end, bool sequential) {
   Chunk& chunk = stream.slot(index).chunk;
   const bool consumed = chunk.mark_handed_out(begin, end);
-  const bool whole_object = consumed && stream.note_chunk_handed_out();
+  if (consumed) stream.note_chunk_handed_out();
   // Only at a chunk's end does the scheduler need to know: small reads take no lock.
   if (consumed || (sequential && end == stream.chunk_length(index)))
     scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
-  return whole_object;
 }
 
 void count_read(Scheduler& scheduler, std::uint64_t size, bool waited) {
@@ -125,11 +124,8 @@ class Read {
     count_read(scheduler_, size, waited_);
     // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
     // anything.
-    const ObjectStream::Verdict verdict = stream_.verdict();
-    if (verdict == ObjectStream::Verdict::kBad ||
-        (object_handed_out_ && verdict != ObjectStream::Verdict::kNothingToCheck))
-      return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
-    return Status::ok();
+    if (!stream_.needs_verdict()) return Status::ok();
+    return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
   }
 
   Status copy(const StreamPart& part) {
@@ -160,8 +156,7 @@ class Read {
     }
     take(std::span<const std::byte>(chunk.data() + begin, end - begin));
     chunk.unpin();
-    if (note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential))
-      object_handed_out_ = true;
+    note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
     claims_.release_before(++place_);
     return Status::ok();
   }
@@ -195,7 +190,6 @@ class Read {
   std::size_t place_ = 0;              // how many chunks of the read are done
   std::vector<std::uint64_t> chunks_;  // all of them, in order; made when the read has to wait
   bool waited_ = false;
-  bool object_handed_out_ = false;
 };
 
 Status verdict_status(StatusCode code, const ObjectStream& stream, const std::string& what) {
@@ -307,22 +301,21 @@ Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
   return Read(scheduler, stream, parts, SIZE_MAX / 2, options, interrupt).run();
 }
 
-StreamReady read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
-                                 std::span<std::byte> out) {
-  if (out.empty() || stream.verdict() == ObjectStream::Verdict::kBad) return StreamReady::kNotReady;
+bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                          std::span<std::byte> out) {
+  if (out.empty() || stream.verdict() == ObjectStream::Verdict::kBad) return false;
   const std::uint64_t index = offset / stream.chunk_bytes();
   const auto begin = static_cast<std::uint32_t>(offset - stream.chunk_begin(index));
-  if (out.size() > stream.chunk_length(index) - begin) return StreamReady::kNotReady;
+  if (out.size() > stream.chunk_length(index) - begin) return false;
   const auto end = static_cast<std::uint32_t>(begin + out.size());
   Chunk& chunk = stream.slot(index).chunk;
-  if (!chunk.try_pin(end)) return StreamReady::kNotReady;
+  if (!chunk.try_pin(end)) return false;
   std::memcpy(out.data(), chunk.data() + begin, out.size());
   chunk.unpin();
-  const bool whole_object = note_handed_out(scheduler, stream, index, begin, end, true);
+  note_handed_out(scheduler, stream, index, begin, end, true);
+  if (stream.needs_verdict()) return false;  // a read that may wait gets the bytes again
   count_read(scheduler, out.size(), false);
-  return whole_object && stream.verdict() != ObjectStream::Verdict::kNothingToCheck
-             ? StreamReady::kNeedsVerdict
-             : StreamReady::kDone;
+  return true;
 }
 
 Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,

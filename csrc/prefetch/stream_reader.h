@@ -39,16 +39,10 @@ Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
                          std::span<const StreamPart> parts, const ReadOptions& options,
                          Interrupt& interrupt);
 
-enum class StreamReady : std::uint8_t {
-  kNotReady,  // nothing was done
-  kDone,
-  kNeedsVerdict,  // done, but it was the object's last missing byte: wait_for_verdict() must
-                  // approve
-};
-// A sequential read of bytes of one chunk that are in memory: copies them, never waits. What would
-// have to wait, or be refused, is kNotReady.
-StreamReady read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
-                                 std::span<std::byte> out);
+// A sequential read of bytes of one chunk that are in memory: copies them, never waits. False: it
+// would have to wait, or be refused; `out` may have been written.
+bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
+                          std::span<std::byte> out);
 
 // Is shown bytes where they lie in chunk memory. They are pinned during the call and gone after it,
 // so it should not block; it must not throw.

@@ -82,6 +82,20 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         return self._core.etag
 
     @property
+    def verified(self) -> str:
+        """What the object's bytes have been checked by so far.
+
+        ``"crc64"``: all of them were fetched, and their CRC-64 is the object's. ``"length+etag"``:
+        each reply's range, length and version were right; of an object that is not read as a whole,
+        or whose CRC-64 the server does not tell, that is all there is to check.
+
+        Example:
+            >>> data = reader.read()
+            >>> assert reader.verified == "crc64"
+        """
+        return "crc64" if self._core.is_verified else "length+etag"
+
+    @property
     def closed(self) -> bool:
         """Whether the reader, or its connector, was closed."""
         return self._core.closed

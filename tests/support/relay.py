@@ -17,6 +17,7 @@ class Relay:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._sockets: set[socket.socket] = set()
+        self._openings = 0  # how often it was shut
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
@@ -36,6 +37,7 @@ class Relay:
         self._flowing.set()
         with self._lock:
             sockets, self._sockets = self._sockets, set()
+            self._openings += 1
         for one in (self._listener, *sockets):
             # shutdown() wakes the thread that sits in accept() or recv(); close() alone does not.
             with contextlib.suppress(OSError):
@@ -64,21 +66,30 @@ class Relay:
         return socket.create_server(("127.0.0.1", port), backlog=128)
 
     def _accept_on(self, listener: socket.socket) -> None:
+        opening = self._openings
+
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     client, _ = listener.accept()
-                    threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                    threading.Thread(
+                        target=self._serve, args=(client, opening), daemon=True
+                    ).start()
 
         threading.Thread(target=accept, daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
+    def _keep(self, one: socket.socket, opening: int) -> None:
         with self._lock:
-            self._sockets.add(client)
+            if opening != self._openings:  # shut between its accept() and now
+                one.close()
+                raise ConnectionAbortedError
+            self._sockets.add(one)
+
+    def _serve(self, client: socket.socket, opening: int) -> None:
         try:
+            self._keep(client, opening)
             upstream, first = self.connect(client)
-            with self._lock:
-                self._sockets.add(upstream)
+            self._keep(upstream, opening)
             upstream.sendall(first)
             threading.Thread(target=self._copy, args=(client, upstream), daemon=True).start()
             self._copy(upstream, client)

@@ -24,10 +24,11 @@ using testing::Not;
 class OneChunk final : public ChunkFetchOwner, public WorkSource {
  public:
   OneChunk(FetchContext& context, std::uint64_t begin, std::uint32_t length,
-           const ObjectVersion* known)
+           const ObjectVersion* known, SeenBytes seen = {})
       : context_(context), buffer_(length + kGuard, std::byte{0xEE}) {
-    chunk_.begin_fill_at(buffer_.data(), length);
-    fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin);
+    chunk_.begin_fill_at(buffer_.data(), length, /*hidden=*/seen.bytes > 0);
+    phase_ = chunk_.view().phase;
+    fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin, seen);
     due_ = context.clock.now();
   }
 
@@ -59,7 +60,7 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
   void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
   void on_finished(ChunkFetch& fetch, const Status& status) override {
     EXPECT_FALSE(end_.has_value()) << "on_finished came twice";
-    EXPECT_EQ(chunk_.view().phase, ChunkPhase::kFilling);
+    EXPECT_EQ(chunk_.view().phase, phase_);
     range_refused_ = fetch.was_range_refused();
     end_ = status;
     if (status.is_ok()) {
@@ -83,6 +84,7 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
   const ObjectName name_{"bucket-1", "dir/k ey"};
   std::vector<std::byte> buffer_;
   Chunk chunk_;
+  ChunkPhase phase_ = ChunkPhase::kFilling;
   std::unique_ptr<ChunkFetch> fetch_;
   std::optional<TimePoint> due_;
   std::optional<Status> end_;
@@ -101,7 +103,8 @@ class ChunkFetchTest : public testing::Test {
                bool is_known = true) {
     known_.size = object_.size;
     known_.etag = object_.etag;
-    one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr);
+    one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr,
+                                      seen_);
     one_->refuse_version_ = refuse_version_;
     FakeTransport transport(*one_, parts_.clock, script);
     transport.run();
@@ -133,6 +136,7 @@ class ChunkFetchTest : public testing::Test {
   FakeObject object_{1000, 5, "5B3C1A2E053D763E1B002CC607C5A0FE"};
   ObjectVersion known_;
   Status refuse_version_;
+  SeenBytes seen_;
   std::unique_ptr<OneChunk> one_;
   std::vector<FakeTransport::Started> requests_;
 };
@@ -431,6 +435,75 @@ TEST_F(ChunkFetchTest, AStallThatStaysIsATimeout) {
   });
   EXPECT_EQ(status.code(), StatusCode::kTransferTimeout);
   EXPECT_THAT(status.message(), HasSubstr("[0, 100)"));
+}
+
+// What callers had of a chunk: its first bytes, or all of it.
+class ChunkFetchSeenTest : public ChunkFetchTest,
+                           public testing::WithParamInterface<std::uint32_t> {
+ protected:
+  void SetUp() override {
+    const std::string bytes = pattern_string(object_.seed, 300, GetParam());
+    seen_ = {GetParam(), crc64_update(0, bytes.data(), bytes.size())};
+  }
+  // A byte among those that were seen, or just behind them, comes wrong.
+  static void spoil(FakeReply* reply, std::size_t at) {
+    for (std::string& piece : reply->body) {
+      if (at < piece.size()) {
+        piece[at] = static_cast<char>(piece[at] ^ 1);
+        return;
+      }
+      at -= piece.size();
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, ChunkFetchSeenTest, testing::Values(1u, 7u, 60u, 99u, 100u));
+
+TEST_P(ChunkFetchSeenTest, TheSameBytesAgain) {
+  for (const std::size_t piece : {1u, 7u, 100u}) {
+    EXPECT_TRUE(fetch(300, 100, [&](const HttpRequest& request, std::size_t) {
+                  return good(request, piece);
+                }).is_ok());
+    EXPECT_EQ(requests_.size(), 1u);
+  }
+}
+
+TEST_P(ChunkFetchSeenTest, OtherBytesThanBeforeAreFetchedOnceMore) {
+  for (const std::size_t at : {std::size_t{0}, std::size_t{GetParam() - 1}}) {
+    const Status status = fetch(300, 100, [&](const HttpRequest& request, std::size_t index) {
+      FakeReply reply = good(request);
+      if (index == 0) spoil(&reply, at);
+      return reply;
+    });
+    EXPECT_TRUE(status.is_ok()) << status.message();
+    ASSERT_EQ(requests_.size(), 2u);
+    EXPECT_EQ(range(1), "bytes=300-399");
+  }
+}
+
+TEST_P(ChunkFetchSeenTest, ResumedAndThenOtherBytesAllIsAskedForOnceMore) {
+  const Status status = fetch(300, 100, [&](const HttpRequest& request, std::size_t index) {
+    FakeReply reply = good(request);
+    if (index == 0) {
+      spoil(&reply, 0);
+      reply.reset_after(GetParam() - 1);
+    }
+    return reply;
+  });
+  EXPECT_TRUE(status.is_ok()) << status.message();
+  // Nothing had come of a single seen byte; else the wrong one was kept at first.
+  EXPECT_EQ(requests_.size(), GetParam() == 1 ? 2u : 3u);
+  EXPECT_EQ(range(requests_.size() - 1), "bytes=300-399");
+}
+
+TEST_P(ChunkFetchSeenTest, OtherBytesTimeAndAgainAreAnError) {
+  const Status status = fetch(300, 100, [&](const HttpRequest& request, std::size_t) {
+    FakeReply reply = good(request);
+    spoil(&reply, 0);
+    return reply;
+  });
+  EXPECT_EQ(status.code(), StatusCode::kChecksum);
+  EXPECT_THAT(status.message(), HasSubstr("[300, 400)"));
+  EXPECT_EQ(requests_.size(), static_cast<std::size_t>(parts_.context.retry.max_attempts));
 }
 
 TEST_F(ChunkFetchTest, WithoutVerificationNoCrcIsComputed) {

@@ -96,6 +96,21 @@ TEST_F(ChunkTest, ARefillingChunkGivesNothingBeforeItsEnd) {
   }
 }
 
+TEST_F(ChunkTest, ARefillThatStartsAnewForgetsWhatItHad) {
+  chunk_.begin_fill(pool_->take(100), Ticket::try_take(budget_, 100), 100, /*hidden=*/true);
+  append(60);
+  chunk_.restart();
+  EXPECT_EQ(phase(), ChunkPhase::kRefilling);
+  EXPECT_EQ(chunk_.view().filled, 0u);
+  EXPECT_EQ(chunk_.writer_room(), 100u);
+  EXPECT_EQ(chunk_.writer_crc(), 0u);
+  append(100);
+  chunk_.finish();
+  ASSERT_TRUE(chunk_.try_pin(100));
+  EXPECT_TRUE(matches_pattern(chunk_.data(), 1, 0, 100));
+  chunk_.unpin();
+}
+
 TEST_F(ChunkTest, MemoryIsTakenOnlyWhenNobodyIsPinned) {
   fill(5000);
   ASSERT_TRUE(chunk_.try_pin(1));

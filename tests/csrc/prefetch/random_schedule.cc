@@ -142,7 +142,7 @@ class Schedule {
   void copy_slowly(Handle& handle);
   void view(Caller& caller, Handle& handle);
   void drop_view(Caller& caller);
-  void check_ready_read(Handle& handle, std::span<std::byte> out, StreamReady* ready);
+  bool check_ready_read(Handle& handle, std::span<std::byte> out);
   bool outcome(Caller& caller, const char* what, const ObjectStream& stream,
                const StoredObject& object, const Status& status);
   bool is_explained(const Caller& caller, const ObjectStream& stream, const StoredObject& object,
@@ -574,17 +574,14 @@ void Schedule::read_on(Caller& caller, Handle& handle) {
   if (one_in(4)) wanted = std::min<std::uint64_t>(left, 1 + below(16));
   watch_->read_through(*stream, std::nullopt);
   std::vector<std::byte> out(wanted);
-  StreamReady ready = StreamReady::kNotReady;
-  check_ready_read(handle, out, &ready);
+  const bool ready = check_ready_read(handle, out);
   Status status;
   CallerInterrupt interrupt(*this, caller);
   const ReadOptions options{.progress_limit = kProgressLimit, .sequential = true};
-  if (ready == StreamReady::kNotReady) {
+  if (!ready) {
     note("read of " + InvariantWatch::name_of(*stream, offset / chunk_bytes_) + " at " +
          std::to_string(offset) + ", " + std::to_string(wanted) + " bytes");
     status = read_stream(*scheduler_, *stream, offset, out.data(), wanted, options, interrupt);
-  } else if (ready == StreamReady::kNeedsVerdict) {
-    status = wait_for_verdict(*scheduler_, *stream, options, interrupt);
   }
   if (!outcome(caller, "read", *stream, *handle.object, status)) return;
   compare("read", handle, offset, out.data(), wanted);
@@ -595,20 +592,21 @@ void Schedule::read_on(Caller& caller, Handle& handle) {
 
 // A read of what is there takes no mutex, wakes nobody and waits for nobody, unless it ends a
 // chunk.
-void Schedule::check_ready_read(Handle& handle, std::span<std::byte> out, StreamReady* ready) {
+bool Schedule::check_ready_read(Handle& handle, std::span<std::byte> out) {
   ObjectStream& stream = *handle.stream;
   const std::uint64_t index = handle.cursor / chunk_bytes_;
   const Chunk& chunk = stream.slot(index).chunk;
   const bool was_whole = chunk.handed_out_whole();
   const std::uint64_t mutexes = mutexes_taken();
-  *ready = read_stream_if_ready(*scheduler_, stream, handle.cursor, out);
+  const bool ready = read_stream_if_ready(*scheduler_, stream, handle.cursor, out);
   const std::uint64_t taken = mutexes_taken() - mutexes;
   const bool ends_chunk =
       handle.cursor + out.size() == stream.chunk_begin(index) + stream.chunk_length(index);
-  if (ends_chunk || chunk.handed_out_whole() != was_whole) return;
+  if (ends_chunk || chunk.handed_out_whole() != was_whole) return ready;
   // Nobody else ran, or it may have been another's doing.
   if (kind_ == ScheduleKind::kOneAtATime && taken != 0)
     complain("a read of ready bytes took a mutex");
+  return ready;
 }
 
 void Schedule::read_at(Caller& caller, Handle& handle) {
