@@ -144,7 +144,7 @@ Result<bool> ObjectReader::replace(const Use& use) {
 
 Status ObjectReader::judge_replacement(const Use& use, Interrupt& interrupt) {
   Scheduler& scheduler = use.engine->scheduler();
-  const Status status =
+  Status status =
       wait_for_verdict(scheduler, *use.stream, connector_->read_options(false), interrupt);
   if (!status.is_ok() && status.code() != StatusCode::kChecksum) return status;
   bool is_spoiled = !status.is_ok();

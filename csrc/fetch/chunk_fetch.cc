@@ -94,13 +94,7 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
         Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
     return false;
   }
-  if (append(data, size)) return true;
-  differs_ = true;
-  failure_ = Failure{
-      Status(StatusCode::kChecksum, "the bytes differ from those that came before (CRC-64)"),
-      RetryClass::kTransient,
-      {}};
-  return false;
+  return append(data, size);
 }
 
 bool ChunkFetch::append(const std::byte* data, std::size_t size) {
@@ -110,7 +104,14 @@ bool ChunkFetch::append(const std::byte* data, std::size_t size) {
     return true;
   }
   chunk_.append(data, still_seen, true);
-  if (chunk_.writer_crc() != seen_.crc) return false;
+  if (chunk_.writer_crc() != seen_.crc) {
+    differs_ = true;
+    failure_ = Failure{
+        Status(StatusCode::kChecksum, "the bytes differ from those that came before (CRC-64)"),
+        RetryClass::kTransient,
+        {}};
+    return false;
+  }
   chunk_.append(data + still_seen, size - still_seen, true);
   return true;
 }
@@ -120,11 +121,22 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
       "GET", name_.uri(),
       std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
       chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
-  // Which attempt brought the wrong bytes is not known: none of them is kept.
-  if (std::exchange(differs_, false)) chunk_.restart();
-  if (cancelled() || outcome.error == TransportError::kCancelled) {
+  if (cancelled_.load(std::memory_order_relaxed)) {
     owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
     return;
+  }
+  const bool has_tail = tail_.load(std::memory_order_relaxed) != nullptr;
+  if (take_tail()) return;
+  // Which attempt brought the wrong bytes is not known: none of them is kept.
+  if (std::exchange(differs_, false)) chunk_.restart();
+  if (outcome.error == TransportError::kCancelled && !failure_.has_value()) {
+    if (!has_tail) {
+      owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
+      return;
+    }
+    failure_ = Failure{Status(StatusCode::kConnect, "ended for a second request that did not fit"),
+                       RetryClass::kTransient,
+                       {}};
   }
   if (failure_.has_value()) {
     settle(ledger_.on_failure(*failure_));
@@ -155,6 +167,24 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
   range_refused_ = head_.status == 416 && known_ == nullptr;
   settle(ledger_.on_failure(
       classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_)));
+}
+
+bool ChunkFetch::take_tail() {
+  const Hedge* const tail = tail_.exchange(nullptr, std::memory_order_acquire);
+  const std::uint64_t begin = begin_ + chunk_.writer_filled();
+  // What is hidden may have been started anew, before the tail's first byte.
+  if (tail == nullptr || differs_ || tail->range().begin > begin) return false;
+  if (!append(tail->data() + (begin - tail->range().begin), tail->range().end - begin))
+    return false;
+  ledger_.on_success();
+  owner_.on_finished(*this, Status::ok());
+  return true;
+}
+
+void ChunkFetch::finish_with_tail() {
+  if (take_tail()) return;
+  if (std::exchange(differs_, false)) chunk_.restart();
+  owner_.on_retry(*this, context_.clock.now());
 }
 
 void ChunkFetch::settle(const AttemptLedger::Verdict& verdict) {

@@ -9,6 +9,7 @@
 
 #include "fetch/attempt_ledger.h"
 #include "fetch/fetch_context.h"
+#include "fetch/hedge.h"
 #include "fetch/response_check.h"
 #include "memory/chunk.h"
 #include "protocol/object_name.h"
@@ -55,6 +56,11 @@ class ChunkFetch final : public Exchange {
   // being asked for, look again later. An error: cannot be started; on_finished was not called.
   Status prepare(bool* ready);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // The chunk's last bytes came by another way. Any thread; `tail` is whole, and outlives the
+  // fetch. The exchange in progress ends soon, and with it the fetch.
+  void use_tail(const Hedge& tail) { tail_.store(&tail, std::memory_order_release); }
+  // After use_tail(), for a fetch that has no exchange: by whom on_retry() was told.
+  void finish_with_tail();
 
   // The first request was answered 416: the object is empty, or the store does not do ranges; ask
   // with HEAD.
@@ -66,9 +72,15 @@ class ChunkFetch final : public Exchange {
   bool on_head(const ResponseHead& head) noexcept override;
   bool on_body(const std::byte* data, std::size_t size) noexcept override;
   void on_done(const ExchangeOutcome& outcome) noexcept override;
-  bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
+  bool cancelled() const noexcept override {
+    return cancelled_.load(std::memory_order_relaxed) ||
+           tail_.load(std::memory_order_relaxed) != nullptr;
+  }
 
  private:
+  // Fills what is missing from the tail, and ends the fetch. False: there is none, or it does not
+  // fit.
+  bool take_tail();
   // False: these are not the bytes that were seen.
   bool append(const std::byte* data, std::size_t size);
   void settle(const AttemptLedger::Verdict& verdict);
@@ -80,7 +92,8 @@ class ChunkFetch final : public Exchange {
   Chunk& chunk_;
   const std::uint64_t begin_;
   const SeenBytes seen_;
-  std::atomic<bool> cancelled_{false};  // relaxed: seen at the latest after the next wake
+  std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
+  std::atomic<const Hedge*> tail_{nullptr};  // release and acquire: what the hedge holds
 
   AttemptLedger ledger_;
   SignedRequest request_;

@@ -141,6 +141,9 @@ void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
   for (const auto& [fetch, job] : jobs_) {
     if (job.stream.get() == &stream) fetch->cancel();
   }
+  for (auto& [hedge, job] : hedges_) {
+    if (job.stream.get() == &stream) hedge->cancel();
+  }
   // What waits for a retry has no exchange that could see the cancel.
   for (auto it = retries_.begin(); it != retries_.end();) {
     if (jobs_.at(it->second).stream.get() == &stream) {
@@ -321,6 +324,9 @@ std::uint64_t Scheduler::memory_bytes() const {
                regions.insert(region).second) {
       draining += region->ticket_bytes();
     }
+  }
+  for (const auto& [hedge, job] : hedges_) {
+    if (job.stream->is_closed()) draining += hedge->ticket_bytes();
   }
   const std::uint64_t used = budget_->used_bytes();
   return used > draining ? used - draining : 0;

@@ -22,9 +22,11 @@
 
 #include "base/mutex.h"
 #include "fetch/chunk_fetch.h"
+#include "fetch/hedge.h"
 #include "fetch/small_request_queue.h"
 #include "memory/budget.h"
 #include "memory/page_pool.h"
+#include "prefetch/hedge_rule.h"
 #include "prefetch/object_stream.h"
 #include "prefetch/residency.h"
 #include "prefetch/slot_control.h"
@@ -39,7 +41,7 @@ struct SchedulerOptions {
 
 // Thread-safe. Owned by the engine; outlives the I/O threads. One mutex guards all decisions; no
 // system call, allocation of chunk memory or foreign code runs under it.
-class Scheduler final : public WorkSource, public ChunkFetchOwner {
+class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeOwner {
  public:
   Scheduler(SchedulerOptions options, FetchContext& context, std::shared_ptr<Budget> budget,
             std::shared_ptr<PagePool> pool);
@@ -110,12 +112,13 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   const std::shared_ptr<Budget>& budget() const { return budget_; }
   const FetchContext& context() const { return context_; }
 
-  // --- WorkSource, ChunkFetchOwner: by I/O threads ---
+  // --- WorkSource, ChunkFetchOwner, HedgeOwner: by I/O threads ---
   Exchange* next(int thread, int busy) noexcept override;
   TimePoint next_due() noexcept override;
   Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) override;
   void on_retry(ChunkFetch& fetch, TimePoint due) override;
   void on_finished(ChunkFetch& fetch, const Status& status) override;
+  void on_hedge_ended(Hedge& hedge) override;
 
  private:
   // Urgent work may have this many exchanges in an I/O thread more than ordinary work: a blocked
@@ -135,12 +138,23 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
     ChunkFetch* retry = nullptr;       // set: an earlier fetch runs again
     bool is_refetch = false;           // it was complete once
     SeenBytes seen;                    // with verify.crc64: what must come again
-    bool wake_others = false;          // there may be more to start, and no slot here
+    ChunkFetch* slow = nullptr;        // set: a second request for bytes `hedged` of its object
+    ByteRange hedged;
+    bool wake_others = false;  // there may be more to start, and no slot here
   };
   struct Job {  // of a fetch in flight
     StreamPtr stream;
     std::uint64_t index = 0;
     bool in_region = false;
+    bool is_parked = false;  // in retries_
+    TimePoint started_at{};  // of the attempt in progress
+    bool was_hedged = false;
+    std::shared_ptr<Hedge> hedge;  // in progress, or used
+  };
+  struct HedgeJob {  // in progress
+    std::shared_ptr<Hedge> hedge;
+    StreamPtr stream;
+    ChunkFetch* slow;  // null once that has ended
   };
 
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
@@ -152,6 +166,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   bool pick_past_blocked_locked(Pick* pick) OSSMC_REQUIRES(mutex_);
   bool pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) OSSMC_REQUIRES(mutex_);
   bool pick_sweep_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  bool pick_hedge_locked(TimePoint now, Pick* pick) OSSMC_REQUIRES(mutex_);
+  Exchange* start_hedge(Pick& pick);
+  // The chunk needs none any more. `ended` is to be destroyed without the mutex.
+  void end_hedge_locked(Job& job, std::shared_ptr<Hedge>* ended) OSSMC_REQUIRES(mutex_);
   bool admit_locked(ObjectStream& stream, std::uint64_t index, std::uint64_t keep_free,
                     bool may_evict_unread, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   bool evict_unread_locked(const ObjectStream* except, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
@@ -209,6 +227,9 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
       OSSMC_GUARDED_BY(mutex_);  // those with chunks left to sweep
   std::multimap<TimePoint, ChunkFetch*> retries_ OSSMC_GUARDED_BY(mutex_);
   std::map<ChunkFetch*, Job> jobs_ OSSMC_GUARDED_BY(mutex_);
+  std::map<Hedge*, HedgeJob> hedges_ OSSMC_GUARDED_BY(mutex_);
+  HedgeRule hedge_rule_ OSSMC_GUARDED_BY(mutex_);
+  TimePoint look_for_slow_at_ OSSMC_GUARDED_BY(mutex_){};
   Residency residency_ OSSMC_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<ObjectStream>> lingering_
       OSSMC_GUARDED_BY(mutex_);  // closed while somebody copied from them

@@ -70,6 +70,7 @@ TimePoint Scheduler::next_due() noexcept {
   MutexLock lock(mutex_);
   if (!retries_.empty()) due = std::min(due, retries_.begin()->first);
   due = std::min(due, slots_.next_due(context_.clock.now()));
+  if (!jobs_.empty()) due = std::min(due, look_for_slow_at_);
   if (pins_pending_ || (starved_ && !lingering_.empty()))
     due = std::min(due, context_.clock.now() + kPinsPoll);
   if (credentials_pending_) due = std::min(due, context_.clock.now() + kCredentialsPoll);
@@ -77,6 +78,7 @@ TimePoint Scheduler::next_due() noexcept {
 }
 
 Exchange* Scheduler::start(Pick& pick) {
+  if (pick.slow != nullptr) return start_hedge(pick);
   ChunkFetch* fetch = pick.retry;
   if (fetch == nullptr) {
     ObjectStream& stream = *pick.stream;
@@ -111,7 +113,11 @@ Exchange* Scheduler::start(Pick& pick) {
     MutexLock lock(mutex_);
     slot.fetch = std::move(made);
     if (pick.is_refetch) add(context_.counters.refetches);
-    jobs_.emplace(fetch, Job{pick.stream, pick.index, pick.region_data != nullptr});
+    Job& job = jobs_[fetch];
+    job.stream = pick.stream;
+    job.index = pick.index;
+    job.in_region = pick.region_data != nullptr;
+    job.started_at = context_.clock.now();
     if (stream.is_closed()) fetch->cancel();
   }
   if (fetch->cancelled()) {
@@ -155,7 +161,9 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
   {
     MutexLock lock(mutex_);
-    if (!jobs_.at(&fetch).stream->is_closed()) {
+    Job& job = jobs_.at(&fetch);
+    if (!job.stream->is_closed()) {
+      job.is_parked = true;
       retries_.emplace(due, &fetch);
       return;
     }
@@ -165,6 +173,7 @@ void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
 
 void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   FreedMemory freed;
+  std::shared_ptr<Hedge> hedge;      // its bytes may be in use by the fetch's caller
   std::unique_ptr<ChunkFetch> done;  // destroyed last: `fetch` and `status` may live in it
   StreamPtr stream;
   Chunk* waited_for = nullptr;
@@ -174,8 +183,9 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   {
     MutexLock lock(mutex_);
     const auto found = jobs_.find(&fetch);
-    const Job job = std::move(found->second);
+    Job job = std::move(found->second);
     jobs_.erase(found);
+    end_hedge_locked(job, &hedge);
     stream = job.stream;
     ChunkSlot& slot = stream->slot(job.index);
     done = std::move(slot.fetch);
@@ -211,6 +221,9 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
   if (waited_for != nullptr) waited_for->notify();
   if (last_crc) stream->pass_verdict();
   if (openers_wait) stream->wake_openers();
+  // Its exchange is to see that it was cancelled, or its memory is free.
+  others_may_start = others_may_start || hedge != nullptr;
+  hedge = nullptr;
   others_may_start = others_may_start || !freed.blocks.empty() || !freed.regions.empty();
   freed = {};  // who is woken below shall find it
   bump_memory_epoch();

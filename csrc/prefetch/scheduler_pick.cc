@@ -8,7 +8,8 @@ namespace ossmc {
 
 bool Scheduler::has_work_locked(TimePoint now) const {
   return !urgent_.empty() || !reading_.empty() || !sweep_.empty() ||
-         (!retries_.empty() && retries_.begin()->first <= now);
+         (!retries_.empty() && retries_.begin()->first <= now) ||
+         (!jobs_.empty() && look_for_slow_at_ <= now);
 }
 
 void Scheduler::queue_urgent_locked(ObjectStream& stream, std::uint64_t index) {
@@ -28,8 +29,12 @@ bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, Fre
     if (!retries_.empty() && retries_.begin()->first <= now) {
       pick->retry = retries_.begin()->second;
       retries_.erase(retries_.begin());
+      Job& job = jobs_.at(pick->retry);
+      job.is_parked = false;
+      job.started_at = now;
       return true;
     }
+    if (pick_hedge_locked(now, pick)) return true;
     bool blocked = false;
     if (pick_urgent_locked(pick, freed, &blocked)) return true;
     if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory

@@ -53,6 +53,8 @@ class Exchange {
   // Looked at before anything is sent, and after every wake of the I/O thread. True: abort it,
   // kCancelled.
   virtual bool cancelled() const noexcept = 0;
+  // Not on a connection that served another exchange before.
+  virtual bool wants_fresh_connection() const noexcept { return false; }
 };
 
 // Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.

@@ -52,7 +52,10 @@ bool Slot::arm(Exchange& exchange, TimePoint now) {
   error_buffer_[0] = '\0';
   const HttpRequest& request = exchange.request();
   if (!easy_) return fail(TransportError::kOther, "libcurl gave no handle");
-  return set_request(request);
+  if (!set_request(request)) return false;
+  OptionSetter easy(easy_.get());
+  easy.set(CURLOPT_FRESH_CONNECT, exchange.wants_fresh_connection() ? 1L : 0L);
+  return easy.code() == CURLE_OK || fail(TransportError::kOther, "libcurl refused an option");
 }
 
 bool Slot::set_request(const HttpRequest& request) {

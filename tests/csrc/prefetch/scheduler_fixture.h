@@ -114,6 +114,7 @@ class SchedulerHouse {
  private:
   FakeReply reply(const HttpRequest& request, std::size_t index) {
     EXPECT_LE(budget->used_bytes(), budget->limit_bytes());
+    add(parts.counters.requests);  // as the I/O threads do
     if (fault) {
       if (auto overridden = fault(request, index)) return *overridden;
     }

@@ -1,0 +1,50 @@
+#include "fetch/hedge.h"
+
+#include <cstring>
+#include <utility>
+
+#include "fetch/audit.h"
+
+namespace ossmc {
+
+Hedge::Hedge(FetchContext& context, HedgeOwner& owner, const ObjectName& name,
+             const ObjectVersion& version, ByteRange range, Block block, Ticket ticket)
+    : context_(context),
+      owner_(owner),
+      name_(name),
+      version_(version),
+      range_(range),
+      block_(std::move(block)),
+      ticket_(std::move(ticket)) {}
+
+bool Hedge::prepare() {
+  Result<SignedRequest> built =
+      context_.builder.build(get_range_request(name_.bucket, name_.key, range_, version_.etag));
+  if (!built.is_ok()) return false;
+  request_ = std::move(built).value();
+  return true;
+}
+
+bool Hedge::on_head(const ResponseHead& head) noexcept {
+  head_ = head;
+  head_good_ = head.is_success() && !check_range_reply(head, range_, &version_).failure.has_value();
+  // What is wrong with a reply, the chunk's own attempts find out and tell.
+  return head_good_;
+}
+
+bool Hedge::on_body(const std::byte* data, std::size_t size) noexcept {
+  if (!head_good_ || size > range_.size() - filled_) return false;
+  std::memcpy(block_.data() + filled_, data, size);
+  filled_ += size;
+  return true;
+}
+
+void Hedge::on_done(const ExchangeOutcome& outcome) noexcept {
+  is_whole_ = head_good_ && filled_ == range_.size();
+  audit_exchange("GET", name_.uri(),
+                 std::to_string(range_.begin) + "-" + std::to_string(range_.end - 1), head_,
+                 filled_, 1, outcome);
+  owner_.on_hedge_ended(*this);
+}
+
+}  // namespace ossmc

@@ -1,0 +1,74 @@
+// Hedge: the last bytes of a chunk, asked for a second time, on a fresh connection, because the
+// chunk's own exchange is among the slowest. One attempt into memory of its own; whichever comes
+// first is used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "fetch/fetch_context.h"
+#include "fetch/response_check.h"
+#include "memory/budget.h"
+#include "memory/page_pool.h"
+#include "protocol/object_name.h"
+#include "transfer/exchange.h"
+
+namespace ossmc {
+
+class Hedge;
+
+// Implemented by the prefetch floor.
+class HedgeOwner {
+ public:
+  virtual ~HedgeOwner() = default;
+  // The exchange has ended; the owner may destroy the hedge. From the I/O thread that ran it,
+  // without any lock held.
+  virtual void on_hedge_ended(Hedge& hedge) = 0;
+};
+
+// Owned by its owner; used by one I/O thread until on_hedge_ended(), save cancel(); constant after.
+class Hedge final : public Exchange {
+ public:
+  // Of the object's bytes, `range`. `block` holds at least that many, `ticket` is for it. `name`
+  // and `version` outlive the hedge.
+  Hedge(FetchContext& context, HedgeOwner& owner, const ObjectName& name,
+        const ObjectVersion& version, ByteRange range, Block block, Ticket ticket);
+
+  // Signs. False: it cannot be sent now; on_hedge_ended is not called.
+  bool prepare();
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  const ByteRange& range() const { return range_; }
+  std::uint64_t ticket_bytes() const { return ticket_.bytes(); }
+  // After the end: all bytes came, and data() has them.
+  bool is_whole() const { return is_whole_; }
+  const std::byte* data() const { return block_.data(); }
+
+  const HttpRequest& request() noexcept override { return request_.http; }
+  bool on_head(const ResponseHead& head) noexcept override;
+  bool on_body(const std::byte* data, std::size_t size) noexcept override;
+  void on_done(const ExchangeOutcome& outcome) noexcept override;
+  bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
+  bool wants_fresh_connection() const noexcept override { return true; }
+
+ private:
+  FetchContext& context_;
+  HedgeOwner& owner_;
+  const ObjectName& name_;
+  const ObjectVersion& version_;
+  const ByteRange range_;
+  const Block block_;
+  const Ticket ticket_;
+  std::atomic<bool> cancelled_{false};  // relaxed: seen at the latest after the next wake
+
+  SignedRequest request_;
+  ResponseHead head_;
+  bool head_good_ = false;
+  std::size_t filled_ = 0;
+  bool is_whole_ = false;
+};
+
+}  // namespace ossmc
