@@ -26,8 +26,8 @@ bool Scheduler::pick_hedge_locked(TimePoint now, Pick* pick) {
   // With nothing else to start, what nobody waits for yet is waited for next.
   const bool all_started = urgent_.empty() && reading_.empty() && sweep_.empty();
   ChunkFetch* slowest = nullptr;
-  const Job* its_job = nullptr;
-  for (const auto& [fetch, job] : jobs_) {
+  Job* its_job = nullptr;
+  for (auto& [fetch, job] : jobs_) {
     if (job.is_parked || job.was_hedged || job.stream->state() != StreamState::kOpen) continue;
     if (!all_started && job.stream->slot(job.index).claims == 0) continue;
     if (now - job.started_at <= slow_after) continue;
@@ -45,6 +45,7 @@ bool Scheduler::pick_hedge_locked(TimePoint now, Pick* pick) {
   const bool is_claimed = stream.slot(its_job->index).claims > 0;
   pick->ticket = Ticket::try_take(budget_, pick->hedged.size(), is_claimed ? 0 : reserve_bytes_);
   if (!pick->ticket) return false;
+  its_job->was_hedged = true;  // now: another I/O thread may look before this one has started it
   pick->slow = slowest;
   pick->stream = its_job->stream;
   pick->index = its_job->index;
@@ -61,9 +62,9 @@ Exchange* Scheduler::start_hedge(Pick& pick) {
   MutexLock lock(mutex_);
   const auto found = jobs_.find(pick.slow);
   if (found == jobs_.end() || found->second.stream != pick.stream ||
-      found->second.index != pick.index || pick.stream->is_closed())
+      found->second.index != pick.index || found->second.hedge != nullptr ||
+      pick.stream->is_closed())
     return nullptr;
-  found->second.was_hedged = true;
   found->second.hedge = hedge;
   hedges_.emplace(hedge.get(), HedgeJob{hedge, pick.stream, pick.slow});
   add(context_.counters.hedges);

@@ -202,6 +202,32 @@ TEST_F(HedgeTest, AChunkThatWaitsForItsRetryIsCompleted) {
   expect_clean_end();
 }
 
+// Two hedges of one chunk: the one that ended last wrote into a fetch that was no more.
+TEST_F(HedgeTest, ThreadsThatLookAtTheSameTimeCrashed) {
+  stream_ = house_.open_now("big");
+  ASSERT_TRUE(read(0, 80 * std::size_t{kChunk}).is_ok());
+  house_.transport.run_for(milliseconds(50));  // all that may be read ahead is on its way
+  ASSERT_EQ(hedges(), 0u);
+  house_.scheduler.claim(*stream_, 80);
+  // While one I/O thread signs the hedge, for which it has memory already, the other one asks for
+  // work: at the second look at the clock, since the first is under a mutex.
+  const std::uint64_t used = house_.budget->used_bytes();
+  Exchange* other = nullptr;
+  int looks = 0;
+  house_.parts.clock.on_unix_seconds = [&] {
+    if (house_.budget->used_bytes() == used || ++looks != 2) return;
+    EXPECT_EQ(hedges(), 0u);
+    house_.parts.clock.advance(seconds(2));
+    other = house_.scheduler.next(1, 0);
+  };
+  while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
+  EXPECT_GE(looks, 2);
+  EXPECT_EQ(other, nullptr);
+  EXPECT_EQ(hedges(), 1u);
+  expect_clean_end();
+  house_.scheduler.release_claim(*stream_, 80);
+}
+
 TEST_F(HedgeTest, CloseEndsBoth) {
   first_hangs_ = false;
   stream_ = house_.open_now("big");

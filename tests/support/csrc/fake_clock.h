@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "base/clock.h"
 
@@ -14,8 +15,12 @@ class FakeClock final : public Clock {
 
   TimePoint now() const override { return TimePoint(Duration(now_ns_.load())); }
   double unix_seconds() const override {
+    if (on_unix_seconds) on_unix_seconds();
     return unix_base_.load() + static_cast<double>(now_ns_.load() - kStartNs) * 1e-9;
   }
+
+  // Called at each unix_seconds(): something happens meanwhile. For tests of one thread.
+  std::function<void()> on_unix_seconds;
 
   // Both clocks go on by `step`.
   void advance(Duration step) { now_ns_.fetch_add(step.count()); }
