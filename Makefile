@@ -14,6 +14,9 @@ PYTHON ?= python3
 SIZE ?= 1GiB
 SCENARIOS ?=
 ROUNDS ?= 5
+# How long the soak takes; its threads do something else with each SEED.
+SOAK_SECONDS ?= 1800
+SEED ?=
 # ON: the compiler's warnings are errors in the wheel too. CI sets it; a newer compiler may warn of more.
 WERROR ?= OFF
 
@@ -143,7 +146,7 @@ test-asan: $(STAMPS)/test-extras ## Run the C++ tests under AddressSanitizer and
 	ctest --preset asan
 
 .PHONY: test-asan-python
-test-asan-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run Python tests on a module under ASan and UBSan (not part of test)
+test-asan-python: $(STAMPS)/test-extras ## Run Python tests on a module under ASan and UBSan; ARGS='-m fault' (not part of test)
 	$(call cmake-build,asan-python)
 	$(BIN)/python tests/support/run_sanitized_pytest.py build/asan-python $(ARGS)
 
@@ -152,9 +155,26 @@ test-tsan: $(STAMPS)/test-extras ## Run the C++ tests under ThreadSanitizer (not
 	$(call cmake-build,tsan)
 	ctest --preset tsan
 
+.PHONY: test-tsan-python
+test-tsan-python: $(STAMPS)/test-extras ## Run Python tests on a module under ThreadSanitizer; ARGS='-m fault' (not part of test)
+	$(call cmake-build,tsan-python)
+	$(BIN)/python tests/support/run_sanitized_pytest.py build/tsan-python $(ARGS)
+
 .PHONY: test-python
 test-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run the Python tests; ARGS='-k name' to choose
 	$(BIN)/python -m pytest $(ARGS)
+
+# --- long tests
+
+# What they measure is in build/test-long.json and build/soak.json.
+.PHONY: test-long
+test-long: dev-build ## Run the tests that take an hour; PARTS='soak fuzz-names' to choose (not part of test)
+	$(call cmake-build,asan)
+	PYTHONPATH=tests $(BIN)/python -m long $(PARTS)
+
+.PHONY: soak
+soak: $(STAMPS)/installed $(STAMPS)/test-extras ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
+	PYTHONPATH=tests $(BIN)/python -m long.soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED))
 
 # --- linters
 

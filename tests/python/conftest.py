@@ -5,17 +5,25 @@ The server is the package's own, whose judges are other people's clients; see te
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import random
 import signal
+import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import oss2.credentials
 import pytest
-from ossmodelconnector import OssModelConnector
+from ossmodelconnector import OssError, OssModelConnector
 from ossmodelconnector.local import Credential, LocalServer, RequestRecord
+from support.fault_server import FaultServer
+from support.fault_table import FaultTable
+from support.faults import CONFIG
 from support.relay import Relay, SilentServer
 
 KiB, MiB = 1 << 10, 1 << 20
@@ -23,6 +31,19 @@ KiB, MiB = 1 << 10, 1 << 20
 # Long enough to be found in any text that shows them.
 LONG_TERM = Credential("LTAI5tLocalServerTest", "canary-long-term-secret-Zk3vQ9")
 STS = Credential("STS.NUlocalServerTest", "canary-sts-secret-p0XcB1", "canary-sts-token-CAISzwJ1q6")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-fault-table",
+        action="store_true",
+        help="write the table of faults in docs/reliability.md from this run",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    table = FaultTable(config.getoption("--write-fault-table"))
+    config.pluginmanager.register(table, FaultTable.__name__)
 
 
 class Store:
@@ -212,8 +233,8 @@ class ConnectorFactory:
         self._made.remove(connector)
 
     def close(self) -> None:
-        for connector in self._made:
-            connector.close()
+        while self._made:
+            self._made.pop().close()
 
 
 def with_small_chunks(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,3 +263,108 @@ def make_shared_connector(server: Served) -> Iterator[ConnectorFactory]:
     factory = ConnectorFactory(server)
     yield factory
     factory.close()
+
+
+class Watch:
+    """What a test of a fault let out, and the secrets that must not be in it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.secrets = {LONG_TERM.access_key_secret, STS.access_key_secret, STS.token}
+
+    def check(self) -> None:
+        text = "\n".join(self.texts)
+        assert [secret for secret in self.secrets if secret in text] == []
+
+
+def _held() -> dict[str, int]:
+    return {what: len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task")}
+
+
+@pytest.fixture(scope="session")
+def _a_first_connector() -> None:
+    # It opens what the process keeps: the eventfd of the log's ring.
+    provider = oss2.credentials.StaticCredentialsProvider("id", "secret")
+    OssModelConnector("http://127.0.0.1", cred_provider=provider, region="cn-hangzhou").close()
+
+
+@pytest.fixture
+def nothing_is_left(
+    request: pytest.FixtureRequest,
+    _a_first_connector: None,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Watch]:
+    """What holds whatever the fault: descriptors and threads come back, and no secret shows.
+
+    It comes before all else that a test asks for, and so it looks when that is gone.
+    """
+    watch = Watch()
+    make_error = OssError.__init__
+
+    def note(error: OssError, message: str = "", **fields: Any) -> None:
+        watch.texts.append(f"{message} {fields}")
+        make_error(error, message, **fields)
+
+    monkeypatch.setattr(OssError, "__init__", note)
+    caplog.set_level(logging.DEBUG, "ossmodelconnector")
+    gc.collect()
+    before = _held()
+    yield watch
+    table = request.config.pluginmanager.get_plugin(FaultTable.__name__)
+    if request.node.nodeid in table.failed:
+        return  # its traceback holds what it had
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while any(now > before[what] for what, now in _held().items()):
+        assert time.monotonic() < deadline, f"{before} before, {_held()} now"
+        time.sleep(0.01)
+    output, errors = capfd.readouterr()
+    sys.stdout.write(output)
+    sys.stderr.write(errors)
+    records = [one for when in ("setup", "call") for one in caplog.get_records(when)]
+    watch.texts += [*map(logging.Formatter().format, records), caplog.text, output, errors]
+    watch.check()
+
+
+@pytest.fixture
+def faults(nothing_is_left: Watch, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+    """The server that lies; its script is the test's."""
+    with FaultServer() as server:
+        yield server
+    request.node.user_properties.append(("requests", server.request_count))
+    signed = [one.headers.get("authorization") for one in server.requests]
+    # The signature is behind the last colon, or in V4 the last equals sign.
+    signatures = [text.rstrip("=").replace("=", ":").rpartition(":")[2] for text in signed if text]
+    nothing_is_left.secrets.update(signatures)
+
+
+class FaultyServed(Served):
+    """The server that lies, as one to connect to."""
+
+    def __init__(self, faults: FaultServer) -> None:
+        self.endpoint = faults.endpoint
+
+
+@pytest.fixture
+def connect(
+    faults: FaultServer, nothing_is_left: Watch, tmp_path: Path
+) -> Iterator[Callable[..., OssModelConnector]]:
+    """connect(config, **arguments): a connector to `faults`. After the test it holds nothing."""
+    factory = ConnectorFactory(FaultyServed(faults))
+    made: list[OssModelConnector] = []
+    log, audit = tmp_path / "connector.log", tmp_path / "audit.log"
+
+    def connect(config: Mapping[str, Any] | None = None, **arguments: Any) -> OssModelConnector:
+        logs = {"logLevel": 0, "logPath": str(log), "auditPath": str(audit)}
+        made.append(factory(config={**CONFIG, **logs, **(config or {})}, **arguments))
+        return made[-1]
+
+    yield connect
+    factory.close()
+    stats = [connector.stats() for connector in made]
+    assert [one for one in stats if one.memory_bytes or one.connections] == []
+    # A descriptor goes with each object, so nobody who holds the function above may hold them.
+    made.clear()
+    nothing_is_left.texts += [path.read_text() for path in (log, audit) if path.exists()]

@@ -10,6 +10,7 @@ import contextlib
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -33,6 +34,8 @@ class Request:
     connection: int
     begin: int
     end: int
+    in_flight: int  # requests that are being answered then, this one included
+    time: float  # of the monotonic clock
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Reply:
         headers: as they are sent; Content-Length is not mended when `body` changes.
         body: what is sent of it, whatever the headers say.
         delay: seconds before the first byte.
+        hold: the first byte waits until it is set.
         rate: bytes of the body a second; None: all at once.
         end: what follows: "keep" the connection, "close" it, "reset" it, or "stall".
     """
@@ -52,6 +56,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes
     delay: float = 0.0
+    hold: threading.Event | None = None
     rate: float | None = None
     end: str = "keep"
 
@@ -61,22 +66,38 @@ Script = Callable[[Request, Reply], None]
 
 @dataclass
 class FaultServer:
-    """A context manager; `script` may be changed at any time, by one that it calls too."""
+    """A context manager; `script` may be changed at any time, by one that it calls too.
+
+    With `tls` it speaks https. `received` counts the bytes that came through; `request_count` goes
+    on when a test clears `requests`.
+    """
 
     data: bytes = field(default_factory=lambda: random.Random(7).randbytes(1 << 20))
     script: Script | None = None
     requests: list[Request] = field(default_factory=list)
     idle_seconds: float | None = None  # connections that say nothing for so long are closed
+    address: tuple[str, int] = ("127.0.0.1", 0)
+    tls: ssl.SSLContext | None = None
+    connections: int = 0
+    received: int = 0
+    request_count: int = 0
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._closed = threading.Event()
-        self._connections = 0
-        self._crc64 = str(_core.crc64(self.data, 0))
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._in_flight = 0
+        self.put(self.data)
+        self._listener = socket.create_server(self.address, backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        scheme = "http" if self.tls is None else "https"
+        self.endpoint = f"{scheme}://{self.address[0]}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def put(self, data: bytes) -> None:
+        """Replaces the object's bytes."""
+        self.data = data
+        self._crc64 = str(_core.crc64(data, 0))
 
     def __enter__(self) -> FaultServer:
         return self
@@ -85,46 +106,61 @@ class FaultServer:
         self._closed.set()
         with self._lock:
             sockets = [self._listener, *self._sockets]
+        # Their threads wake, and close them. The base's method: that of SSLSocket does more.
         for one in sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._listener:
             while True:
                 connection, _ = self._listener.accept()
                 with self._lock:
                     self._sockets.add(connection)
-                    self._connections += 1
-                    number = self._connections
+                    self.connections += 1
+                    number = self.connections
                 threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(self.idle_seconds)
-        buffer = b""
         with contextlib.suppress(OSError), connection:
-            while True:
-                while b"\r\n\r\n" not in buffer:
-                    received = connection.recv(1 << 16)
-                    if not received:
-                        return
-                    buffer += received
-                head, _, buffer = buffer.partition(b"\r\n\r\n")
-                request = self._parse(head.decode("latin-1"), number)
-                reply = self._right_reply(request)
-                with self._lock:
-                    self.requests.append(request)
-                    script = self.script
-                    if script is not None:
-                        script(request, reply)
-                if not self._send(connection, request, reply):
-                    return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(self.idle_seconds)
+            if self.tls is None:
+                self._answer(connection, number)
+            else:
+                with self.tls.wrap_socket(connection, server_side=True) as secured:
+                    with self._lock:
+                        self._sockets.add(secured)  # the socket of before is an empty shell now
+                    self._answer(secured, number)
         with self._lock:
             self._sockets.discard(connection)
 
-    def _parse(self, head: str, number: int) -> Request:
+    def _answer(self, connection: socket.socket, number: int) -> None:
+        buffer = b""
+        while True:
+            while b"\r\n\r\n" not in buffer:
+                received = connection.recv(1 << 16)
+                if not received:
+                    return
+                self.received += len(received)
+                buffer += received
+            head, _, buffer = buffer.partition(b"\r\n\r\n")
+            with self._lock:
+                self._in_flight += 1
+                request = self._parse(head.decode("latin-1"), number, self._in_flight)
+                reply = self._right_reply(request)
+                self.requests.append(request)
+                self.request_count += 1
+                if self.script is not None:
+                    self.script(request, reply)
+            try:
+                if not self._send(connection, request, reply):
+                    return
+            finally:
+                with self._lock:
+                    self._in_flight -= 1
+
+    def _parse(self, head: str, number: int, in_flight: int) -> Request:
         line, *lines = head.split("\r\n")
         method, target, _ = line.split(" ")
         headers = {
@@ -133,7 +169,7 @@ class FaultServer:
         begin, end = 0, len(self.data)
         if found := _RANGE.fullmatch(headers.get("range", "")):
             begin, end = int(found[1]), min(int(found[2]) + 1, len(self.data))
-        return Request(method, target, headers, number, begin, end)
+        return Request(method, target, headers, number, begin, end, in_flight, time.monotonic())
 
     def _right_reply(self, request: Request) -> Reply:
         body = self.data[request.begin : request.end]
@@ -152,13 +188,18 @@ class FaultServer:
     def _send(self, connection: socket.socket, request: Request, reply: Reply) -> bool:
         if reply.delay and self._closed.wait(reply.delay):
             return False
+        while reply.hold is not None and not reply.hold.wait(0.05):
+            if self._closed.is_set():
+                return False
         lines = [f"HTTP/1.1 {reply.status} Status"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         body = b"" if request.method == "HEAD" else reply.body
         connection.settimeout(_STALL_SECONDS)
         if reply.rate is None:
-            connection.sendall(head + body)
+            # The head and the body's beginning in one go; a long body is not copied.
+            connection.sendall(head + body[: 1 << 16])
+            connection.sendall(memoryview(body)[1 << 16 :])
         else:
             connection.sendall(head)
             for byte in body:

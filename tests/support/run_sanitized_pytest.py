@@ -1,7 +1,8 @@
-"""Runs pytest on a core that was built with AddressSanitizer and UndefinedBehaviorSanitizer by GCC.
+"""Runs pytest on a core that was built with sanitizers by GCC.
 
 The interpreter is not sanitized, so their runtimes are loaded before everything else. What they
-find ends the process that it was found in.
+find, in whichever process, is in files, for pytest captures what goes to standard error: they are
+printed at the end, and then the run has failed.
 
 Usage: run_sanitized_pytest.py BUILD_FOLDER [ARGUMENT_OF_PYTEST...]
 """
@@ -9,39 +10,76 @@ Usage: run_sanitized_pytest.py BUILD_FOLDER [ARGUMENT_OF_PYTEST...]
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-# Some modules (pycryptodome's, which oss2 imports) want RTLD_DEEPBIND, with which the sanitizer's
-# runtime would not see their malloc: it ends the process instead.
-WITHOUT_DEEPBIND = r"""
+ROOT = Path(__file__).parents[2]
+SUPPRESSIONS = Path(__file__).parent / "tsan_python.supp"
+# What stands before the runtimes and the C library.
+SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <pthread.h>
+#include <time.h>
+
+/* Some modules (that of pycryptodome, which oss2 imports) want RTLD_DEEPBIND: the runtime would
+ * not see their malloc, and ends the process instead. */
 void *dlopen(const char *file, int flags) {
   static void *(*next)(const char *, int);
   if (!next) next = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
   return next(file, flags & ~RTLD_DEEPBIND);
 }
+
+/* std::timed_mutex locks by this one, of which the libtsan of GCC 12 knows nothing: it would report
+ * the unlock. Of timedlock, which goes by the wall's clock, it knows. */
+int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until) {
+  struct timespec now, wall;
+  clock_gettime(clock, &now);
+  clock_gettime(CLOCK_REALTIME, &wall);
+  long long left = (until->tv_sec - now.tv_sec) * 1000000000LL + until->tv_nsec - now.tv_nsec;
+  long long end = wall.tv_sec * 1000000000LL + wall.tv_nsec + left;
+  struct timespec wall_end = {end / 1000000000LL, end % 1000000000LL};
+  return pthread_mutex_timedlock(mutex, &wall_end);
+}
 """
-# Leaks are not looked for: the interpreter's own would be found.
-ASAN_OPTIONS = "detect_leaks=0:detect_stack_use_after_return=1:verify_asan_link_order=0"
+RUNTIMES = {
+    "address,undefined": ["libasan.so", "libubsan.so", "libstdc++.so"],
+    "thread": ["libtsan.so", "libstdc++.so"],
+}
+
+
+def sanitizers(build: Path) -> str:
+    """What the build folder was configured with: a key of RUNTIMES."""
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    found = re.search(r"^OSSMC_SANITIZE:STRING=(.+)$", cache, re.MULTILINE)
+    if found is None:
+        sys.exit(f"{build} was configured without OSSMC_SANITIZE")
+    return found[1]
+
+
+def options(report: Path) -> dict[str, str]:
+    """What the runtimes are told."""
+    # Leaks are not looked for: the interpreter's own would be found.
+    asan = "detect_leaks=0:detect_stack_use_after_return=1:verify_asan_link_order=0"
+    # A forked child of a process with threads may start threads: that is what is tested.
+    tsan = f"die_after_fork=0:second_deadlock_stack=1:suppressions={SUPPRESSIONS}"
+    return {
+        "ASAN_OPTIONS": f"{asan}:log_path={report}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={report}",
+        "TSAN_OPTIONS": f"{tsan}:log_path={report}",
+    }
 
 
 def package(build: Path) -> Path:
-    """A folder with the installed package, in which the sanitized module stands for its own."""
+    """A folder with the package of this tree, and the sanitized module in it."""
     (core,) = build.glob("csrc/bindings/_core*.so")
-    installed = subprocess.run(
-        [sys.executable, "-c", "import ossmodelconnector as o; print(o.__file__)"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
     folder = build / "site"
     shutil.rmtree(folder, ignore_errors=True)
     ours = folder / "ossmodelconnector"
-    shutil.copytree(Path(installed.stdout.strip()).parent, ours)
+    shutil.copytree(ROOT / "python" / "ossmodelconnector", ours)
     shutil.copy(core, ours / core.name)
     return folder
 
@@ -54,24 +92,29 @@ def runtime(name: str) -> str:
 
 
 def main(build: Path, arguments: list[str]) -> int:
-    shim = build / "without_deepbind.so"
+    shim = build / "shim.so"
     subprocess.run(
         ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(shim), "-ldl"],
-        input=WITHOUT_DEEPBIND,
+        input=SHIM,
         text=True,
         check=True,
     )
-    runtimes = [runtime(name) for name in ("libasan.so", "libubsan.so", "libstdc++.so")]
-    environ = dict(
-        os.environ,
-        PYTHONPATH=str(package(build)),
-        LD_PRELOAD=" ".join([str(shim), *runtimes]),
-        ASAN_OPTIONS=ASAN_OPTIONS,
-        UBSAN_OPTIONS="print_stacktrace=1",
-        OSSMC_SANITIZED="1",
-    )
+    report = build / "finding"
+    for old in build.glob(f"{report.name}.*"):
+        old.unlink()
+    runtimes = [runtime(name) for name in RUNTIMES[sanitizers(build)]]
+    environ = {
+        **os.environ,
+        **options(report),
+        "PYTHONPATH": str(package(build)),
+        "LD_PRELOAD": " ".join([str(shim), *runtimes]),
+        "OSSMC_SANITIZED": sanitizers(build),
+    }
     done = subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environ, check=False)
-    return done.returncode
+    findings = sorted(build.glob(f"{report.name}.*"))
+    for finding in findings:
+        print(f"--- {finding}\n{finding.read_text(encoding='utf-8', errors='replace')}")
+    return done.returncode or bool(findings)
 
 
 if __name__ == "__main__":

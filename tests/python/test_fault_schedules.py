@@ -1,0 +1,39 @@
+"""Random fault schedules, a few of those that `make test-long` runs (see tests/long)."""
+
+from __future__ import annotations
+
+import pytest
+from long import fault_schedules
+from support.random_faults import KINDS, MiB
+
+# Time enough for processors that are busy with other tests.
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_random_fault_schedules():
+    outcomes, faults = fault_schedules.run(range(200), 2 * MiB, processes=2, threads=50)
+    assert fault_schedules.complaints(outcomes) == []
+    assert len(outcomes) == 200
+    # What the schedules are for did occur in them.
+    assert all(faults[kind] > 50 for kind in KINDS), faults
+    assert sum(outcome.whole for outcome in outcomes) > 100
+    assert {name for outcome in outcomes for name in outcome.errors} >= {
+        "ChecksumError",
+        "ServerError",
+    }
+    assert len({outcome.how for outcome in outcomes}) == 4
+
+
+def test_a_wrong_byte_is_a_complaint_with_its_seed():
+    outcomes, _ = fault_schedules.run(range(4), 2 * MiB, processes=1, threads=4, canary="byte")
+    found = fault_schedules.complaints(outcomes)
+    assert [complaint.partition(":")[0] for complaint in found] == [
+        f"--seed {at}" for at in range(4)
+    ]
+    assert all("differ" in complaint for complaint in found)
+
+
+def test_too_many_bytes_are_a_complaint():
+    outcome = fault_schedules.Outcome(1, "loud", "view", fetched=1.4, whole=True)
+    (found,) = fault_schedules.complaints([outcome])
+    assert "1.40 times" in found

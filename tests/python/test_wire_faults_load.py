@@ -1,0 +1,241 @@
+"""Little memory for many readers; ends and forks while 100 chunks are in flight.
+
+Their numbers are those of the faults in docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ossmodelconnector import AnonymousCredentialsProvider, OssModelConnector
+from support.faults import BUCKET, CHUNK, CONFIG, URI, always, list_page, wait_until
+
+PROGRAMS = Path(__file__).parent / "programs"
+READERS = 64
+BUDGET = 16 * CHUNK
+CHUNKS = 100
+IN_FLIGHT = {"prefetch.workers": CHUNKS, "timeout.stallSeconds": 60, "timeout.readSeconds": 60}
+# "dup thread with used id": it takes the parent's threads for the child's.
+NOT_UNDER_TSAN = pytest.mark.skipif(
+    os.environ.get("OSSMC_SANITIZED") == "thread",
+    reason="the libtsan of GCC 12 ends a forked child that starts threads",
+)
+
+
+@pytest.mark.fault(
+    26,
+    "64 readers, memory for 16 chunks",
+    "right bytes; nobody starves; a budget below 4 chunks is refused",
+    "the budget; 5 s without a byte",
+    also=[
+        "tests/python/test_memory_contention.py",
+        "tests/csrc/prefetch/scheduler_invariants_test.cc",
+    ],
+)
+def test_fault_26_many_readers_and_little_memory(faults, connect):
+    faults.put(random.Random(10).randbytes(10 * CHUNK + 77))
+    connector = connect({"prefetch.memoryBytes": BUDGET, "timeout.readSeconds": 5})
+    outcomes = []
+
+    def read(number):
+        pieces = []
+        with connector.open(f"oss://{BUCKET}/{number}.bin") as reader:
+            while piece := reader.read(50_000):
+                pieces.append(piece)
+        outcomes.append(b"".join(pieces) == faults.data)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(READERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert outcomes == [True] * READERS  # a read that waits for 5 s is an error
+    assert connector.stats().memory_peak_bytes <= BUDGET
+
+
+@pytest.mark.fault(26)
+def test_fault_26_a_budget_below_4_chunks_is_refused(connect):
+    with pytest.raises(ValueError, match=r"prefetch\.memoryBytes"):
+        connect({"prefetch.memoryBytes": 4 * CHUNK - 1})
+
+
+def hold_all(faults):
+    """From now on `faults` answers for the beginning of an object alone."""
+    faults.put(random.Random(11).randbytes((CHUNKS + 1) * CHUNK))
+
+    def hold(reply):
+        reply.hold = threading.Event()
+
+    faults.script = always(hold)
+
+
+def wait_for_all(faults):
+    wait_until(lambda: faults.requests and faults.requests[-1].in_flight >= CHUNKS)
+
+
+@pytest.mark.fault(
+    27,
+    "close, garbage collection, Ctrl-C, exit with 100 chunks in flight",
+    "waiting reads get `ValueError`; nothing is left",
+    "1 s, no request more",
+    also=["tests/python/test_lifecycle.py"],
+)
+@pytest.mark.parametrize("what", ["connector", "reader"])
+def test_fault_27_close_with_100_chunks_in_flight(faults, connect, what):
+    hold_all(faults)
+    connector = connect(IN_FLIGHT)
+    reader = connector.open(URI)
+    outcomes = []
+
+    def read():
+        try:
+            outcomes.append(reader.read())
+        except ValueError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for_all(faults)
+    requests = len(faults.requests)
+    begin = time.monotonic()
+    (connector if what == "connector" else reader).close()
+    for thread in threads:
+        thread.join(10)
+    assert time.monotonic() - begin < 1
+    assert [type(outcome) for outcome in outcomes] == [ValueError] * 8
+    wait_until(lambda: connector.stats().memory_bytes == 0)
+    assert len(faults.requests) == requests
+
+
+@pytest.mark.fault(27)
+def test_fault_27_garbage_collection_with_100_chunks_in_flight(faults):
+    hold_all(faults)
+    connector = OssModelConnector(
+        faults.endpoint,
+        cred_provider=AnonymousCredentialsProvider(),
+        config={**CONFIG, **IN_FLIGHT, "prefetch.chunkBytes": CHUNK, "prefetch.vcpus": 1},
+    )
+    cycle = [connector, connector.open(URI)]
+    cycle.append(cycle)
+    del connector
+    wait_for_all(faults)
+    threads = len(os.listdir("/proc/self/task"))
+    begin = time.monotonic()
+    del cycle
+    gc.collect()
+    assert time.monotonic() - begin < 1
+    wait_until(lambda: len(os.listdir("/proc/self/task")) < threads, 1)
+
+
+@pytest.fixture
+def run_program(faults, server):
+    """run_program(name, *arguments): starts it, with `faults` as its server; ends it afterwards."""
+    programs = []
+
+    def run(name, *arguments):
+        environ = {**server.environ(), "OSS_ENDPOINT": faults.endpoint}
+        programs.append(
+            subprocess.Popen(
+                [sys.executable, PROGRAMS / name, *arguments],
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+@pytest.mark.fault(27)
+@pytest.mark.parametrize("how", ["exit", "daemon threads"])
+def test_fault_27_interpreter_exit_with_100_chunks_in_flight(faults, run_program, how):
+    hold_all(faults)
+    program = run_program("in_flight.py", how, URI)
+    wait_for_all(faults)
+    output, errors = program.communicate("\n", timeout=20)
+    ended = time.time()
+    assert (program.returncode, errors) == (0, "")
+    assert ended - float(output) < 1
+
+
+@pytest.mark.fault(27)
+def test_fault_27_ctrl_c_with_100_chunks_in_flight(faults, run_program):
+    hold_all(faults)
+    program = run_program("in_flight.py", "interrupt", URI)
+    wait_for_all(faults)
+    program.stdin.write("\n")
+    program.stdin.flush()
+    assert program.stdout.readline() == "waiting\n"
+    time.sleep(0.2)  # what cannot be seen from outside: that it is in read()
+    begin = time.time()
+    program.send_signal(signal.SIGINT)
+    output, errors = program.communicate(timeout=20)
+    assert (program.returncode, errors) == (0, "")
+    assert float(output) - begin < 1
+
+
+@pytest.mark.fault(
+    28,
+    "fork, forkserver, spawn with connectors in use",
+    "both processes go on, the child on connections of its own",
+    "60 s for all of it, no connection shared",
+    also=["tests/python/test_processes.py"],
+)
+@pytest.mark.parametrize(
+    "method", [pytest.param("fork", marks=NOT_UNDER_TSAN), "forkserver", "spawn"]
+)
+def test_fault_28_start_methods(faults, run_program, method):
+    faults.put(b"".join(b"line %06d\n" % number for number in range(50_000)))
+    keys = [f"{number}.txt" for number in range(4)]
+
+    def script(request, reply):
+        if "list-type=2" in request.target:
+            reply.body = list_page(keys)
+            reply.headers["Content-Length"] = str(len(reply.body))
+
+    faults.script = script
+    uris = [f"oss://{BUCKET}/{key}" for key in keys]
+    program = run_program("start_methods.py", method, *uris)
+    output, errors = program.communicate(timeout=60)
+    assert (program.returncode, errors) == (0, "")
+    output = json.loads(output)
+    whole = hashlib.sha256(faults.data).hexdigest()
+    assert output["parent"] == [whole] * len(keys)
+    assert [child["digests"] for child in output["children"]] == [[whole] * len(keys)] * 2
+    assert [child["listed"] for child in output["children"]] == [len(keys)] * 2
+    assert set(output["exit codes"]) == {0}
+    assert output["rest of parent"] == whole
+
+
+@pytest.mark.fault(28)
+@NOT_UNDER_TSAN
+def test_fault_28_a_forked_child_shares_no_connection(faults, run_program):
+    program = run_program("forked.py", f"oss://{BUCKET}/parent", f"oss://{BUCKET}/child")
+    output, errors = program.communicate(timeout=30)
+    assert (program.returncode, errors) == (0, "")
+    assert output.split() == [hashlib.sha256(faults.data).hexdigest()] * 2
+    used = {
+        name: {one.connection for one in faults.requests if one.target.endswith(name)}
+        for name in ("parent", "child")
+    }
+    assert used["parent"]
+    assert used["child"]
+    assert not used["parent"] & used["child"]

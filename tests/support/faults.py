@@ -1,0 +1,86 @@
+"""Scripts for the fault server, and what its tests look at afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from urllib.parse import quote
+
+from support.fault_server import FaultServer, Reply, Request, Script
+
+CHUNK = 64 << 10
+BUCKET = "faults-1"
+URI = f"oss://{BUCKET}/ramp.bin"
+MAX_ATTEMPTS = 3
+# The defaults, scaled down.
+CONFIG = {
+    "timeout.stallSeconds": 1,
+    "timeout.readSeconds": 4,
+    "timeout.connectSeconds": 1,
+    "retry.maxAttempts": MAX_ATTEMPTS,
+}
+REQUEST_ID = "5C3D9175B6FC201293AD0000"
+
+
+class Once:
+    """A script for the first request of each range whose begin it is given."""
+
+    def __init__(self, begins: Iterable[int], change: Callable[[Reply], object]) -> None:
+        self._begins = set(begins)
+        self._change = change
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        if request.begin in self._begins:
+            self._begins.remove(request.begin)
+            self._change(reply)
+
+
+def always(change: Callable[[Reply], object]) -> Script:
+    """A script for all requests but the first, which tells the object's version."""
+
+    def script(request: Request, reply: Reply) -> None:
+        if request.begin > 0:
+            change(reply)
+
+    return script
+
+
+def fail(reply: Reply, status: int, body: bytes, **headers: str) -> None:
+    """Makes it a reply without any of the object's headers."""
+    reply.status, reply.body = status, body
+    reply.headers = {"Content-Length": str(len(body)), "x-oss-request-id": REQUEST_ID}
+    reply.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def refuse(reply: Reply, status: int, code: str, fields: str = "", **headers: str) -> None:
+    """Makes it an error of OSS."""
+    text = f"<Error><Code>{code}</Code><Message>{code} it is.</Message>{fields}</Error>"
+    fail(reply, status, text.encode(), **headers)
+
+
+def list_page(keys: Iterable[str], next_token: str = "") -> bytes:
+    """A page of ListObjectsV2 as OSS writes it."""
+    contents = "".join(
+        f"<Contents><Key>{quote(key)}</Key><LastModified>2024-06-02T01:30:05.000Z</LastModified>"
+        f'<ETag>"5B3C"</ETag><Size>5</Size><StorageClass>Standard</StorageClass></Contents>'
+        for key in keys
+    )
+    more = f"<NextContinuationToken>{next_token}</NextContinuationToken>" if next_token else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
+        f"<EncodingType>url</EncodingType><IsTruncated>{str(bool(next_token)).lower()}"
+        f"</IsTruncated>{more}{contents}</ListBucketResult>"
+    ).encode()
+
+
+def requests_of_chunk(faults: FaultServer, index: int) -> list[Request]:
+    """The requests for chunk `index`, those that resume it too."""
+    begin = index * CHUNK
+    return [request for request in faults.requests if begin <= request.begin < begin + CHUNK]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
