@@ -245,6 +245,12 @@ void Scheduler::release_claim(ObjectStream& stream, std::uint64_t index) {
   if (hungry) wake();
 }
 
+void Scheduler::retake_closed(ObjectStream& stream, std::uint64_t index) {
+  FreedMemory freed;
+  MutexLock lock(mutex_);
+  retake_closed_locked(stream, index, &freed);
+}
+
 bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
   MutexLock lock(mutex_);
   return stream.slot(index).fetched_before;

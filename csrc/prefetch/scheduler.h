@@ -75,6 +75,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   // an earlier claim of the same read waits for memory.
   bool try_claim_ahead(ObjectStream& stream, std::uint64_t index, std::uint32_t* failures);
   void release_claim(ObjectStream& stream, std::uint64_t index);
+  // Somebody has copied from a chunk of a closed stream: its memory goes if he was the last.
+  void retake_closed(ObjectStream& stream, std::uint64_t index);
   bool was_fetched(ObjectStream& stream, std::uint64_t index) const;  // completely, at least once
   // Whether both streams fetched the chunk completely, with the same bytes (CRC-64).
   bool is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const;

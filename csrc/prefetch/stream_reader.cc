@@ -81,6 +81,13 @@ void note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t i
     scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
 }
 
+// The memory of a closed stream goes when the last reader is through with it. The I/O threads see
+// to that too, while there are any.
+void unpin(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index) {
+  stream.slot(index).chunk.unpin();
+  if (stream.is_closed()) scheduler.retake_closed(stream, index);
+}
+
 void count_read(Scheduler& scheduler, std::uint64_t size, bool waited) {
   Counters& counters = scheduler.context().counters;
   add(waited ? counters.prefetch_misses : counters.prefetch_hits);
@@ -155,7 +162,7 @@ class Read {
       if (!status.is_ok()) return status;
     }
     take(std::span<const std::byte>(chunk.data() + begin, end - begin));
-    chunk.unpin();
+    unpin(scheduler_, stream_, index);
     note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
     claims_.release_before(++place_);
     return Status::ok();
@@ -311,7 +318,7 @@ bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint6
   Chunk& chunk = stream.slot(index).chunk;
   if (!chunk.try_pin(end)) return false;
   std::memcpy(out.data(), chunk.data() + begin, out.size());
-  chunk.unpin();
+  unpin(scheduler, stream, index);
   note_handed_out(scheduler, stream, index, begin, end, true);
   if (stream.needs_verdict()) return false;  // a read that may wait gets the bytes again
   count_read(scheduler, out.size(), false);
@@ -344,7 +351,7 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
                        : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) -
                                                     (chunk.data() + begin)) +
                              1;
-    chunk.unpin();
+    unpin(scheduler, stream, index);
     found += length;
     if (hit != nullptr) break;
   }

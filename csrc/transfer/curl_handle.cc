@@ -1,8 +1,5 @@
 #include "transfer/curl_handle.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <mutex>
 #include <string>
@@ -21,22 +18,19 @@ constexpr long kMaxIdleSeconds = 45;
 // A connection does not live longer than this, so that new addresses of a store come into use.
 constexpr long kMaxConnectionSeconds = 300;
 
-curl_socket_t open_socket(void* counters, curlsocktype, curl_sockaddr* address) noexcept {
-  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  if (fd < 0) return CURL_SOCKET_BAD;
-  add(static_cast<Counters*>(counters)->connections);
-  return fd;
+curl_socket_t open_socket(void* sockets, curlsocktype, curl_sockaddr* address) noexcept {
+  const int fd = static_cast<OpenSockets*>(sockets)->open(address->family, address->socktype,
+                                                          address->protocol);
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-int close_socket(void* counters, curl_socket_t fd) noexcept {
-  // A forked child may hold a copy of the socket; the peer is to see the end all the same.
-  ::shutdown(fd, SHUT_RDWR);
-  static_cast<Counters*>(counters)->connections.fetch_sub(1, std::memory_order_relaxed);
-  return ::close(fd);
+int close_socket(void* sockets, curl_socket_t fd) noexcept {
+  return static_cast<OpenSockets*>(sockets)->close(fd);
 }
 
 // The thread's signals are blocked, and libcurl's own SIGPIPE handling is off (NOSIGNAL).
-void set_connection_options(OptionSetter& easy, const IoPoolOptions& options, Counters& counters) {
+void set_connection_options(OptionSetter& easy, const IoPoolOptions& options,
+                            OpenSockets& sockets) {
   using std::chrono::milliseconds;
   const auto connect_ms = std::chrono::ceil<milliseconds>(options.connect_timeout).count();
   easy.set(CURLOPT_NOSIGNAL, 1L)
@@ -51,9 +45,9 @@ void set_connection_options(OptionSetter& easy, const IoPoolOptions& options, Co
       .set(CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L)  // a store has many addresses: spread over them
       .set(CURLOPT_BUFFERSIZE, kReceiveBufferBytes)
       .set(CURLOPT_OPENSOCKETFUNCTION, open_socket)
-      .set(CURLOPT_OPENSOCKETDATA, &counters)
+      .set(CURLOPT_OPENSOCKETDATA, &sockets)
       .set(CURLOPT_CLOSESOCKETFUNCTION, close_socket)
-      .set(CURLOPT_CLOSESOCKETDATA, &counters);
+      .set(CURLOPT_CLOSESOCKETDATA, &sockets);
 #if LIBCURL_VERSION_NUM >= 0x075700
   // Not to wait for a getaddrinfo() that hangs when its exchange is aborted: the resolver's thread
   // is detached and cleans up after itself. Older ones wait.
@@ -117,11 +111,11 @@ Status init_curl() {
   return {StatusCode::kInternal, std::string("libcurl: ") + curl_easy_strerror(code)};
 }
 
-EasyHandle make_easy_handle(const TransferSettings& settings, Counters& counters) {
+EasyHandle make_easy_handle(const TransferSettings& settings, OpenSockets& sockets) {
   EasyHandle handle(curl_easy_init());
   if (!handle) return nullptr;
   OptionSetter easy(handle.get());
-  set_connection_options(easy, settings.options, counters);
+  set_connection_options(easy, settings.options, sockets);
   set_http_options(easy, settings.options);
   set_tls_options(easy, settings.tls_roots);
   easy.set(CURLOPT_NOPROXY, settings.proxies.no_proxy.c_str());

@@ -6,10 +6,10 @@
 #include <memory>
 #include <string_view>
 
-#include "base/counters.h"
 #include "base/status.h"
 #include "transfer/exchange.h"
 #include "transfer/io_pool.h"
+#include "transfer/open_sockets.h"
 #include "transfer/proxies.h"
 #include "transfer/tls_roots.h"
 
@@ -38,10 +38,10 @@ using HeaderList = std::unique_ptr<curl_slist, HeaderListDeleter>;
 // Once in the process, however often it is called. Thread-safe.
 Status init_curl();
 
-// An easy handle with every option that does not depend on the request. Its sockets are counted in
-// counters.connections, which must outlive the multi handle that it is used with. Null: out of
-// memory, or a libcurl that lacks an option which we do not go without.
-EasyHandle make_easy_handle(const TransferSettings& settings, Counters& counters);
+// An easy handle with every option that does not depend on the request. It opens and
+// closes its sockets by way of `sockets`, which must outlive the multi handle that it is used with.
+// Null: out of memory, or a libcurl that lacks an option which we do not go without.
+EasyHandle make_easy_handle(const TransferSettings& settings, OpenSockets& sockets);
 
 // `text`: libcurl's words for this error, which tell apart what shares a code.
 TransportError transport_error(CURLcode code, std::string_view text);

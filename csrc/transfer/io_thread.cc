@@ -23,6 +23,10 @@ constexpr std::size_t kEventsPerTurn = 64;
 // before this time has passed: it must not keep the thread spinning.
 constexpr Duration kAskAgain = std::chrono::milliseconds(10);
 
+// How often connections in the making are looked after; a connect timeout is shared by the
+// addresses of a name.
+constexpr Duration kNudgeInterval = std::chrono::milliseconds(250);
+
 // A bound for the timeout's arithmetic; waking up for nothing once a minute costs nothing.
 constexpr Duration kLongestSleep = std::chrono::minutes(1);
 
@@ -71,7 +75,8 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       counters_(counters),
       stall_watch_(settings.options.stall_timeout),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      open_sockets_(counters) {}
 
 IoThread::~IoThread() = default;
 
@@ -143,10 +148,12 @@ void IoThread::run() noexcept {
       abort_cancelled();
     }
     abort_stalled();
+    nudge_connecting();
   }
   abort_all();
   idle_.clear();
   multi_.reset();  // closes the connections
+  open_sockets_.forget_all();
 }
 
 void IoThread::wait_and_act() {
@@ -176,7 +183,7 @@ void IoThread::wait_and_act() {
 }
 
 int IoThread::sleep_ms(TimePoint now) const {
-  TimePoint due = std::min(ask_due_, curl_due_);
+  TimePoint due = std::min({ask_due_, curl_due_, nudge_due_});
   if (!busy_.empty()) due = std::min(due, sample_due_);
   if (due <= now) return 0;
   if (due - now > kLongestSleep) due = now + kLongestSleep;
@@ -212,7 +219,7 @@ void IoThread::ask_source() {
 void IoThread::begin(Exchange& exchange) {
   std::unique_ptr<Slot> owned;
   if (idle_.empty()) {
-    owned = std::make_unique<Slot>(settings_, counters_, body_bytes_);
+    owned = std::make_unique<Slot>(settings_, open_sockets_, body_bytes_);
   } else {
     owned = std::move(idle_.back());
     idle_.pop_back();
@@ -220,6 +227,7 @@ void IoThread::begin(Exchange& exchange) {
   Slot& slot = *owned;
   const TimePoint now = clock_.now();
   if (busy_.empty()) sample_due_ = now + stall_watch_.period();
+  nudge_due_ = std::min(nudge_due_, now + kNudgeInterval);
   const bool armed = slot.arm(exchange, now);
   // Here too, since the wake that tells of it may have come before the source gave it to us.
   if (exchange.cancelled()) {
@@ -261,13 +269,18 @@ void IoThread::complete(Slot& slot, CURLcode code) {
   const ExchangeOutcome outcome = slot.finish(code, clock_.now());
   Exchange& exchange = slot.exchange();
   // A handle whose transfer failed is not used again.
-  if (outcome.error == TransportError::kNone) idle_.push_back(std::move(owned));
+  if (outcome.error == TransportError::kNone) {
+    idle_.push_back(std::move(owned));
+  } else {
+    open_sockets_.forget_closed();
+  }
   ask_ = true;
   exchange.on_done(outcome);
 }
 
 void IoThread::abort(Slot& slot, TransportError error, const char* text) {
   const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
+  open_sockets_.forget_closed();
   const ExchangeOutcome outcome = slot.finish_aborted(error, text, clock_.now());
   ask_ = true;
   slot.exchange().on_done(outcome);
@@ -301,6 +314,22 @@ void IoThread::abort_stalled() {
   doomed_.clear();
   for (const std::size_t index : stalled_) doomed_.push_back(busy_[index].get());
   for (Slot* slot : doomed_) abort(*slot, TransportError::kStalled, "no progress");
+}
+
+void IoThread::nudge_connecting() {
+  const TimePoint now = clock_.now();
+  if (now < nudge_due_) return;
+  const bool any = std::any_of(busy_.begin(), busy_.end(),
+                               [](const auto& slot) { return slot->is_connecting(); });
+  nudge_due_ = any ? now + kNudgeInterval : TimePoint::max();
+  if (!any) return;
+  int running = 0;
+// Deprecated for what it costs, which is nothing a few times while connections are made.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  curl_multi_socket_all(multi_.get(), &running);
+#pragma GCC diagnostic pop
+  hand_out_completed();
 }
 
 void IoThread::abort_all() {

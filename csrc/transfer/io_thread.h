@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "transfer/curl_handle.h"
 #include "transfer/exchange.h"
+#include "transfer/open_sockets.h"
 #include "transfer/slot.h"
 #include "transfer/stall_watch.h"
 
@@ -72,6 +73,9 @@ class IoThread {
   void abort(Slot& slot, TransportError error, const char* text);
   void abort_cancelled();
   void abort_stalled();
+  // libcurl gives up one address of a name and goes on to the next one only when its handle is run,
+  // for which it has neither a socket nor a timer then (7.88).
+  void nudge_connecting();
   void abort_all();
   std::unique_ptr<Slot> take_out(Slot& slot);
 
@@ -103,6 +107,7 @@ class IoThread {
   std::thread thread_;  // of the pool's thread
 
   // I/O thread only. Order matters: slots go before the multi handle.
+  OpenSockets open_sockets_;
   MultiHandle multi_;
   std::vector<std::unique_ptr<Slot>> busy_;
   std::vector<std::unique_ptr<Slot>> idle_;
@@ -115,6 +120,7 @@ class IoThread {
   TimePoint ask_due_ = TimePoint::max();  // the source wants to be asked then
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch
+  TimePoint nudge_due_ = TimePoint::max();   // for nudge_connecting()
 };
 
 }  // namespace ossmc

@@ -21,8 +21,8 @@ bool append(HeaderList& list, const std::string& line) {
 
 }  // namespace
 
-Slot::Slot(const TransferSettings& settings, Counters& counters, std::uint64_t& body_bytes)
-    : settings_(settings), body_bytes_(body_bytes), easy_(make_easy_handle(settings, counters)) {
+Slot::Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t& body_bytes)
+    : settings_(settings), body_bytes_(body_bytes), easy_(make_easy_handle(settings, sockets)) {
   if (!easy_) return;
   OptionSetter easy(easy_.get());
   easy.set(CURLOPT_PRIVATE, this)
@@ -119,6 +119,12 @@ bool Slot::take_body(const char* data, std::size_t size) {
   body_bytes_ += size;
   return exchange_->on_body(reinterpret_cast<const std::byte*>(data), size) ||
          fail(TransportError::kAborted, "aborted in the body");
+}
+
+bool Slot::is_connecting() const {
+  curl_off_t sent_us = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+  return bytes_ == 0 && sent_us == 0;
 }
 
 ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {

@@ -10,7 +10,6 @@
 #include <string>
 
 #include "base/clock.h"
-#include "base/counters.h"
 #include "transfer/curl_handle.h"
 #include "transfer/exchange.h"
 #include "transfer/head_collector.h"
@@ -20,10 +19,10 @@ namespace ossmc {
 
 class Slot {
  public:
-  // `settings`, `counters` and `body_bytes` outlive the slot. Every body byte is added to
+  // `settings`, `sockets` and `body_bytes` outlive the slot. Every body byte is added to
   // `body_bytes`: the thread's own count, since an atomic that all threads share would be touched
   // once for every 16 KiB.
-  Slot(const TransferSettings& settings, Counters& counters, std::uint64_t& body_bytes);
+  Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t& body_bytes);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
@@ -43,6 +42,8 @@ class Slot {
   Exchange& exchange() const { return *exchange_; }
   Progress& progress() { return progress_; }
   std::uint64_t bytes() const { return bytes_; }
+  TimePoint started() const { return started_; }
+  bool is_connecting() const;  // the request has not been sent yet
 
   // Its place in the thread's list of busy slots.
   std::size_t index = 0;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -120,6 +121,28 @@ def test_closing_a_reader_in_flight_gives_its_memory_back(make_connector, slow_s
     assert connector.stats().memory_bytes > 0
     reader.close()
     wait_until(lambda: connector.stats().memory_bytes == 0)
+
+
+def test_a_connector_closed_while_a_thread_reads_kept_a_chunk_and_counted_connections(
+    make_connector, store
+):
+    def read(reader):
+        with contextlib.suppress(ValueError):
+            while True:
+                reader.seek(0)
+                reader.read()
+
+    for number in range(60):
+        connector = make_connector()
+        reader = connector.open(store.uri("large.bin"))
+        thread = threading.Thread(target=read, args=(reader,))
+        thread.start()
+        time.sleep(number % 30 * 0.0005)  # somewhere in its reads, or in the first connections
+        connector.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        stats = connector.stats()
+        assert (stats.memory_bytes, stats.connections) == (0, 0)
 
 
 def test_a_view_outlives_reader_and_connector(make_connector, store):

@@ -5,10 +5,12 @@ Their numbers are those of the faults in docs/reliability.md.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +27,9 @@ SHIM = Path(__file__).parents[1] / "support" / "names.c"
 
 @pytest.mark.fault(
     23,
-    "a name that does not resolve, or some of whose addresses refuse",
-    "`ConnectError`; addresses that refuse are passed over. Not tested: an address that says"
-    " nothing, a name that moves under a connector",
+    "a name that does not resolve, or some of whose addresses refuse or say nothing",
+    "`ConnectError`; such addresses are passed over. Not tested: a name that moves under a"
+    " connector",
     "`retry.maxAttempts` attempts; 5 s",
     also=["tests/python/test_errors.py"],
 )
@@ -70,6 +72,22 @@ def test_fault_23_addresses_that_refuse_are_passed_over(read_by_name, faults):
     expected = hashlib.sha256(faults.data).hexdigest()
     # Nobody listens on the first two. Four connectors, for each takes the addresses in any order.
     outcomes = read_by_name(["127.0.0.51", "127.0.0.52", "127.0.0.1"], 4)
+    assert [outcome for outcome, _ in outcomes] == [expected] * 4
+    assert max(seconds for _, seconds in outcomes) < 5
+
+
+@pytest.mark.fault(23)
+def test_fault_23_an_address_that_says_nothing_is_passed_over(read_by_name, faults):
+    # A full backlog: the kernel answers no further SYN.
+    with contextlib.ExitStack() as sockets:
+        silent = sockets.enter_context(socket.create_server(("127.0.0.61", faults.port), backlog=0))
+        for _ in range(4):
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(silent.getsockname())
+        outcomes = read_by_name(["127.0.0.61", "127.0.0.1"], 4)
+    expected = hashlib.sha256(faults.data).hexdigest()
     assert [outcome for outcome, _ in outcomes] == [expected] * 4
     assert max(seconds for _, seconds in outcomes) < 5
 

@@ -602,7 +602,8 @@ bool Schedule::check_ready_read(Handle& handle, std::span<std::byte> out) {
   const std::uint64_t taken = mutexes_taken() - mutexes;
   const bool ends_chunk =
       handle.cursor + out.size() == stream.chunk_begin(index) + stream.chunk_length(index);
-  if (ends_chunk || chunk.handed_out_whole() != was_whole) return ready;
+  // After the last copy from a closed object its memory goes.
+  if (ends_chunk || chunk.handed_out_whole() != was_whole || stream.is_closed()) return ready;
   // Nobody else ran, or it may have been another's doing.
   if (kind_ == ScheduleKind::kOneAtATime && taken != 0)
     complain("a read of ready bytes took a mutex");

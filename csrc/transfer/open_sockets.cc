@@ -1,0 +1,50 @@
+#include "transfer/open_sockets.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace ossmc {
+
+namespace {
+ino_t inode_of(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+}  // namespace
+
+int OpenSockets::open(int family, int type, int protocol) {
+  const int fd = ::socket(family, type | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return fd;
+  forget(fd);
+  open_.push_back({fd, inode_of(fd)});
+  add(counters_.connections);
+  return fd;
+}
+
+int OpenSockets::close(int fd) {
+  // A forked child may hold a copy of the socket; the peer is to see the end all the same.
+  ::shutdown(fd, SHUT_RDWR);
+  forget(fd);
+  return ::close(fd);
+}
+
+void OpenSockets::forget(int fd) {
+  const auto erased = std::erase_if(open_, [fd](const Open& one) { return one.fd == fd; });
+  counters_.connections.fetch_sub(erased, std::memory_order_relaxed);
+}
+
+void OpenSockets::forget_closed() {
+  const auto erased =
+      std::erase_if(open_, [](const Open& one) { return inode_of(one.fd) != one.inode; });
+  counters_.connections.fetch_sub(erased, std::memory_order_relaxed);
+}
+
+void OpenSockets::forget_all() {
+  counters_.connections.fetch_sub(open_.size(), std::memory_order_relaxed);
+  open_.clear();
+}
+
+}  // namespace ossmc
