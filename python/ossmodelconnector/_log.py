@@ -180,10 +180,18 @@ class Hub:
 
     def _start_drain(self) -> None:
         with self._lock:
-            if self._drain is None and self._settings:
-                # Without a thread (the interpreter ends, or a limit), closing flushes all the same.
-                with suppress(RuntimeError):
-                    self._drain = _Drain(self)
+            if self._drain is not None or not self._settings:
+                return
+            self._drain = drain = _Drain(self)
+        # Without the lock: start() waits for the new thread, in which the garbage collector may
+        # close a connector first.
+        try:
+            drain.start()
+        except RuntimeError:
+            # Without a thread (the interpreter ends, or a limit), closing flushes all the same.
+            with self._lock:
+                if self._drain is drain:
+                    self._drain = None
 
     def _emit(self, level: int, is_audit: bool, when: float, text: str) -> None:
         settings = list(self._settings.values())
@@ -223,6 +231,9 @@ class _Drain:
         self._hub = hub
         self._event_fd = _core.log_event_fd()
         self._stopped = False
+
+    def start(self) -> None:
+        """Starts the thread. RuntimeError where none can be had."""
         threading.Thread(target=self._run, name="ossmodelconnector-log", daemon=True).start()
 
     def stop(self) -> None:

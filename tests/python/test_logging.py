@@ -264,3 +264,26 @@ def test_core_ring_is_drained_in_order():
     # drain_log takes records away, so none may be waiting from other tests.
     assert _core.drain_log(1 << 16) is not None
     assert _core.drain_log(10) == []
+
+
+def test_connector_collected_in_the_starting_drain_stood_still(monkeypatch):
+    hub = _log.Hub()
+    hub.attach(1, 1, "", "")
+    hub.attach(2, 1, "", "")
+    start = threading.Thread.start
+    still_running = []
+
+    def start_while_another_thread_closes(thread):
+        if thread.name == "ossmodelconnector-log":
+            # As the garbage collector does it in the new thread, for which start() waits.
+            closing = threading.Thread(target=hub.detach, args=(2,))
+            start(closing)
+            closing.join(5)
+            still_running.append(closing.is_alive())
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_while_another_thread_closes)
+    hub.ensure_started()
+    assert still_running == [False]
+    hub.detach(1)
+    _log.hub._tell_core()
