@@ -2,6 +2,7 @@
 // coverage; that is libFuzzer's (see docs/development.md). For a bounded run with every build.
 //
 //   TARGET_fuzz [--runs N] [--seconds S] [--seed N] CORPUS_FOLDER
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -17,6 +18,8 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+// There in a sanitized build: what a sanitizer finds ends the process by no signal.
+extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 
 namespace {
 
@@ -28,12 +31,16 @@ void run(std::string input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(current.data()), current.size());
 }
 
-extern "C" void show_input(int) {
+void keep_input() {
   std::FILE* file = std::fopen("crash-input", "wb");
   if (file != nullptr) {
     std::fwrite(current.data(), 1, current.size(), file);
     std::fclose(file);
   }
+}
+
+extern "C" void keep_input_of_signal(int) {
+  keep_input();
   std::_Exit(1);
 }
 
@@ -89,8 +96,14 @@ int main(int count, char** arguments) {
       seed = std::strtoull(value, nullptr, 10);
       ++i;
     } else {
+      std::vector<std::filesystem::path> paths;
       for (const auto& entry : std::filesystem::directory_iterator(word)) {
-        std::ifstream file(entry.path(), std::ios::binary);
+        paths.push_back(entry.path());
+      }
+      // A folder gives them in an order of its own, and a seed should mean the same everywhere.
+      std::sort(paths.begin(), paths.end());
+      for (const auto& path : paths) {
+        std::ifstream file(path, std::ios::binary);
         corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
       }
     }
@@ -99,7 +112,8 @@ int main(int count, char** arguments) {
     std::fputs("no corpus\n", stderr);
     return 2;
   }
-  std::signal(SIGABRT, show_input);
+  std::signal(SIGABRT, keep_input_of_signal);
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(keep_input);
   std::mt19937_64 random(seed);
   const auto start = std::chrono::steady_clock::now();
   for (const std::string& input : corpus) run(input);
