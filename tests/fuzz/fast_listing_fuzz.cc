@@ -1,6 +1,6 @@
 // FastListing against a store, and answers in an order, that the input makes up. The first byte
 // says whether the store is honest: then the listing must be whole and give each key once. If it is
-// not, the listing must end or refuse.
+// not, the listing must end or refuse. The keys are numbered as well, half of them known.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "listing/fast_listing.h"
+#include "listing/key_space.h"
 #include "require.h"
 
 namespace {
@@ -42,6 +43,21 @@ std::string made_up_key(Choices& choices, const std::string& before) {
   return key;
 }
 
+void check_numbers(const std::string& prefix, const std::set<std::string>& keys) {
+  ossmc::KeySpace space(prefix);
+  bool is_known = false;
+  for (const std::string& key : keys) {
+    if ((is_known = !is_known)) space.learn(key);
+  }
+  auto before = space.number_of(prefix);
+  for (const std::string& key : keys) {
+    const auto number = space.number_of(key);
+    require(before <= number && number < space.end(), "numbers have the order of keys");
+    require(space.spell(number) <= key, "no number is of a key behind");
+    before = number;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -57,6 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     before = made_up_key(choices, before);
     store.insert(prefix + before);
   }
+
+  check_numbers(prefix, store);
 
   ossmc::FastListing listing(prefix, slots);
   std::vector<ossmc::PageWanted> asked;

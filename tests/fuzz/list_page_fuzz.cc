@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "listing/object_columns.h"
+#include "listing/page_check.h"
 #include "protocol/list_reply.h"
 #include "require.h"
 
@@ -22,10 +23,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   require(page->objects.size() <= 1000, "at most 1,000 objects");
   ossmc::ObjectColumns columns;
+  std::string_view previous;
   for (const ossmc::ListedObject& object : page->objects) {
     require(!object.key.empty() && ossmc::is_utf8(object.key), "a key is UTF-8");
     require(object.size <= static_cast<std::uint64_t>(INT64_MAX), "a size fits");
     columns.append(object);
+    // What every lister asks of a page besides.
+    const auto size_verdict = ossmc::check_size(object);
+    const auto key_verdict =
+        ossmc::check_key(object.key, "a", previous, ossmc::KeyOrder::kByteOrder);
+    for (const auto& verdict : {size_verdict, key_verdict}) {
+      require(verdict.is_ok() || verdict.code() == ossmc::StatusCode::kProtocol,
+              "a refusal is kProtocol");
+    }
+    require(!key_verdict.is_ok() || object.key > previous, "keys have an order");
+    previous = object.key;
   }
   require(columns.size() == page->objects.size(), "a row for each object");
   for (std::size_t i = 0; i < columns.size(); ++i) {
