@@ -176,6 +176,18 @@ test-long: dev-build ## Run the tests that take an hour; PARTS='soak fuzz-names'
 soak: $(STAMPS)/installed $(STAMPS)/test-extras ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
 	PYTHONPATH=tests $(BIN)/python -m long.soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED))
 
+# --- coverage
+
+$(STAMPS)/coverage-extras: pyproject.toml | $(STAMPS)/test-extras
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[coverage]"
+	@mkdir -p $(@D) && touch $@
+
+# The figures are in build/coverage/figures.json too.
+.PHONY: coverage
+coverage: $(STAMPS)/installed $(STAMPS)/test-extras $(STAMPS)/coverage-extras ## Count the lines that tests and fuzz targets run; PARTS='tests fuzz python' to choose (not part of test)
+	$(call cmake-build,coverage)
+	$(BIN)/python tests/support/measure_coverage.py build/coverage $(PARTS)
+
 # --- linters
 
 .PHONY: lint
