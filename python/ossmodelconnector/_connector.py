@@ -48,7 +48,7 @@ class ConnectorStats:
         retries: requests that were sent again after a failure.
         throttles: replies that asked to slow down.
         hedges: requests sent a second time because the first was slow.
-        refetches: chunks fetched anew after memory was taken back.
+        refetches: chunks fetched anew, after memory was taken back or bytes were wrong.
         prefetch_hits: reads that found all their bytes in memory.
         prefetch_misses: reads that had to wait.
         memory_bytes: chunk memory in use now.
