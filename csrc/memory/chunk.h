@@ -93,13 +93,12 @@ class Chunk {
   // Before the first byte only: the length turned out shorter; a smaller block may replace the
   // first, and then the ticket shrinks to `length`. Gives the first block back: under no lock.
   void shrink(Block smaller_or_empty, std::uint32_t length);
-  std::byte* write_position() { return data_ + filled_by_writer_; }
   std::uint32_t writer_filled() const { return filled_by_writer_; }
   std::uint32_t writer_room() const { return length() - filled_by_writer_; }
   // Of the bytes filled so far. REQUIRES: every append() of this fill with_crc.
   std::uint64_t writer_crc() const { return running_crc_; }
-  // Writer: copies into place (unless the bytes are at write_position() already), updates the CRC
-  // if `with_crc`, publishes. REQUIRES: size <= writer_room().
+  // Writer: copies into place, updates the CRC if `with_crc`, publishes. REQUIRES: size <=
+  // writer_room().
   void append(const std::byte* bytes, std::size_t size, bool with_crc);
   // kRefilling only: forgets all bytes of this fill, which nobody has seen; it starts anew.
   void restart();

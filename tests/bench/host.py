@@ -8,12 +8,14 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
 from bench.server import nginx_version
 
 _HUGE_PAGE = 2 << 20
+_UNTIL_REPORTED_SECONDS = 3.0
 
 
 def describe(peers_python: Path | None, peers: list[str]) -> dict[str, str]:
@@ -38,17 +40,21 @@ def describe(peers_python: Path | None, peers: list[str]) -> dict[str, str]:
 
 
 def warm_memory(size: int) -> None:
-    """Touches `size` bytes, or what may be had, and gives them back.
+    """Touches `size` bytes and a quarter more, or what may be had, and gives them back.
 
     A virtual machine gets memory from its host when it touches it for the first time, or again when
-    it was free for a second, which takes ten times as long as anything measured here.
+    it was free for a while, which takes ten times as long as anything measured here. Linux hands
+    free memory to the host 2 s after the first of it was freed (PAGE_REPORTING_DELAY in
+    mm/page_reporting.c), be that by another process: what was freed before has to be on its way,
+    and only then this gives its memory back. The caller then has 2 s.
     """
-    size = min(size, free_memory_bytes() // 2)
+    size = min(size + size // 4, free_memory_bytes() // 2)
     with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         if hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
         for at in range(0, size, _HUGE_PAGE):
             memory[at] = 1
+        time.sleep(_UNTIL_REPORTED_SECONDS)
 
 
 def free_memory_bytes() -> int:

@@ -1,0 +1,17 @@
+// A copy for bytes that nobody reads soon: received bytes on their way into chunk memory.
+//
+// A chunk is read a whole budget of bytes after it was written, when no cache holds it any more. An
+// ordinary copy nevertheless fetches each line of the destination before overwriting it, and evicts
+// what the receive path needs for it. Stores past the caches (x86-64's MOVNTDQ) do neither:
+// docs/performance.md has what that saves.
+#pragma once
+
+#include <cstddef>
+
+namespace ossmc {
+
+// memcpy(to, from, size). By ordinary stores where the machine has no others, and for small sizes.
+// The bytes are there for whoever sees a later release store of the calling thread, as with memcpy.
+void streaming_copy(std::byte* to, const std::byte* from, std::size_t size);
+
+}  // namespace ossmc
