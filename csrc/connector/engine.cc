@@ -37,6 +37,7 @@ IoPoolOptions io_options(const Config& config, int threads, int slots, const cha
 RetryOptions retry_options(const Config& config) {
   RetryOptions options;
   options.max_attempts = config.retry_max_attempts;
+  options.longest_asked_wait = std::min(config.read_timeout / 10, options.cap);
   return options;
 }
 

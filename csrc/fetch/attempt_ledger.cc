@@ -63,7 +63,9 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
                failure.status.detail()));
   }
   add(context_.counters.retries);
-  return {true, now + backoff(context_.retry, failure.retry, attempts_, context_.random), {}};
+  const Duration wait = backoff(context_.retry, failure.retry, attempts_,
+                                failure.retry_after_seconds, context_.random);
+  return {true, now + wait, {}};
 }
 
 AttemptLedger::Verdict AttemptLedger::on_transport_error(const ExchangeOutcome& outcome) {

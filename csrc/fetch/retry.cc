@@ -4,14 +4,22 @@
 
 namespace ossmc {
 
-Duration backoff(const RetryOptions& options, RetryClass retry_class, int retry, Random& random) {
+Duration backoff(const RetryOptions& options, RetryClass retry_class, int retry,
+                 std::optional<std::uint32_t> retry_after_seconds, Random& random) {
   const Duration base =
       retry_class == RetryClass::kThrottled ? options.throttled_base : options.base;
   const int doublings = std::clamp(retry - 1, 0, 30);
   const double ceiling =
       std::min(static_cast<double>(options.cap.count()),
                static_cast<double>(base.count()) * static_cast<double>(1LL << doublings));
-  return Duration(static_cast<Duration::rep>(ceiling * random.uniform()));
+  const double jitter = random.uniform();
+  const Duration wait(static_cast<Duration::rep>(ceiling * jitter));
+  if (!retry_after_seconds) return wait;
+  // Requests that were all told the same do not come back all at once.
+  const Duration spread(static_cast<Duration::rep>(static_cast<double>(base.count()) * jitter));
+  const Duration asked =
+      std::min<Duration>(std::chrono::seconds(*retry_after_seconds), options.longest_asked_wait);
+  return std::max(wait, asked + spread);
 }
 
 bool RetryQuota::try_spend(RetryClass retry_class) {

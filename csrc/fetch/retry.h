@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -21,10 +22,14 @@ struct RetryOptions {
   Duration base = std::chrono::milliseconds(200);
   Duration throttled_base = std::chrono::seconds(1);
   Duration cap = std::chrono::seconds(20);
+  // What a server asks for in Retry-After counts up to here: a read must not spend its deadline
+  // on it.
+  Duration longest_asked_wait = std::chrono::seconds(18);
 };
 
-// The wait before retry number `retry` (1 is the first).
-Duration backoff(const RetryOptions& options, RetryClass retry_class, int retry, Random& random);
+// The wait before retry number `retry` (1 is the first), not less than what the server asked for.
+Duration backoff(const RetryOptions& options, RetryClass retry_class, int retry,
+                 std::optional<std::uint32_t> retry_after_seconds, Random& random);
 
 // A token bucket shared by all requests of a connector, so that an outage is not answered by a
 // storm of retries: a retry costs tokens, a success earns one back. Sizes as in aws-c-io's standard

@@ -219,6 +219,9 @@ Failure classify_error_reply(Operation operation, std::string_view uri, const Re
     failure.server_unix_seconds = server_time(head, reply);
     if (!failure.server_unix_seconds) verdict.retry = RetryClass::kNever;
   }
+  if (verdict.retry == RetryClass::kTransient || verdict.retry == RetryClass::kThrottled) {
+    failure.retry_after_seconds = head.retry_after_seconds;
+  }
   const std::string excerpt =
       reply.code.empty() && reply.message.empty() ? body_excerpt(body) : std::string();
   ErrorDetail detail;

@@ -29,6 +29,8 @@ struct Failure {
   RetryClass retry = RetryClass::kNever;
   // The server's clock at the reply; always with kClockSkew, only then.
   std::optional<double> server_unix_seconds;
+  // What the server asks to wait at least; only with kTransient and kThrottled.
+  std::optional<std::uint32_t> retry_after_seconds{};
 };
 
 // Turns a reply that is no success into an error. `operation` matters for a 404 without a code,

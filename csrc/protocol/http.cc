@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "protocol/ascii.h"
+#include "protocol/dates.h"
 
 namespace ossmc {
 
@@ -22,6 +23,15 @@ std::string_view opaque_etag(std::string_view value) {
     return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != 0x7F;
   });
   return is_well_formed ? value : std::string_view{};
+}
+
+std::optional<std::uint32_t> retry_after(std::string_view value, std::string_view date) {
+  constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (const auto seconds = parse_decimal(value, kMost)) return static_cast<std::uint32_t>(*seconds);
+  const auto then = parse_http_date(value);
+  const auto now = parse_http_date(date);
+  if (!then || !now) return std::nullopt;
+  return static_cast<std::uint32_t>(std::clamp(*then - *now, 0.0, static_cast<double>(kMost)));
 }
 
 // Headers that are kept as they came.
@@ -49,6 +59,7 @@ std::string_view method_name(Method method) { return method == Method::kHead ? "
 ResponseHead parse_response_head(int status, const std::vector<NameValue>& headers) {
   ResponseHead head;
   head.status = status;
+  std::string_view retry_after_value;
   for (const NameValue& header : headers) {
     const std::string_view name = header.name;
     const std::string_view value = trim_blanks(header.value);
@@ -61,11 +72,16 @@ ResponseHead parse_response_head(int status, const std::vector<NameValue>& heade
       head.etag = opaque_etag(value);
     } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {
       head.crc64 = parse_decimal(value);
+    } else if (equal_ignoring_case(name, "retry-after")) {
+      retry_after_value = value;
     } else {
       for (const TextHeader& text : kTextHeaders) {
         if (equal_ignoring_case(name, text.name)) head.*text.field = value;
       }
     }
+  }
+  if (!retry_after_value.empty()) {
+    head.retry_after_seconds = retry_after(retry_after_value, head.date);
   }
   return head;
 }

@@ -51,6 +51,8 @@ struct ResponseHead {
   std::string ec;
   std::string location;
   std::string date;
+  // Retry-After in either form (RFC 9110, 10.2.3); a date is taken relative to the reply's own.
+  std::optional<std::uint32_t> retry_after_seconds;
 
   bool is_success() const { return status == 200 || status == 206; }
 };

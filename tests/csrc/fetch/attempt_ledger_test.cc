@@ -85,6 +85,17 @@ TEST_F(AttemptLedgerTest, ThrottledRetriesAreCountedAndSpendLess) {
   EXPECT_EQ(parts_.quota.available(), RetryQuota::kCapacity - RetryQuota::kThrottledCost + 1);
 }
 
+TEST_F(AttemptLedgerTest, TheServersRetryAfterIsWaitedFor) {
+  AttemptLedger ledger = make();
+  ledger.begin(1);
+  Failure asked = failure(RetryClass::kThrottled, StatusCode::kThrottled);
+  asked.retry_after_seconds = 5;
+  const AttemptLedger::Verdict verdict = ledger.on_failure(asked);
+  ASSERT_TRUE(verdict.retry);
+  EXPECT_GE(verdict.due, parts_.clock.now() + std::chrono::seconds(5));
+  EXPECT_LT(verdict.due, parts_.clock.now() + std::chrono::seconds(6));
+}
+
 TEST_F(AttemptLedgerTest, AnEmptyQuotaEndsRetriesAndSaysSo) {
   while (parts_.quota.try_spend(RetryClass::kTransient)) {
   }

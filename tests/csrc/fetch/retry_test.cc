@@ -27,7 +27,7 @@ TEST(Backoff, IsUniformBelowADoublingCeiling) {
     Duration least = Duration::max();
     Duration most{};
     for (int i = 0; i < 200; ++i) {
-      const Duration wait = backoff(options, RetryClass::kTransient, retry, *random);
+      const Duration wait = backoff(options, RetryClass::kTransient, retry, std::nullopt, *random);
       ASSERT_GE(wait, Duration::zero());
       ASSERT_LT(wait, ceiling);
       least = std::min(least, wait);
@@ -41,12 +41,32 @@ TEST(Backoff, IsUniformBelowADoublingCeiling) {
 TEST(Backoff, OfThrottledRequestsStartsHigher) {
   const RetryOptions options;
   FixedRandom half(0.5);
-  EXPECT_EQ(backoff(options, RetryClass::kTransient, 1, half), std::chrono::milliseconds(100));
-  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 1, half), std::chrono::milliseconds(500));
-  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 3, half), std::chrono::seconds(2));
-  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 1000, half), std::chrono::seconds(10));
-  EXPECT_EQ(backoff(options, RetryClass::kTransient, 0, half), std::chrono::milliseconds(100));
-  EXPECT_EQ(backoff(options, RetryClass::kTransient, -5, half), std::chrono::milliseconds(100));
+  EXPECT_EQ(backoff(options, RetryClass::kTransient, 1, std::nullopt, half),
+            std::chrono::milliseconds(100));
+  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 1, std::nullopt, half),
+            std::chrono::milliseconds(500));
+  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 3, std::nullopt, half),
+            std::chrono::seconds(2));
+  EXPECT_EQ(backoff(options, RetryClass::kThrottled, 1000, std::nullopt, half),
+            std::chrono::seconds(10));
+  EXPECT_EQ(backoff(options, RetryClass::kTransient, 0, std::nullopt, half),
+            std::chrono::milliseconds(100));
+  EXPECT_EQ(backoff(options, RetryClass::kTransient, -5, std::nullopt, half),
+            std::chrono::milliseconds(100));
+}
+
+TEST(Backoff, IsAtLeastWhatTheServerAskedForWithinReason) {
+  const RetryOptions options;
+  FixedRandom half(0.5);
+  const auto wait = [&](int retry, std::uint32_t asked_seconds) {
+    return backoff(options, RetryClass::kThrottled, retry, asked_seconds, half);
+  };
+  EXPECT_EQ(wait(1, 3),
+            std::chrono::milliseconds(3500));  // and a bit, so that not all come at once
+  EXPECT_EQ(wait(1, 0), std::chrono::milliseconds(500));
+  EXPECT_EQ(wait(5, 3), std::chrono::seconds(8));  // its own is longer
+  EXPECT_EQ(wait(1, 3600), std::chrono::milliseconds(18'500));
+  EXPECT_EQ(wait(1, UINT32_MAX), std::chrono::milliseconds(18'500));
 }
 
 TEST(RetryQuota, EmptiesAndRecovers) {

@@ -188,6 +188,19 @@ TEST(ClassifyErrorReply, ClockSkewBringsTheServersTime) {
   EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
 }
 
+TEST(ClassifyErrorReply, RetryAfterCountsWhereARetryIsAllowed) {
+  ResponseHead head;
+  head.retry_after_seconds = 7;
+  const auto asked = [&](int status) {
+    head.status = status;
+    return classify_error_reply(Operation::kGetObject, "oss://b/k", head, "").retry_after_seconds;
+  };
+  EXPECT_EQ(asked(429), 7u);
+  EXPECT_EQ(asked(503), 7u);
+  EXPECT_EQ(asked(500), 7u);
+  EXPECT_EQ(asked(403), std::nullopt);
+}
+
 TEST(ClassifyErrorReply, AHeadReplyIsReadFromItsHeader) {
   ResponseHead head;
   head.status = 403;

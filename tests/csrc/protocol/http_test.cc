@@ -57,6 +57,25 @@ TEST(ResponseHead, EmptyHeadAndEmptyValues) {
   EXPECT_EQ(empty.last_modified, "");
 }
 
+TEST(ResponseHead, RetryAfterIsANumberOfSecondsOrADate) {
+  const auto seconds = [](std::string value, std::string date) {
+    return parse_response_head(503, {{"retry-after", std::move(value)}, {"Date", std::move(date)}})
+        .retry_after_seconds;
+  };
+  const char* const now = "Sun, 02 Jun 2024 01:30:05 GMT";
+  EXPECT_EQ(seconds("120", now), 120u);
+  EXPECT_EQ(seconds(" 0 ", ""), 0u);
+  EXPECT_EQ(seconds("4294967295", now), 4294967295u);
+  EXPECT_EQ(seconds("Sun, 02 Jun 2024 01:30:47 GMT", now), 42u);
+  EXPECT_EQ(seconds("Sun, 02 Jun 2024 01:30:04 GMT", now), 0u);  // it is over
+  EXPECT_EQ(seconds("Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"), UINT32_MAX);
+  for (const char* const other : {"", "-1", "1.5", "soon", "4294967296", "Sun, 02 Jun"}) {
+    EXPECT_EQ(seconds(other, now), std::nullopt) << other;
+  }
+  EXPECT_EQ(seconds("Sun, 02 Jun 2024 01:30:47 GMT", "soon"), std::nullopt);
+  EXPECT_EQ(parse_response_head(503, {}).retry_after_seconds, std::nullopt);
+}
+
 TEST(ResponseHead, NumbersAreChecked) {
   const auto length = [](const char* value) {
     return parse_response_head(200, {{"Content-Length", value}}).content_length;

@@ -263,7 +263,7 @@ class Simulation {
   void again(std::uint64_t id, RetryClass retry_class) {
     const int retry = ++wanted_.at(id).retries;
     if (!quota_.try_spend(retry_class) || retry >= options_.max_attempts) ++outcome_.given_up;
-    const Duration wait = backoff(options_, retry_class, retry, chance_);
+    const Duration wait = backoff(options_, retry_class, retry, std::nullopt, chance_);
     schedule(std::chrono::duration<double>(wait).count(), What::kStart, id);
   }
 
