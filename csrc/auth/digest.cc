@@ -1,5 +1,6 @@
 #include "auth/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -45,6 +46,8 @@ std::optional<Sha256Bytes> hmac_sha256(std::string_view key, std::string_view da
 std::optional<Sha1Bytes> hmac_sha1(std::string_view key, std::string_view data) {
   return hmac<Sha1Bytes>(EVP_sha1(), key, data);
 }
+
+void release_thread_state() { OPENSSL_thread_stop(); }
 
 std::string hex_lower(std::span<const std::uint8_t> bytes) {
   constexpr char kHex[] = "0123456789abcdef";

@@ -20,6 +20,11 @@ std::optional<Sha256Bytes> sha256(std::string_view data);
 std::optional<Sha256Bytes> hmac_sha256(std::string_view key, std::string_view data);
 std::optional<Sha1Bytes> hmac_sha1(std::string_view key, std::string_view data);
 
+// Gives back what libcrypto keeps for the calling thread, which else happens after the thread's
+// last line, under one of libcrypto's global locks: a fork() at that moment leaves it locked in the
+// child.
+void release_thread_state();
+
 // For an HMAC keyed with another's result.
 inline std::string_view as_text(std::span<const std::uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fork_gate.h"
 #include "base/fork_guard.h"
 #include "transfer/curl_handle.h"
 #include "transfer/io_thread.h"
@@ -30,6 +31,7 @@ Status IoPool::start() {
       options_.connect_timeout <= Duration::zero() || options_.stall_timeout <= Duration::zero()) {
     return {StatusCode::kInvalidArgument, "I/O threads, connections and timeouts must be positive"};
   }
+  const ForkGate::Inside inside(fork_gate());
   if (Status status = init_curl(); !status.is_ok()) return status;
   auto roots = find_tls_roots(options_.ca_file, options_.ca_path);
   if (!roots.is_ok()) return roots.status();

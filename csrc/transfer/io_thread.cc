@@ -14,6 +14,9 @@
 #include <system_error>
 #include <utility>
 
+#include "auth/digest.h"
+#include "base/fork_gate.h"
+
 namespace ossmc {
 namespace {
 
@@ -139,6 +142,7 @@ void IoThread::join() {
 
 void IoThread::run() noexcept {
   name_this_thread(settings_.options.thread_name, number_);
+  const ForkGate::Inside inside(fork_gate());
   while (!stopping_.load()) {
     if (ask_) ask_source();
     act_on_time();
@@ -154,6 +158,7 @@ void IoThread::run() noexcept {
   idle_.clear();
   multi_.reset();  // closes the connections
   open_sockets_.forget_all();
+  release_thread_state();
 }
 
 void IoThread::wait_and_act() {
@@ -161,7 +166,11 @@ void IoThread::wait_and_act() {
   sleeping_.store(true);
   const bool awake = ask_ || pending_.load();
   const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
+  int count = 0;
+  {
+    const ForkGate::Outside outside(fork_gate());
+    count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
+  }
   sleeping_.store(false);
 
   for (int i = 0; i < count; ++i) {
@@ -178,6 +187,7 @@ void IoThread::wait_and_act() {
     act(event.data.fd, ready);
     // A slot that became free is used before the next socket is served.
     if (ask_) ask_source();
+    fork_gate().let_fork();
   }
   woken_ = pending_.exchange(false);
 }

@@ -1,9 +1,15 @@
 #include "auth/digest.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include "base/fork_gate.h"
 
 namespace ossmc {
 namespace {
@@ -43,6 +49,41 @@ TEST(Digest, Base64) {
   EXPECT_EQ(encode("foo"), "Zm9v");
   EXPECT_EQ(encode("foobar"), "Zm9vYmFy");
 }
+
+#if !defined(__SANITIZE_THREAD__)  // it ends forked children that start threads
+
+// libcrypto takes global locks when a thread uses it for the first time and when it ends.
+TEST(Digest, AChildOfAForkMayUseItWhileThreadsOfItsParentComeAndGo) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> parents;
+  for (int i = 0; i < 4; ++i) {
+    parents.emplace_back([&stop] {
+      while (!stop.load()) {
+        std::thread([] {
+          const ForkGate::Inside inside(fork_gate());
+          static_cast<void>(hmac_sha256("key", "data"));
+          release_thread_state();
+        }).join();
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);  // ends a child that hangs
+      bool right = false;
+      std::thread([&right] { right = hmac_sha256("key", "data").has_value(); }).join();
+      ::_exit(right ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child " << i;
+  }
+  stop.store(true);
+  for (std::thread& parent : parents) parent.join();
+}
+
+#endif
 
 }  // namespace
 }  // namespace ossmc

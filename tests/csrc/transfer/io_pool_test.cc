@@ -11,6 +11,7 @@
 #include <iterator>
 #include <thread>
 
+#include "base/fork_gate.h"
 #include "csrc/transfer/io_pool_fixture.h"
 #include "csrc/transfer/scoped_environment.h"
 #include "support/csrc/wire_server.h"
@@ -53,6 +54,37 @@ TEST_F(IoPoolTest, DeliversHeadAndBody) {
   for (const char* unwanted : {"Expect", "Accept-Encoding", "Cookie", "Authorization", "TE"}) {
     EXPECT_EQ(request.header(unwanted), "") << unwanted;
   }
+}
+
+// The soak met it: one child in 2,000 waited for ever for a lock of OpenSSL's that an I/O thread of
+// its parent had held.
+TEST_F(IoPoolTest, AForkWaitsForAThreadAtWorkAndKeepsItOut) {
+  WireServer server(reply_hello);
+  options_.threads = 1;
+  start();
+  std::atomic<bool> at_work{false};
+  std::atomic<bool> go_on{false};
+  RecordedExchange first(server.url("/1"));
+  first.on_start_ = [&] {
+    at_work.store(true);
+    while (!go_on.load()) std::this_thread::yield();
+  };
+  submit(first);
+  ASSERT_TRUE(eventually([&] { return at_work.load(); }));
+  EXPECT_FALSE(fork_gate().close(1ms));
+  fork_gate().open();
+  go_on.store(true);
+  EXPECT_EQ(first.wait().error, TransportError::kNone);
+
+  // It sleeps: nothing to wait for. What wakes it meanwhile does not let it in.
+  EXPECT_TRUE(fork_gate().close(10s));
+  const int asked = source_.asked_.load();
+  RecordedExchange second(server.url("/2"));
+  submit(second);
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(source_.asked_.load(), asked);
+  fork_gate().open();
+  EXPECT_EQ(second.wait().error, TransportError::kNone);
 }
 
 TEST_F(IoPoolTest, HeadHasAHeadAndNoBody) {
