@@ -20,7 +20,7 @@ namespace {
 using testing::HasSubstr;
 
 // A sanitizer makes all this ten times slower, and the bars are the same in the small.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(OSSMC_SLOW_BUILD)
 constexpr bool kSlow = true;
 #else
 constexpr bool kSlow = false;

@@ -18,7 +18,7 @@
 namespace ossmc {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(OSSMC_SLOW_BUILD)
 constexpr std::uint64_t kSchedules = 1500;
 #else
 constexpr std::uint64_t kSchedules = 10000;
