@@ -50,7 +50,8 @@ TEST(Digest, Base64) {
   EXPECT_EQ(encode("foobar"), "Zm9vYmFy");
 }
 
-#if !defined(__SANITIZE_THREAD__)  // it ends forked children that start threads
+// Sanitizers have locks of their own that a child may find taken.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 // libcrypto takes global locks when a thread uses it for the first time and when it ends.
 TEST(Digest, AChildOfAForkMayUseItWhileThreadsOfItsParentComeAndGo) {
@@ -77,7 +78,8 @@ TEST(Digest, AChildOfAForkMayUseItWhileThreadsOfItsParentComeAndGo) {
     }
     int status = -1;
     ::waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child " << i;
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child " << i;
+    if (testing::Test::HasFailure()) break;
   }
   stop.store(true);
   for (std::thread& parent : parents) parent.join();
