@@ -76,6 +76,8 @@ class ChunkFetch final : public Exchange {
     return cancelled_.load(std::memory_order_relaxed) ||
            tail_.load(std::memory_order_relaxed) != nullptr;
   }
+  // Without a version somebody may be opening the object.
+  bool is_awaited() const noexcept override { return known_ == nullptr || chunk_.is_awaited(); }
 
  private:
   // Fills what is missing from the tail, and ends the fetch. False: there is none, or it does not

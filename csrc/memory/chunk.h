@@ -97,6 +97,8 @@ class Chunk {
   std::uint32_t writer_room() const { return length() - filled_by_writer_; }
   // Of the bytes filled so far. REQUIRES: every append() of this fill with_crc.
   std::uint64_t writer_crc() const { return running_crc_; }
+  // A reader waits for bytes that are not there yet (relaxed: may be late).
+  bool is_awaited() const { return wanted_.load(std::memory_order_relaxed) != kNobody; }
   // Writer: copies into place, updates the CRC if `with_crc`, publishes. REQUIRES: size <=
   // writer_room().
   void append(const std::byte* bytes, std::size_t size, bool with_crc);
@@ -119,12 +121,14 @@ class Chunk {
   void finish_move(std::byte* data);
 
  private:
+  static constexpr std::uint32_t kNobody = UINT32_MAX;
+
   bool take_wanted(std::uint32_t filled);
 
-  std::atomic<std::uint64_t> word_{0};             // bits 0-31 filled, 32-55 pins, 56-63 phase
-  std::atomic<std::uint32_t> wanted_{UINT32_MAX};  // smallest `end` a waiter needs
-  std::atomic<std::uint32_t> futex_{0};            // bumped to wake
-  std::atomic<std::uint64_t> handed_out_{0};       // hull: low half begin, high half end
+  std::atomic<std::uint64_t> word_{0};          // bits 0-31 filled, 32-55 pins, 56-63 phase
+  std::atomic<std::uint32_t> wanted_{kNobody};  // smallest `end` a waiter needs
+  std::atomic<std::uint32_t> futex_{0};         // bumped to wake
+  std::atomic<std::uint64_t> handed_out_{0};    // hull: low half begin, high half end
   std::atomic<std::uint32_t> length_{0};
   std::atomic<std::uint32_t> ticket_bytes_{0};
   // Writer only while kFilling; else under the prefetch floor's lock.

@@ -53,6 +53,9 @@ class Exchange {
   // Looked at before anything is sent, and after every wake of the I/O thread. True: abort it,
   // kCancelled.
   virtual bool cancelled() const noexcept = 0;
+  // Somebody waits for its bytes at this moment. Where a thread cannot serve all that is ready,
+  // others may wait.
+  virtual bool is_awaited() const noexcept { return true; }
   // Not on a connection that served another exchange before.
   virtual bool wants_fresh_connection() const noexcept { return false; }
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -163,6 +164,7 @@ void IoThread::run() noexcept {
 
 void IoThread::wait_and_act() {
   std::array<epoll_event, kEventsPerTurn> events;
+  std::array<ReadySocket, kEventsPerTurn> ready;
   sleeping_.store(true);
   const bool awake = ask_ || pending_.load();
   const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
@@ -173,23 +175,39 @@ void IoThread::wait_and_act() {
   }
   sleeping_.store(false);
 
+  std::size_t others = 0;  // than event_
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.fd == event_.get()) {
       std::uint64_t wakes = 0;
       static_cast<void>(!::read(event_.get(), &wakes, sizeof wakes));
-      continue;
+    } else {
+      ready[others++] = describe(event.data.fd, event.events);
     }
-    int ready = 0;
-    if (event.events & (EPOLLIN | EPOLLHUP)) ready |= CURL_CSELECT_IN;
-    if (event.events & EPOLLOUT) ready |= CURL_CSELECT_OUT;
-    if (event.events & EPOLLERR) ready |= CURL_CSELECT_ERR;
-    act(event.data.fd, ready);
+  }
+  const std::size_t served = turn_order_.choose(std::span(ready).first(others), clock_.now());
+  for (const ReadySocket& one : std::span(ready).first(served)) {
+    int what = 0;
+    if (one.events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
+    if (one.events & EPOLLOUT) what |= CURL_CSELECT_OUT;
+    if (one.events & EPOLLERR) what |= CURL_CSELECT_ERR;
+    act(one.socket, what);
     // A slot that became free is used before the next socket is served.
     if (ask_) ask_source();
     fork_gate().let_fork();
   }
   woken_ = pending_.exchange(false);
+}
+
+ReadySocket IoThread::describe(int socket, std::uint32_t events) const {
+  ReadySocket result{.socket = socket, .events = events};
+  const auto owner = std::find_if(busy_.begin(), busy_.end(),
+                                  [socket](const auto& slot) { return slot->socket == socket; });
+  if (owner == busy_.end()) return result;
+  const Slot& slot = **owner;
+  result.at_once = slot.exchange().is_awaited() || slot.is_connecting();
+  result.sequence = slot.sequence();
+  return result;
 }
 
 int IoThread::sleep_ms(TimePoint now) const {
@@ -238,7 +256,7 @@ void IoThread::begin(Exchange& exchange) {
   const TimePoint now = clock_.now();
   if (busy_.empty()) sample_due_ = now + stall_watch_.period();
   nudge_due_ = std::min(nudge_due_, now + kNudgeInterval);
-  const bool armed = slot.arm(exchange, now);
+  const bool armed = slot.arm(exchange, now, ++begun_);
   // Here too, since the wake that tells of it may have come before the source gave it to us.
   if (exchange.cancelled()) {
     exchange.on_done(slot.finish_aborted(TransportError::kCancelled, "cancelled", now));
@@ -346,7 +364,7 @@ void IoThread::abort_all() {
   while (!busy_.empty()) abort(*busy_.back(), TransportError::kCancelled, "stopped");
 }
 
-int IoThread::socket_callback(CURL*, curl_socket_t socket, int what, void* thread,
+int IoThread::socket_callback(CURL* easy, curl_socket_t socket, int what, void* thread,
                               void* known) noexcept {
   const auto* self = static_cast<IoThread*>(thread);
   epoll_event event{};
@@ -355,6 +373,7 @@ int IoThread::socket_callback(CURL*, curl_socket_t socket, int what, void* threa
     ::epoll_ctl(self->epoll_.get(), EPOLL_CTL_DEL, socket, &event);
     return 0;
   }
+  Slot::of(easy).socket = socket;
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
   const int operation = known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;

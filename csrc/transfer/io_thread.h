@@ -4,8 +4,9 @@
 // runs on the thread itself.
 //
 // One turn of the loop: ask the source for work, sleep in epoll until a socket is ready, a time has
-// come or somebody wakes it, let libcurl act on each ready socket and hand out what completed. The
-// cost of a turn is that of the sockets which are ready, not of all.
+// come or somebody wakes it, let libcurl act on ready sockets (all of them, or whom TurnOrder
+// chooses) and hand out what completed. The cost of a turn is that of the sockets which are ready,
+// not of all.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@
 #include "transfer/open_sockets.h"
 #include "transfer/slot.h"
 #include "transfer/stall_watch.h"
+#include "transfer/turn_order.h"
 
 namespace ossmc {
 
@@ -62,6 +64,7 @@ class IoThread {
   void run() noexcept;
   // Sleeps and handles what is ready. Afterwards woken_ says whether somebody called wake().
   void wait_and_act();
+  ReadySocket describe(int socket, std::uint32_t events) const;
   int sleep_ms(TimePoint now) const;
   void act(curl_socket_t socket, int events);
   void act_on_time();
@@ -111,6 +114,8 @@ class IoThread {
   MultiHandle multi_;
   std::vector<std::unique_ptr<Slot>> busy_;
   std::vector<std::unique_ptr<Slot>> idle_;
+  TurnOrder turn_order_;
+  std::uint64_t begun_ = 0;              // exchanges
   std::vector<Slot*> doomed_;            // scratch of the abort functions
   std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next one
   std::vector<std::size_t> stalled_;

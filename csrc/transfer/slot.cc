@@ -40,9 +40,11 @@ Slot& Slot::of(CURL* easy) {
   return *reinterpret_cast<Slot*>(slot);
 }
 
-bool Slot::arm(Exchange& exchange, TimePoint now) {
+bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   exchange_ = &exchange;
   started_ = now;
+  sequence_ = sequence;
+  socket = CURL_SOCKET_BAD;
   header_list_.reset();
   head_.reset();
   progress_.restart(now);
@@ -122,9 +124,10 @@ bool Slot::take_body(const char* data, std::size_t size) {
 }
 
 bool Slot::is_connecting() const {
+  if (bytes_ > 0) return false;
   curl_off_t sent_us = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent_us);
-  return bytes_ == 0 && sent_us == 0;
+  return sent_us == 0;
 }
 
 ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {

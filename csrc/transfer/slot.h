@@ -30,9 +30,9 @@ class Slot {
   // The slot that made `easy`.
   static Slot& of(CURL* easy);
 
-  // Asks the exchange for its request and sets the handle up for it. False: it cannot be sent;
-  // finish() says why.
-  bool arm(Exchange& exchange, TimePoint now);
+  // Asks the exchange for its request and sets the handle up for it. `sequence`: greater than that
+  // of every exchange of the thread before. False: it cannot be sent; finish() says why.
+  bool arm(Exchange& exchange, TimePoint now, std::uint64_t sequence);
   // The exchange ended as libcurl says in `code`, and the handle is out of the multi handle. The
   // caller then gives the outcome to exchange().on_done, as its last act on it.
   ExchangeOutcome finish(CURLcode code, TimePoint now);
@@ -42,11 +42,13 @@ class Slot {
   Exchange& exchange() const { return *exchange_; }
   Progress& progress() { return progress_; }
   std::uint64_t bytes() const { return bytes_; }
-  TimePoint started() const { return started_; }
+  std::uint64_t sequence() const { return sequence_; }
   bool is_connecting() const;  // the request has not been sent yet
 
   // Its place in the thread's list of busy slots.
   std::size_t index = 0;
+  // The last one that libcurl had watched for the exchange; CURL_SOCKET_BAD: none yet.
+  curl_socket_t socket = CURL_SOCKET_BAD;
 
  private:
   static std::size_t header_callback(char* data, std::size_t size, std::size_t n,
@@ -68,6 +70,7 @@ class Slot {
   // Of the exchange in progress.
   Exchange* exchange_ = nullptr;
   TimePoint started_{};
+  std::uint64_t sequence_ = 0;
   HeaderList header_list_;
   HeadCollector head_;
   Progress progress_;

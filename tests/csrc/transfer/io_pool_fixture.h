@@ -39,6 +39,7 @@ class RecordedExchange final : public Exchange {
   std::function<void()> on_start_;      // on the I/O thread, as the next one
   std::function<void()> on_end_;        // called last
   std::atomic<bool> cancelled_{false};
+  bool is_awaited_ = true;
 
   const HttpRequest& request() noexcept override {
     const std::lock_guard lock(mutex_);
@@ -71,6 +72,7 @@ class RecordedExchange final : public Exchange {
     if (on_end) on_end();
   }
   bool cancelled() const noexcept override { return cancelled_.load(); }
+  bool is_awaited() const noexcept override { return is_awaited_; }
 
   // Blocks until on_done.
   ExchangeOutcome wait() {

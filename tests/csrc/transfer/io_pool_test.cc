@@ -87,6 +87,45 @@ TEST_F(IoPoolTest, AForkWaitsForAThreadAtWorkAndKeepsItOut) {
   EXPECT_EQ(second.wait().error, TransportError::kNone);
 }
 
+// The replies are there when the thread looks, in another order than they are to be served in.
+TEST_F(IoPoolTest, ServesWhoIsAwaitedFirstAndThenWhoBeganFirst) {
+  std::atomic<int> asked{0};
+  std::atomic<int> replied{0};
+  std::atomic<bool> is_busy{false};
+  WireServer server([&](WireConnection& peer, const WireRequest& request) {
+    // The order of replies: younger, older, awaited.
+    const int place = request.target == "/younger" ? 0 : request.target == "/older" ? 1 : 2;
+    const bool is_first = request.target == "/first";
+    if (!is_first) ++asked;
+    EXPECT_TRUE(eventually(
+        [&] { return is_first ? asked.load() == 3 : is_busy.load() && replied.load() == place; }));
+    peer.send(http_reply(200, "hello"));
+    if (!is_first) ++replied;
+  });
+  options_.threads = 1;
+  start();
+  std::string ends;  // of the I/O thread until all have ended
+  RecordedExchange first(server.url("/first"));
+  RecordedExchange older(server.url("/older"));
+  RecordedExchange younger(server.url("/younger"));
+  RecordedExchange awaited(server.url("/awaited"));
+  older.is_awaited_ = false;
+  younger.is_awaited_ = false;
+  first.on_end_ = [&] {
+    is_busy.store(true);
+    EXPECT_TRUE(eventually([&] { return replied.load() == 3; }));
+  };
+  older.on_end_ = [&] { ends += 'o'; };
+  younger.on_end_ = [&] { ends += 'y'; };
+  awaited.on_end_ = [&] { ends += 'a'; };
+  for (RecordedExchange* one : {&first, &older, &younger, &awaited}) submit(*one);
+  for (RecordedExchange* one : {&first, &older, &younger, &awaited}) {
+    EXPECT_EQ(one->wait().error, TransportError::kNone);
+  }
+  pool_->stop();
+  EXPECT_EQ(ends, "aoy");
+}
+
 TEST_F(IoPoolTest, HeadHasAHeadAndNoBody) {
   WireServer server([](WireConnection& peer, const WireRequest&) {
     peer.send(http_head("200 OK", {"Content-Length: 1000"}));

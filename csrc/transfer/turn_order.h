@@ -1,0 +1,41 @@
+// TurnOrder: whom a turn of the event loop serves when several sockets are ready.
+//
+// Remembers only when all were served last. I/O thread only.
+//
+// A thread that is slower than its network always finds all its sockets ready. If it served each in
+// turn, each chunk would grow a little at a time, and the receive buffers and the memory being
+// filled (pages of 2 MiB, which the kernel has just cleared where they are new) would have left the
+// caches before their turn came again. So it serves whom somebody waits for, and of the others the
+// one that began first: it ends soonest, and its bytes are what a reader needs next. The rest waits
+// in the kernel's buffers, none of it for longer than kServeAllInterval, so that the stall watch
+// sees nobody stand still whom this thread let stand. Measured: docs/performance.md, "Tried".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/clock.h"
+
+namespace ossmc {
+
+struct ReadySocket {
+  int socket = -1;
+  std::uint32_t events = 0;    // epoll's
+  bool at_once = true;         // no exchange's, still connecting, or awaited
+  std::uint64_t sequence = 0;  // of its exchange: smaller began earlier
+};
+
+class TurnOrder {
+ public:
+  static constexpr Duration kServeAllInterval = std::chrono::milliseconds(100);
+
+  // Brings those to serve now to the front, in the order to serve them, and returns how many.
+  std::size_t choose(std::span<ReadySocket> ready, TimePoint now);
+
+ private:
+  TimePoint serve_all_due_{};
+};
+
+}  // namespace ossmc
