@@ -18,9 +18,6 @@ constexpr std::uint64_t kOnePin = std::uint64_t{1} << 32;
 constexpr std::uint64_t kPinsMask = std::uint64_t{0xFFFFFF} << 32;
 constexpr int kPhaseShift = 56;
 
-// CRC and copy take turns over parts that fit into the first cache.
-constexpr std::size_t kCopyBytes = 16 * 1024;
-
 // A pin that other threads' pins keep failing ends after this many tries; the caller looks again,
 // as after any wait.
 constexpr int kMaxPinTries = 1000;
@@ -185,17 +182,14 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
 void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   if (size == 0) return;
+  // Of the bytes where they came from: there they are in a cache, in the chunk they need not be.
+  if (with_crc) running_crc_ = crc64_update(running_crc_, bytes, size);
   std::byte* const to = data_ + filled_by_writer_;
-  for (std::size_t at = 0; at < size; at += kCopyBytes) {
-    const std::size_t part = std::min(kCopyBytes, size - at);
-    // Of the bytes where they came from: there they are in a cache, in the chunk they need not be.
-    if (with_crc) running_crc_ = crc64_update(running_crc_, bytes + at, part);
-    if (block_) {
-      streaming_copy(to + at, bytes + at, part);
-    } else {
-      // A region's memory is new: the kernel has just cleared it, in the caches.
-      std::memcpy(to + at, bytes + at, part);
-    }
+  if (block_) {
+    streaming_copy(to, bytes, size);
+  } else {
+    // A region's memory is new: the kernel has just cleared it, in the caches.
+    std::memcpy(to, bytes, size);
   }
   filled_by_writer_ += static_cast<std::uint32_t>(size);
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
