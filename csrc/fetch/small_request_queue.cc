@@ -82,7 +82,7 @@ void SmallRequestQueue::close() {
   if (transport_ != nullptr) transport_->wake();
 }
 
-Exchange* SmallRequestQueue::next(int /*thread*/, int busy) noexcept {
+Exchange* SmallRequestQueue::next(int /*thread*/, int busy, bool /*behind*/) noexcept {
   return busy < slots_per_thread_ ? take() : nullptr;
 }
 

@@ -8,6 +8,9 @@ namespace ossmc {
 
 namespace {
 
+// A copy takes a millisecond or two, and nobody tells of its end.
+constexpr Duration kCopyPoll = std::chrono::milliseconds(1);
+
 Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
   return stream.error(StatusCode::kTransferTimeout,
@@ -26,9 +29,9 @@ Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr
   const std::uint64_t turn = scheduler.take_view_turn();
   while (true) {
     const std::uint32_t epoch = scheduler.memory_epoch();
-    bool granted = false;
-    Status status = scheduler.try_reserve_view(stream, turn, fresh, &granted);
-    if (status.is_ok() && granted) return status;
+    ViewAnswer answer = ViewAnswer::kNoMemory;
+    Status status = scheduler.try_reserve_view(stream, turn, fresh, &answer);
+    if (status.is_ok() && answer == ViewAnswer::kReserved) return status;
     if (status.is_ok() && interrupt.pending())
       status = Status(StatusCode::kInterrupted, "interrupted");
     const TimePoint now = clock.now();
@@ -38,7 +41,8 @@ Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr
       scheduler.give_up_view_turn(turn);
       return status;
     }
-    scheduler.wait_for_memory(epoch, std::min<Duration>(kWaitSlice, deadline - now));
+    const Duration slice = answer == ViewAnswer::kCopied ? kCopyPoll : kWaitSlice;
+    scheduler.wait_for_memory(epoch, std::min<Duration>(slice, deadline - now));
   }
 }
 
@@ -56,7 +60,7 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
       if (status.is_ok() && interrupt.pending())
         status = Status(StatusCode::kInterrupted, "interrupted");
       if (!status.is_ok()) break;
-      scheduler.wait_for_memory(scheduler.memory_epoch(), std::chrono::milliseconds(1));
+      scheduler.wait_for_memory(scheduler.memory_epoch(), kCopyPoll);
     }
     // Another view's thread may be the one that moves it.
     if (status.is_ok())

@@ -52,8 +52,9 @@ class Residency {
                     std::uint64_t* index);
   // Whether evict_consumed() and, if `unread_too`, evict_unread() would free so much in the end.
   bool can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except);
-  // Whether something stayed since the last call because somebody copies from it. Nobody says when
-  // that ends: look again.
+  // Something stayed because somebody copies from it.
+  void note_met_pins() { met_pins_ = true; }
+  // Whether that was so since the last call. Nobody says when it ends: look again.
   bool take_met_pins() { return std::exchange(met_pins_, false); }
 
  private:

@@ -39,6 +39,10 @@ struct SchedulerOptions {
   SlotOptions slots;  // concurrent ranged requests, urgent extra ones not counted
 };
 
+// Of try_reserve_view(). kCopied: not now either, and nobody tells when somebody has copied his
+// bytes.
+enum class ViewAnswer { kReserved, kNoMemory, kCopied };
+
 // Thread-safe. Owned by the engine; outlives the I/O threads. One mutex guards all decisions; no
 // system call, allocation of chunk memory or foreign code runs under it.
 class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeOwner {
@@ -89,11 +93,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
 
   // --- views (prefetch/object_view.h) ---
   // Reserves what a region for the whole object needs beyond its chunks in memory, and claims
-  // those. kMemoryBudget: can never be had while the present views live. OK with *granted false:
-  // not now; wait_for_memory(). `fresh` is an empty region of the object's size,
-  // which becomes the stream's if it has none yet.
+  // those. kMemoryBudget: can never be had while the present views live. `fresh` is an empty region
+  // of the object's size, which becomes the stream's if it has none yet.
   Status try_reserve_view(ObjectStream& stream, std::uint64_t turn,
-                          const std::shared_ptr<ViewRegion>& fresh, bool* granted);
+                          const std::shared_ptr<ViewRegion>& fresh, ViewAnswer* answer);
   std::uint64_t take_view_turn();  // first come, first served
   void give_up_view_turn(std::uint64_t turn);
   // Moves the ready chunk into the object's region. False: it is pinned just now.
@@ -115,7 +118,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   const FetchContext& context() const { return context_; }
 
   // --- WorkSource, ChunkFetchOwner, HedgeOwner: by I/O threads ---
-  Exchange* next(int thread, int busy) noexcept override;
+  Exchange* next(int thread, int busy, bool behind) noexcept override;
   TimePoint next_due() noexcept override;
   Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) override;
   void on_retry(ChunkFetch& fetch, TimePoint due) override;
@@ -160,7 +163,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   };
 
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
-  bool pick_locked(int thread, int busy, TimePoint now, Pick* pick, FreedMemory* freed)
+  bool pick_locked(int thread, int busy, bool behind, TimePoint now, Pick* pick, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
   // An I/O thread gets nothing, and this is why.
   void note_limit_locked(int thread, Limit limit, TimePoint now) OSSMC_REQUIRES(mutex_);

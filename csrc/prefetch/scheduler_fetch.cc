@@ -17,7 +17,7 @@ constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
 
 }  // namespace
 
-Exchange* Scheduler::next(int thread, int busy) noexcept {
+Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
   while (true) {
     const TimePoint now = context_.clock.now();
     slots_.measure_load(thread, now);
@@ -50,7 +50,7 @@ Exchange* Scheduler::next(int thread, int busy) noexcept {
       MutexLock lock(mutex_);
       credentials_pending_ = !settled;
       retake_lingering_locked(&freed);
-      picked = settled && pick_locked(thread, busy, now, &pick, &freed);
+      picked = settled && pick_locked(thread, busy, behind, now, &pick, &freed);
       // Memory that this left over may be enough for what another thread could not start.
       pick.wake_others = picked && starved_ && busy + 1 >= slots_.slots(thread);
       openers.swap(openers_to_wake_);

@@ -22,7 +22,8 @@ void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
   if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
 }
 
-bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, FreedMemory* freed) {
+bool Scheduler::pick_locked(int thread, int busy, bool behind, TimePoint now, Pick* pick,
+                            FreedMemory* freed) {
   const int slots = slots_.slots(thread);
   // A retry holds its memory already; it comes first so that this memory does not lie idle.
   if (busy < slots + kUrgentExtraSlots) {
@@ -40,7 +41,7 @@ bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, Fre
     if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory
                     // goes on
       if (pick_past_blocked_locked(pick)) return true;
-      if (busy < slots && pick_ahead_locked(pick, freed, true)) return true;
+      if (busy < slots && !behind && pick_ahead_locked(pick, freed, true)) return true;
       pins_pending_ = residency_.take_met_pins();
       note_limit_locked(thread, Limit::kMemory, now);
       return false;
@@ -48,6 +49,10 @@ bool Scheduler::pick_locked(int thread, int busy, TimePoint now, Pick* pick, Fre
   }
   if (busy >= slots) {
     note_limit_locked(thread, Limit::kNetwork, now);
+    return false;
+  }
+  if (behind) {
+    note_limit_locked(thread, Limit::kCpu, now);
     return false;
   }
   const bool was_starved = std::exchange(starved_, false);

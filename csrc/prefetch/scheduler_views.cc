@@ -23,8 +23,8 @@ void Scheduler::give_up_view_turn(std::uint64_t turn) {
 }
 
 Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
-                                   const std::shared_ptr<ViewRegion>& fresh, bool* granted) {
-  *granted = false;
+                                   const std::shared_ptr<ViewRegion>& fresh, ViewAnswer* answer) {
+  *answer = ViewAnswer::kNoMemory;
   FreedMemory freed;
   {
     MutexLock lock(mutex_);
@@ -55,6 +55,7 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
             evict_unread_locked(&stream, &freed))
           continue;
         for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) --stream.slot(i).claims;
+        if (residency_.take_met_pins()) *answer = ViewAnswer::kCopied;
         return Status::ok();
       }
       fresh->absorb(std::move(ticket));
@@ -74,7 +75,7 @@ Status Scheduler::try_reserve_view(ObjectStream& stream, std::uint64_t turn,
     stream.plan.reading = true;
     stream.plan.ahead_next = 0;
     reading_.emplace(stream.sequence(), &stream);
-    *granted = true;
+    *answer = ViewAnswer::kReserved;
   }
   bump_memory_epoch();  // it is the next one's turn
   wake();
@@ -163,6 +164,7 @@ bool Scheduler::drop_idle_region_locked(FreedMemory* freed) {
     for (std::uint64_t i = 0; i < stream->chunk_count() && idle; ++i) {
       const ChunkSlot& slot = stream->slot(i);
       idle = slot.claims == 0 && slot.work == ChunkSlot::Work::kNone && slot.chunk.view().pins == 0;
+      if (slot.chunk.view().pins > 0) residency_.note_met_pins();
     }
     // A reader may pin a chunk between the look above and the take below; such a chunk keeps the
     // region.

@@ -66,7 +66,9 @@ class WorkSource {
   virtual ~WorkSource() = default;
   // The next exchange for I/O thread `thread`, which has `busy` in progress; null: none now.
   // Whether `busy` is too many is the source's decision: urgent work may exceed the usual number.
-  virtual Exchange* next(int thread, int busy) noexcept = 0;
+  // `behind`: more has arrived than the thread can take in, so that what is not urgent would only
+  // wait.
+  virtual Exchange* next(int thread, int busy, bool behind) noexcept = 0;
   // When next() should be asked again although nothing completed (a back-off ends);
   // TimePoint::max(): not before a wake. Asked after each null of next(); while the time is past
   // and next() has nothing still, both are asked every 10 ms.

@@ -152,6 +152,7 @@ void IoThread::run() noexcept {
       ask_ = true;
       abort_cancelled();
     }
+    if (ask_when_not_behind_ && !turn_order_.is_behind()) ask_ = true;
     abort_stalled();
     nudge_connecting();
   }
@@ -166,7 +167,8 @@ void IoThread::wait_and_act() {
   std::array<epoll_event, kEventsPerTurn> events;
   std::array<ReadySocket, kEventsPerTurn> ready;
   sleeping_.store(true);
-  const bool awake = ask_ || pending_.load();
+  // Of what was left behind all may be gone meanwhile.
+  const bool awake = ask_ || ask_when_not_behind_ || pending_.load();
   const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
   int count = 0;
   {
@@ -235,11 +237,15 @@ void IoThread::act(curl_socket_t socket, int events) {
 
 void IoThread::ask_source() {
   ask_ = false;
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    Exchange* exchange = source_.next(number_, static_cast<int>(busy_.size()));
-    if (exchange == nullptr) break;
+  if (stopping_.load(std::memory_order_relaxed)) return;
+  const bool behind = turn_order_.is_behind();
+  Exchange* exchange = source_.next(number_, static_cast<int>(busy_.size()), behind);
+  if (exchange != nullptr) {
     begin(*exchange);
+    ask_ = true;  // after a look at the sockets: whether it is behind now
+    return;
   }
+  ask_when_not_behind_ = behind;
   ask_due_ = source_.next_due();
   if (ask_due_ != TimePoint::max()) ask_due_ = std::max(ask_due_, clock_.now() + kAskAgain);
 }

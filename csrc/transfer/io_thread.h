@@ -121,6 +121,7 @@ class IoThread {
   std::vector<std::size_t> stalled_;
   std::uint64_t body_bytes_ = 0;          // received and not yet counted
   bool ask_ = true;                       // ask the source before the next sleep
+  bool ask_when_not_behind_ = false;      // it may have kept something back
   bool woken_ = false;                    // look at cancelled()
   TimePoint ask_due_ = TimePoint::max();  // the source wants to be asked then
   TimePoint curl_due_ = TimePoint::max();

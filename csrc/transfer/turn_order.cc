@@ -11,7 +11,8 @@ std::size_t TurnOrder::choose(std::span<ReadySocket> ready, TimePoint now) {
   const auto rest =
       std::find_if(ready.begin(), ready.end(), [](const ReadySocket& one) { return !one.at_once; });
   const auto count = static_cast<std::size_t>(rest - ready.begin()) + 1;
-  if (count < ready.size() && now < serve_all_due_) return count;
+  left_ = ready.size() - std::min(count, ready.size());
+  if (left_ > 0 && now < serve_all_due_) return count;
   serve_all_due_ = now + kServeAllInterval;
   return ready.size();
 }

@@ -149,8 +149,9 @@ std::optional<std::uint64_t> InvariantWatch::first_in_line_needs() {
 
 // --- around a question ---
 
-void InvariantWatch::before_ask(int busy) {
+void InvariantWatch::before_ask(int busy, bool behind) {
   busy_before_ = busy;
+  behind_before_ = behind;
   if (!options_.around_questions) return;
   look();
   free_before_ = budget_->free_bytes();
@@ -201,6 +202,8 @@ void InvariantWatch::check_start(const Place& place) {
   if (seen.was_fetched) ++refetched_;
   if (!was_urgent && busy_before_ >= options_.most_slots)
     complain(name + ", which nobody waits for, was started beyond the usual slots");
+  if (!was_urgent && behind_before_)
+    complain(name + ", which nobody waits for, was started on a thread that is behind");
   if (!was_urgent && needs_memory && budget_->free_bytes() < reserve_bytes_)
     complain(name + ", which nobody waits for, took memory of the reserve");
   // Whoever is in line now was so before.

@@ -11,7 +11,7 @@
 //              need, nor unread while something consumed could go, nor unread out of order
 //   order      urgent chunks start first come first served, and nothing that needs memory starts
 //              past them; first bytes of objects are asked for in the order of open; only urgent
-//              work takes more than the usual slots
+//              work takes more than the usual slots, or starts on a thread that is behind
 //   once       a chunk that was fetched is fetched again only after it was evicted; a retry is one
 //              that was counted
 // After each step: the memory that chunks and views hold is within what the budget says, and that
@@ -78,7 +78,7 @@ class InvariantWatch final : public ShuffledTransport::Observer {
   static std::string name_of(const ObjectStream& stream, std::uint64_t index);
 
   // --- by the transport ---
-  void before_ask(int busy) override;
+  void before_ask(int busy, bool behind) override;
   void after_ask(Exchange* got) override;
   void before_end(Exchange& exchange, const ExchangeOutcome& outcome) override;
   void after_end() override;
@@ -152,6 +152,7 @@ class InvariantWatch final : public ShuffledTransport::Observer {
   bool reads_jump_;  // something unread was given up for read-ahead, or may have been, unseen
   std::uint64_t free_before_ = 0;
   int busy_before_ = 0;
+  bool behind_before_ = false;
 
   // Around the end of an exchange.
   std::optional<Place> ending_;

@@ -180,6 +180,7 @@ class Schedule {
   std::uint64_t one_fault_in_ = 1;
   std::uint64_t gives_way_one_in_ = 0;
   std::uint64_t time_passes_one_in_ = 0;
+  std::uint64_t is_behind_one_in_ = 0;
   std::uint64_t weights_[4] = {};  // callers, threads that gave way, asks, the store
   bool views_are_asked_for_ = false;
   std::vector<StoredObject> objects_;
@@ -256,6 +257,7 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
   parts_.context.verify_crc64 = !one_in(8);
   for (std::uint64_t& weight : weights_) weight = std::uint64_t{1} << below(6);
   time_passes_one_in_ = one_in(2) ? 0 : 8 + below(100);
+  is_behind_one_in_ = one_in(2) ? 0 : 2 + below(4);
   views_are_asked_for_ = one_in(3);
   const auto complain_to = [this](const std::string& what) { complain(what); };
   watch_ = std::make_unique<InvariantWatch>(
@@ -716,7 +718,8 @@ void Schedule::serve(int io) {
     IoJob& job = io_[static_cast<std::size_t>(io)].job;
     switch (job.kind) {
       case IoJob::Kind::kAsk:
-        transport_->ask(io);
+        transport_->ask(
+            io, is_behind_one_in_ > 0 && transport_->busy(io) > 0 && one_in(is_behind_one_in_));
         break;
       case IoJob::Kind::kPlay:
         transport_->play(io, job.exchange);
@@ -900,7 +903,7 @@ void Schedule::finish_all() {
     while (!self.is_idle()) run_io(io, {});
     if (complaint_.empty() && !stops_early_) {
       if (transport_->exchanges(io) != 0) complain("an exchange did not end");
-      transport_->ask(io);
+      transport_->ask(io, false);
       if (transport_->exchanges(io) != 0) complain("something was started with all closed");
       if (transport_->next_due(io) != TimePoint::max())
         complain("something is due with all closed");

@@ -71,6 +71,31 @@ TEST(SchedulerMemory, RegionOfAClosedObjectStaysWhileAReaderCopiesFromIt) {
   EXPECT_EQ(house.budget->used_bytes(), 0U);
 }
 
+// It slept for a whole slice, since nobody told it of the end of the copy.
+TEST(SchedulerMemory, AViewWaitsForTheCopyOutOfAnotherObjectsIdleRegion) {
+  SchedulerHouse house({.budget_bytes = 4 * kChunk});
+  house.add_object("a", 3 * kChunk);
+  house.add_object("b", 3 * kChunk);
+  const auto a = house.open_now("a");
+  auto view = view_stream(house.scheduler, *a, kOptions, house.pump);
+  ASSERT_TRUE(view.is_ok());
+  *view = nullptr;
+  house.scheduler.note_memory_released();
+  const auto b = house.open_now("b");
+  Chunk& chunk = a->slot(1).chunk;
+  ASSERT_TRUE(chunk.try_pin(kChunk));
+  const std::uint64_t turn = house.scheduler.take_view_turn();
+  const auto fresh = ViewRegion::make(b->size());
+  ASSERT_TRUE(fresh.is_ok());
+  ViewAnswer answer = ViewAnswer::kReserved;
+  ASSERT_TRUE(house.scheduler.try_reserve_view(*b, turn, *fresh, &answer).is_ok());
+  EXPECT_EQ(answer, ViewAnswer::kCopied);
+  chunk.unpin();
+  ASSERT_TRUE(house.scheduler.try_reserve_view(*b, turn, *fresh, &answer).is_ok());
+  EXPECT_EQ(answer, ViewAnswer::kReserved);
+  house.scheduler.finish_view(*b);
+}
+
 TEST(SchedulerMemory, CloseTakesTheMemoryOfWhatWaitsForARetry) {
   SchedulerHouse house;
   house.add_object("a", 3 * kChunk);
@@ -105,14 +130,14 @@ TEST(SchedulerMemory, AReadThatWaitsForMemoryIsLookedAfterSoonWhileOthersCopy) {
     house.scheduler.release_claim(*a, i);
   }
   house.scheduler.claim(*a, 7);
-  EXPECT_EQ(house.scheduler.next(0, 0), nullptr);
+  EXPECT_EQ(house.scheduler.next(0, 0, false), nullptr);
   EXPECT_LE(house.scheduler.next_due(), house.parts.clock.now() + std::chrono::milliseconds(10));
   a->slot(2).chunk.unpin();  // which tells nobody
   house.transport.run();
   EXPECT_EQ(a->slot(7).chunk.view().phase, ChunkPhase::kReady);
   for (const std::uint64_t i : {0, 1, 3}) a->slot(i).chunk.unpin();
   house.scheduler.release_claim(*a, 7);
-  EXPECT_EQ(house.scheduler.next(0, 0), nullptr);
+  EXPECT_EQ(house.scheduler.next(0, 0, false), nullptr);
   EXPECT_EQ(house.scheduler.next_due(), TimePoint::max());
 }
 

@@ -52,6 +52,28 @@ TEST(SchedulerTest, SweepLeavesTheReserveOfBlockedReadersFree) {
   EXPECT_EQ(house.scheduler.limited_by(), "reader");
 }
 
+// Its network brings more than it can take in: only what somebody waits for is added to that.
+TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
+  SchedulerHouse house({.budget_bytes = 64 * kChunk, .threads = 1});
+  house.add_object("a", 40 * kChunk);
+  const auto a = house.open("a");
+  house.transport.set_behind(true);
+  while (house.transport.started().size() < 5) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.most_in_progress(), 1);
+  EXPECT_EQ(house.scheduler.limited_by(), "cpu");
+  for (const std::uint64_t i : {30, 31}) house.scheduler.claim(*a, i);
+  ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.ranges().at(5), "a@" + std::to_string(30 * kChunk));
+  EXPECT_EQ(house.ranges().at(6), "a@" + std::to_string(31 * kChunk));
+  EXPECT_EQ(house.transport.in_progress(), 3);
+  house.transport.set_behind(false);
+  ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.in_progress(), 4);  // all its slots
+  house.transport.run();
+  EXPECT_EQ(house.ranges().size(), 40U);
+  for (const std::uint64_t i : {30, 31}) house.scheduler.release_claim(*a, i);
+}
+
 TEST(SchedulerTest, BlockedReaderIsFirstInLineThoughEverySlotIsBusy) {
   SchedulerHouse house({.budget_bytes = 64 * kChunk});
   house.add_object("a", 60 * kChunk);

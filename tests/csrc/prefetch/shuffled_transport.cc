@@ -39,7 +39,7 @@ bool ShuffledTransport::has_reason_to_ask(int thread) const {
   return at(thread).asks || at(thread).ask_due <= clock_.now();
 }
 
-void ShuffledTransport::ask(int thread) {
+void ShuffledTransport::ask(int thread, bool behind) {
   IoThread& self = at(thread);
   if (std::exchange(self.woken, false)) {
     for (auto it = self.running.begin(); it != self.running.end();) {
@@ -47,9 +47,9 @@ void ShuffledTransport::ask(int thread) {
       if (running->exchange->cancelled()) finish(self, running, TransportError::kCancelled);
     }
   }
-  self.asks = false;
-  observer_.before_ask(busy(thread));
-  Exchange* const exchange = source_.next(thread, busy(thread));
+  self.asks = behind;
+  observer_.before_ask(busy(thread), behind);
+  Exchange* const exchange = source_.next(thread, busy(thread), behind);
   observer_.after_ask(exchange);
   if (exchange != nullptr) {
     self.asks = true;

@@ -22,7 +22,7 @@ class ShuffledTransport final : public Transport {
   class Observer {
    public:
     virtual ~Observer() = default;
-    virtual void before_ask(int busy) = 0;
+    virtual void before_ask(int busy, bool behind) = 0;
     virtual void after_ask(Exchange* got) = 0;
     virtual void before_end(Exchange& exchange, const ExchangeOutcome& outcome) = 0;
     virtual void after_end() = 0;
@@ -43,8 +43,9 @@ class ShuffledTransport final : public Transport {
   TimePoint next_due(int thread) const { return at(thread).ask_due; }
 
   // As much as an I/O thread does at once: one exchange is taken, or the news is that there is
-  // none.
-  void ask(int thread);
+  // none. `behind`: it has more to take in than it can; it asks again when that is over, which may
+  // be at once.
+  void ask(int thread, bool behind);
   // The next piece of an exchange: its head, some of its body, its end. REQUIRES: can_play().
   std::size_t exchanges(int thread) const { return at(thread).running.size(); }
   bool can_play(int thread, std::size_t exchange) const;

@@ -37,6 +37,7 @@ class RecordedExchange final : public Exchange {
   bool accept_head_ = true;
   std::size_t accept_body_ = SIZE_MAX;  // aborts at the piece that passes this
   std::function<void()> on_start_;      // on the I/O thread, as the next one
+  std::function<void()> on_head_;       // called first
   std::function<void()> on_end_;        // called last
   std::atomic<bool> cancelled_{false};
   bool is_awaited_ = true;
@@ -48,6 +49,7 @@ class RecordedExchange final : public Exchange {
     return request_;
   }
   bool on_head(const ResponseHead& head) noexcept override {
+    if (on_head_) on_head_();
     const std::lock_guard lock(mutex_);
     calls_ += 'h';
     head_ = head;
@@ -132,6 +134,7 @@ class QueueSource final : public WorkSource {
  public:
   std::atomic<int> limit_{8};
   std::atomic<int> asked_{0};
+  std::atomic<bool> was_behind_{false};  // a thread said so
 
   void push(Exchange& exchange) {
     const std::lock_guard lock(mutex_);
@@ -142,10 +145,25 @@ class QueueSource final : public WorkSource {
     const std::lock_guard lock(mutex_);
     queue_.push_back({&exchange, due});
   }
-  Exchange* next(int, int busy) noexcept override {
+  // Given out to a thread that was behind and is no more.
+  void keep_back_while_behind(Exchange& exchange) {
+    const std::lock_guard lock(mutex_);
+    kept_back_ = &exchange;
+  }
+  // Called once.
+  void set_on_behind(std::function<void()> call) {
+    const std::lock_guard lock(mutex_);
+    on_behind_ = std::move(call);
+  }
+  Exchange* next(int, int busy, bool behind) noexcept override {
     asked_.fetch_add(1);
     if (busy >= limit_.load()) return nullptr;
     const std::lock_guard lock(mutex_);
+    if (behind) was_behind_.store(true);
+    if (behind && on_behind_) std::exchange(on_behind_, nullptr)();
+    if (kept_back_ != nullptr && was_behind_.load() && !behind) {
+      return std::exchange(kept_back_, nullptr);
+    }
     if (queue_.empty() || queue_.front().second > system_clock().now()) return nullptr;
     Exchange* exchange = queue_.front().first;
     queue_.pop_front();
@@ -160,6 +178,8 @@ class QueueSource final : public WorkSource {
  private:
   std::mutex mutex_;
   std::deque<std::pair<Exchange*, TimePoint>> queue_;
+  Exchange* kept_back_ = nullptr;
+  std::function<void()> on_behind_;
 };
 
 class IoPoolTest : public ::testing::Test {

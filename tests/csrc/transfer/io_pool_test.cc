@@ -126,6 +126,83 @@ TEST_F(IoPoolTest, ServesWhoIsAwaitedFirstAndThenWhoBeganFirst) {
   EXPECT_EQ(ends, "aoy");
 }
 
+// Requests on one I/O thread that stands still until the heads of the others are there.
+class BehindTest : public IoPoolTest {
+ protected:
+  static constexpr int kOthers = 6;
+
+  BehindTest() {
+    options_.threads = 1;
+    start();
+  }
+  ~BehindTest() override { pool_ = nullptr; }
+
+  void go() {
+    first_.on_end_ = [this] {
+      is_busy_.store(true);
+      EXPECT_TRUE(eventually([this] { return replied_.load() == kOthers; }));
+      source_.keep_back_while_behind(late_);
+    };
+    submit(first_);
+    for (int i = 0; i < kOthers; ++i) {
+      RecordedExchange& one = others_.emplace_back(server_.url("/" + std::to_string(i)));
+      one.is_awaited_ = false;
+      one.on_head_ = [this] {  // with the first of them the source is asked
+        if (!is_woken_.exchange(true)) pool_->wake();
+      };
+      submit(one);
+    }
+  }
+
+  void serve(WireConnection& peer, const WireRequest& request) {
+    if (request.target == "/late") {
+      is_late_asked_.store(true);
+      peer.send(http_reply(200, "hello"));
+    } else if (request.target == "/first") {
+      EXPECT_TRUE(eventually([this] { return asked_.load() == kOthers; }));
+      std::this_thread::sleep_for(300ms);  // until no timer of the connects is left
+      peer.send(http_reply(200, "hello"));
+    } else {
+      ++asked_;
+      EXPECT_TRUE(eventually([this] { return is_busy_.load(); }));
+      peer.send(http_head("200 OK", {"Content-Length: 5"}));
+      ++replied_;
+      EXPECT_TRUE(eventually([this] { return is_late_asked_.load(); }));
+      peer.send("hello");
+    }
+  }
+
+  std::atomic<int> asked_{0};
+  std::atomic<int> replied_{0};
+  std::atomic<bool> is_busy_{false};
+  std::atomic<bool> is_woken_{false};
+  std::atomic<bool> is_late_asked_{false};
+  WireServer server_{
+      [this](WireConnection& peer, const WireRequest& request) { serve(peer, request); }};
+  RecordedExchange first_{server_.url("/first")};
+  RecordedExchange late_{server_.url("/late")};
+  std::deque<RecordedExchange> others_;
+};
+
+// What the source kept back is asked for once the thread has caught up, without a wake or an end.
+TEST_F(BehindTest, TheSourceHearsOfItAndIsAskedAgainWhenItIsOver) {
+  go();
+  EXPECT_EQ(late_.wait().error, TransportError::kNone);
+  for (RecordedExchange& one : others_) EXPECT_EQ(one.wait().error, TransportError::kNone);
+  EXPECT_TRUE(source_.was_behind_.load());
+}
+
+// Nothing was left that could have ended or arrived, and the thread slept with work waiting.
+TEST_F(BehindTest, AllThatWasLeftBehindIsCancelledAndTheThreadSlept) {
+  source_.set_on_behind([this] {
+    for (RecordedExchange& one : others_) one.cancelled_.store(true);
+    pool_->wake();
+  });
+  go();
+  EXPECT_EQ(late_.wait().error, TransportError::kNone);
+  for (RecordedExchange& one : others_) EXPECT_EQ(one.wait().error, TransportError::kCancelled);
+}
+
 TEST_F(IoPoolTest, HeadHasAHeadAndNoBody) {
   WireServer server([](WireConnection& peer, const WireRequest&) {
     peer.send(http_head("200 OK", {"Content-Length: 1000"}));

@@ -59,6 +59,28 @@ TEST_F(TurnOrderTest, AllAreServedOnceAnInterval) {
   EXPECT_EQ(served({other(5, 2), other(6, 1)}), Sockets{6});
 }
 
+TEST_F(TurnOrderTest, IsBehindWithFourLeftOver) {
+  serve_all();
+  EXPECT_FALSE(order_.is_behind());
+  const auto ready = [](int count) {
+    std::vector<ReadySocket> all;
+    for (int i = 0; i < count; ++i) all.push_back(other(i, static_cast<std::uint64_t>(i)));
+    return all;
+  };
+  served(ready(4));
+  EXPECT_FALSE(order_.is_behind());
+  served(ready(5));
+  EXPECT_TRUE(order_.is_behind());
+  now_ += TurnOrder::kServeAllInterval;  // in the turn that serves all, too
+  EXPECT_EQ(served(ready(5)).size(), 5u);
+  EXPECT_TRUE(order_.is_behind());
+  served({at_once(1), at_once(2), at_once(3), at_once(4), at_once(5), other(6, 1)});
+  EXPECT_FALSE(order_.is_behind());
+  served(ready(5));
+  served({});
+  EXPECT_FALSE(order_.is_behind());
+}
+
 // Sixteen that are always ready, in turns of a millisecond: nobody stands still.
 TEST_F(TurnOrderTest, NobodyWaitsLongerThanTheInterval) {
   serve_all();

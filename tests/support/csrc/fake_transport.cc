@@ -119,7 +119,8 @@ void FakeTransport::pull() {
   for (bool got = true; got;) {
     got = false;
     for (int thread = 0; thread < threads_; ++thread) {
-      if (Exchange* exchange = source_.next(thread, busy(thread))) {
+      const int running = busy(thread);
+      if (Exchange* exchange = source_.next(thread, running, behind_ && running > 0)) {
         start(*exchange, thread);
         got = true;
       }

@@ -93,6 +93,8 @@ class FakeTransport final : public Transport {
   int in_progress() const { return static_cast<int>(running_.size()); }
   int most_in_progress() const { return most_in_progress_; }
   int wakes() const { return wakes_; }
+  // Threads that have anything in progress say that they are behind.
+  void set_behind(bool behind) { behind_ = behind; }
 
  private:
   struct Running {
@@ -121,6 +123,7 @@ class FakeTransport final : public Transport {
   std::vector<Started> started_;
   int most_in_progress_ = 0;
   int wakes_ = 0;
+  bool behind_ = false;
 };
 
 // For code under test that blocks in an Interrupt's wait: each look at it runs the transport until
