@@ -33,9 +33,11 @@ class Download {
     const Progress progress(run_.progress, connector_, name, run_.bytes, known_bytes_);
     const Measurement measurement(run_.meter, *connector_);
     const std::uint64_t before = load(run_.bytes);
-    Readers readers;
-    Status status = open_all(&readers);
-    for (std::shared_ptr<ObjectReader>& reader : readers) {
+    // Those of the pass before are closed after this one: so the chunks serve again, as they do in
+    // the middle of a long read, and a pass does not begin with fresh memory.
+    const Readers before_this = std::exchange(readers_, {});
+    Status status = open_all(&readers_);
+    for (std::shared_ptr<ObjectReader>& reader : readers_) {
       if (status.is_ok()) status = read(reader);
     }
     if (!status.is_ok()) return status;
@@ -56,6 +58,7 @@ class Download {
       for (std::shared_ptr<ObjectReader>& reader : readers) {
         if (reader == readers.back()) status = open_all(&next);
         if (status.is_ok()) status = read(reader);
+        reader.reset();
         if (!status.is_ok() || is_over()) return status;
         ++*objects;
       }
@@ -74,7 +77,8 @@ class Download {
     return Status::ok();
   }
 
-  // Reads the object and closes it. Stops early when the time is over.
+  // Reads the object; of one that is kept there is only the view then. Stops early when the time is
+  // over.
   Status read(std::shared_ptr<ObjectReader>& reader) {
     if (options_.into == Into::kKeep) {
       Result<std::shared_ptr<ObjectView>> view = reader->view(run_.interrupt);
@@ -96,7 +100,6 @@ class Download {
         add(run_.bytes, *size);
       }
     }
-    reader.reset();
     return Status::ok();
   }
 
@@ -105,6 +108,7 @@ class Download {
   const std::shared_ptr<Connector> connector_;
   const std::vector<std::string> uris_;
   std::vector<std::byte> buffer_;
+  Readers readers_;  // of the last pass
   std::vector<std::shared_ptr<ObjectView>> kept_;
   std::uint64_t known_bytes_ = 0;  // what a pass has read; 0: none has been made
   std::optional<TimePoint> deadline_;
