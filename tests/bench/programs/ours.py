@@ -41,7 +41,6 @@ def main() -> None:
     buffer = bytearray(READ_BYTES)
 
     with connect(options) as connector:
-
         readers: list[Any] = []
 
         def read_all() -> int:
