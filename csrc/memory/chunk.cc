@@ -182,8 +182,6 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
 void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   if (size == 0) return;
-  // Of the bytes where they came from: there they are in a cache, in the chunk they need not be.
-  if (with_crc) running_crc_ = crc64_update(running_crc_, bytes, size);
   std::byte* const to = data_ + filled_by_writer_;
   if (block_) {
     streaming_copy(to, bytes, size);
@@ -191,6 +189,10 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
     // A region's memory is new: the kernel has just cleared it, in the caches.
     std::memcpy(to, bytes, size);
   }
+  // Of the bytes where they came from: there they are in a cache, in the chunk they need not be.
+  // After the copy, whose stores reach memory meanwhile.
+  if (with_crc) running_crc_ = crc64_update(running_crc_, bytes, size);
+  if (block_) finish_streaming_copies();
   filled_by_writer_ += static_cast<std::uint32_t>(size);
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).
   // The sum stays within the word's low half, since it ends at length.

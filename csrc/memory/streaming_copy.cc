@@ -45,16 +45,18 @@ void streaming_copy(std::byte* to, const std::byte* from, std::size_t size) {
     _mm_stream_si128(line + 3, d);
   }
   std::memcpy(to + at, from + at, size - at);
-  // These stores are not ordered with those after them: without it a reader could see the count of
-  // bytes before the bytes.
-  _mm_sfence();
 }
+
+// A release store alone does not wait for these stores.
+void finish_streaming_copies() { _mm_sfence(); }
 
 #else
 
 void streaming_copy(std::byte* to, const std::byte* from, std::size_t size) {
   std::memcpy(to, from, size);
 }
+
+void finish_streaming_copies() {}
 
 #endif
 

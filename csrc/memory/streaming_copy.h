@@ -11,7 +11,10 @@
 namespace ossmc {
 
 // memcpy(to, from, size). By ordinary stores where the machine has no others, and for small sizes.
-// The bytes are there for whoever sees a later release store of the calling thread, as with memcpy.
 void streaming_copy(std::byte* to, const std::byte* from, std::size_t size);
+
+// To be called between a thread's copies and the release store that tells others of the bytes. It
+// waits until the copies have reached memory, so do in between what else there is to do.
+void finish_streaming_copies();
 
 }  // namespace ossmc

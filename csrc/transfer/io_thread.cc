@@ -64,6 +64,13 @@ void name_this_thread(const std::string& name, int number) {
   pthread_setname_np(pthread_self(), (name.substr(0, room) + digits).c_str());
 }
 
+// With the type asynchronous, which means nothing while cancelling is off: otherwise glibc before
+// 2.41 sets and resets it around each recv() and poll(), by two locked instructions.
+void never_cancel_this_thread() {
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, nullptr);
+}
+
 }  // namespace
 
 void IoThread::Descriptor::close() {
@@ -143,6 +150,7 @@ void IoThread::join() {
 
 void IoThread::run() noexcept {
   name_this_thread(settings_.options.thread_name, number_);
+  never_cancel_this_thread();
   const ForkGate::Inside inside(fork_gate());
   while (!stopping_.load()) {
     if (ask_) ask_source();
