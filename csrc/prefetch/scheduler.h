@@ -37,8 +37,6 @@ namespace ossmc {
 struct SchedulerOptions {
   std::uint32_t chunk_bytes = 8u << 20;
   SlotOptions slots;  // concurrent ranged requests, urgent extra ones not counted
-  // An I/O thread that is behind gets only what is urgent (docs/decisions/0003-concurrency.md).
-  bool holds_back_when_behind = true;
 };
 
 // Of try_reserve_view(). kCopied: not now either, and nobody tells when somebody has copied his

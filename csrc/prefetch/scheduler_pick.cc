@@ -25,7 +25,6 @@ void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
 bool Scheduler::pick_locked(int thread, int busy, bool behind, TimePoint now, Pick* pick,
                             FreedMemory* freed) {
   const int slots = slots_.slots(thread);
-  behind = behind && options_.holds_back_when_behind;
   // A retry holds its memory already; it comes first so that this memory does not lie idle.
   if (busy < slots + kUrgentExtraSlots) {
     if (!retries_.empty() && retries_.begin()->first <= now) {

@@ -27,7 +27,6 @@ struct HouseOptions {
   std::uint64_t budget_bytes = 16ULL * 64 * 1024;
   int threads = 2;
   int slots_per_thread = 4;
-  bool holds_back_when_behind = true;
   std::uint64_t seed = 1;
 };
 
@@ -39,8 +38,7 @@ class SchedulerHouse {
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
         scheduler(
             {.chunk_bytes = options.chunk_bytes,
-             .slots = {.threads = options.threads, .start_per_thread = options.slots_per_thread},
-             .holds_back_when_behind = options.holds_back_when_behind},
+             .slots = {.threads = options.threads, .start_per_thread = options.slots_per_thread}},
             parts.context, budget, pool),
         transport(
             scheduler, parts.clock,

@@ -74,16 +74,6 @@ TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
   for (const std::uint64_t i : {30, 31}) house.scheduler.release_claim(*a, i);
 }
 
-TEST(SchedulerTest, AThreadThatIsBehindFillsItsSlotsWhereThatCostsLess) {
-  SchedulerHouse house(
-      {.budget_bytes = 64 * kChunk, .threads = 1, .holds_back_when_behind = false});
-  house.add_object("a", 40 * kChunk);
-  const auto a = house.open("a");
-  house.transport.set_behind(true);
-  house.transport.run();
-  EXPECT_EQ(house.transport.most_in_progress(), 4);
-}
-
 TEST(SchedulerTest, BlockedReaderIsFirstInLineThoughEverySlotIsBusy) {
   SchedulerHouse house({.budget_bytes = 64 * kChunk});
   house.add_object("a", 60 * kChunk);

@@ -59,7 +59,7 @@ TEST_F(TurnOrderTest, AllAreServedOnceAnInterval) {
   EXPECT_EQ(served({other(5, 2), other(6, 1)}), Sockets{6});
 }
 
-TEST_F(TurnOrderTest, IsBehindWithFourLeftOver) {
+TEST_F(TurnOrderTest, IsBehindWithTwoLeftOver) {
   serve_all();
   EXPECT_FALSE(order_.is_behind());
   const auto ready = [](int count) {
@@ -67,16 +67,16 @@ TEST_F(TurnOrderTest, IsBehindWithFourLeftOver) {
     for (int i = 0; i < count; ++i) all.push_back(other(i, static_cast<std::uint64_t>(i)));
     return all;
   };
-  served(ready(4));
+  served(ready(2));
   EXPECT_FALSE(order_.is_behind());
-  served(ready(5));
+  served(ready(3));
   EXPECT_TRUE(order_.is_behind());
   now_ += TurnOrder::kServeAllInterval;  // in the turn that serves all, too
-  EXPECT_EQ(served(ready(5)).size(), 5u);
+  EXPECT_EQ(served(ready(3)).size(), 3u);
   EXPECT_TRUE(order_.is_behind());
   served({at_once(1), at_once(2), at_once(3), at_once(4), at_once(5), other(6, 1)});
   EXPECT_FALSE(order_.is_behind());
-  served(ready(5));
+  served(ready(3));
   served({});
   EXPECT_FALSE(order_.is_behind());
 }
