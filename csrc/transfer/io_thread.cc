@@ -212,7 +212,7 @@ void IoThread::wait_and_act() {
 ReadySocket IoThread::describe(int socket, std::uint32_t events) const {
   ReadySocket result{.socket = socket, .events = events};
   const auto owner = std::find_if(busy_.begin(), busy_.end(),
-                                  [socket](const auto& slot) { return slot->socket == socket; });
+                                  [socket](const auto& slot) { return slot->socket() == socket; });
   if (owner == busy_.end()) return result;
   const Slot& slot = **owner;
   result.at_once = slot.exchange().is_awaited() || slot.is_connecting();
@@ -387,7 +387,7 @@ int IoThread::socket_callback(CURL* easy, curl_socket_t socket, int what, void* 
     ::epoll_ctl(self->epoll_.get(), EPOLL_CTL_DEL, socket, &event);
     return 0;
   }
-  Slot::of(easy).socket = socket;
+  Slot::of(easy).set_socket(socket);
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
   const int operation = known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;

@@ -44,11 +44,12 @@ class Slot {
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t sequence() const { return sequence_; }
   bool is_connecting() const;  // the request has not been sent yet
+  // The last one that libcurl had watched for the exchange; CURL_SOCKET_BAD: none yet.
+  curl_socket_t socket() const { return socket_; }
+  void set_socket(curl_socket_t socket);
 
   // Its place in the thread's list of busy slots.
   std::size_t index = 0;
-  // The last one that libcurl had watched for the exchange; CURL_SOCKET_BAD: none yet.
-  curl_socket_t socket = CURL_SOCKET_BAD;
 
  private:
   static std::size_t header_callback(char* data, std::size_t size, std::size_t n,
@@ -57,6 +58,7 @@ class Slot {
                                    void* slot) noexcept;
   bool take_header(std::string_view line);
   bool take_body(const char* data, std::size_t size);
+  void acknowledge_at_once() const;
   bool set_request(const HttpRequest& request);
   bool fail(TransportError error, const char* text);
   ExchangeOutcome outcome(TimePoint now) const;
@@ -71,6 +73,7 @@ class Slot {
   Exchange* exchange_ = nullptr;
   TimePoint started_{};
   std::uint64_t sequence_ = 0;
+  curl_socket_t socket_ = CURL_SOCKET_BAD;
   HeaderList header_list_;
   HeadCollector head_;
   Progress progress_;
