@@ -91,14 +91,17 @@ def test_each_chunk_is_fetched_once(make_connector, store, server):
 
 
 def test_first_requests_go_in_the_order_of_the_opens(make_connector, store, server, shards):
-    connector = make_connector(config={"prefetch": {"memoryBytes": "256 MiB", "vcpus": 1}})
-    keys = random.Random(3).sample(shards, 12)
+    connector = make_connector(
+        config={"prefetch": {"memoryBytes": "256 MiB", "vcpus": 1, "workers": 1}}
+    )
+    keys = random.Random(3).sample(shards, 40)
     server.clear_log()
     readers = connector.open_many(store.uri(key) for key in keys)
     firsts = keys_in_order_of_first_bytes(server)
-    # They go at once, and the server may see two at the same time in either order.
     assert sorted(firsts) == sorted(keys)
-    assert max(abs(firsts.index(key) - i) for i, key in enumerate(keys)) <= 6
+    # Each goes on a connection of its own, one worker's and eight for what somebody waits for, and
+    # the server may meet nine that are under way in any order: none comes before its turn by more.
+    assert max(i - firsts.index(key) for i, key in enumerate(keys)) <= 8
     for reader in readers:
         reader.close()
     server.clear_log()
