@@ -121,16 +121,16 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
       "GET", name_.uri(),
       std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
       chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
-  if (cancelled_.load(std::memory_order_relaxed)) {
+  if (was_closed()) {
     owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
     return;
   }
-  const bool has_tail = tail_.load(std::memory_order_relaxed) != nullptr;
+  const bool had_tail = has_tail();
   if (take_tail()) return;
   // Which attempt brought the wrong bytes is not known: none of them is kept.
   if (std::exchange(differs_, false)) chunk_.restart();
   if (outcome.error == TransportError::kCancelled && !failure_.has_value()) {
-    if (!has_tail) {
+    if (!had_tail) {
       owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
       return;
     }

@@ -56,11 +56,13 @@ class ChunkFetch final : public Exchange {
   // being asked for, look again later. An error: cannot be started; on_finished was not called.
   Status prepare(bool* ready);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  bool was_closed() const { return cancelled_.load(std::memory_order_relaxed); }
   // The chunk's last bytes came by another way. Any thread; `tail` is whole, and outlives the
   // fetch. The exchange in progress ends soon, and with it the fetch.
   void use_tail(const Hedge& tail) { tail_.store(&tail, std::memory_order_release); }
   // After use_tail(), for a fetch that has no exchange: by whom on_retry() was told.
   void finish_with_tail();
+  bool has_tail() const { return tail_.load(std::memory_order_relaxed) != nullptr; }
 
   // The first request was answered 416: the object is empty, or the store does not do ranges; ask
   // with HEAD.
@@ -72,10 +74,7 @@ class ChunkFetch final : public Exchange {
   bool on_head(const ResponseHead& head) noexcept override;
   bool on_body(const std::byte* data, std::size_t size) noexcept override;
   void on_done(const ExchangeOutcome& outcome) noexcept override;
-  bool cancelled() const noexcept override {
-    return cancelled_.load(std::memory_order_relaxed) ||
-           tail_.load(std::memory_order_relaxed) != nullptr;
-  }
+  bool cancelled() const noexcept override { return was_closed() || has_tail(); }
   // Without a version somebody may be opening the object.
   bool is_awaited() const noexcept override { return known_ == nullptr || chunk_.is_awaited(); }
 

@@ -14,6 +14,7 @@
 #include "fetch/response_check.h"
 #include "memory/chunk.h"
 #include "memory/view_region.h"
+#include "prefetch/prefetch_pause.h"
 #include "protocol/object_name.h"
 
 namespace ossmc {
@@ -41,9 +42,9 @@ struct ChunkSlot {
   std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays
                                 // until they have its bytes
   SeenBytes seen;               // of the chunk as first fetched, whole or as far as it came
-  Status failure;               // of the last fetch, while nobody has asked again
-  std::uint32_t failures = 0;   // how many fetches have failed
-  Status last_failure;          // of the last of them
+  Status failure;  // of the last fetch, if another was in vain, while nobody has asked again
+  std::uint32_t failures = 0;         // how many fetches have failed
+  Status last_failure;                // of the last of them
   std::unique_ptr<ChunkFetch> fetch;  // while kInFlight
 };
 
@@ -113,6 +114,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     std::uint64_t cursor = 0;      // chunk that the reader was last in
     std::uint64_t ahead_next = 0;  // next chunk to look at for read-ahead
     bool range_was_refused = false;
+    PrefetchPause pause;  // after failures of this object's chunks
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
     // or reads from it any more.
     std::shared_ptr<ViewRegion> region;

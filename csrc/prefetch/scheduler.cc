@@ -146,7 +146,9 @@ void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
   }
   // What waits for a retry has no exchange that could see the cancel.
   for (auto it = retries_.begin(); it != retries_.end();) {
-    if (jobs_.at(it->second).stream.get() == &stream) {
+    Job& job = jobs_.at(it->second);
+    if (job.stream.get() == &stream) {
+      job.is_parked = false;  // whoever closes ends it, and no second request
       parked->push_back(it->second);
       it = retries_.erase(it);
     } else {
@@ -341,6 +343,7 @@ std::uint64_t Scheduler::memory_bytes() const {
 std::string_view Scheduler::limited_by() const {
   switch (limit_.load(std::memory_order_relaxed)) {
     case Limit::kNetwork:
+    case Limit::kPause:
       return "network";
     case Limit::kMemory:
       return "memory";
@@ -354,6 +357,11 @@ std::string_view Scheduler::limited_by() const {
       break;
   }
   return "idle";
+}
+
+bool Scheduler::is_paused() const {
+  MutexLock lock(mutex_);
+  return pause_.is_on(context_.clock.now());
 }
 
 void Scheduler::bump_memory_epoch() {

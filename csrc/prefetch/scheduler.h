@@ -9,7 +9,8 @@
 // A chunk is started only when its whole memory is reserved (docs/decisions/0002-scheduling.md).
 // Ahead and sweep leave a reserve free for blocked readers. When memory is short, consumed chunks
 // go first; for urgent work then the unread chunk furthest in the order of open, which the sweep
-// fetches again later.
+// fetches again later. After failures the lower classes pause (prefetch/prefetch_pause.h); an
+// object that cannot be fetched any more, since it is gone or another, leaves them.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,7 @@
 #include "memory/page_pool.h"
 #include "prefetch/hedge_rule.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/prefetch_pause.h"
 #include "prefetch/residency.h"
 #include "prefetch/slot_control.h"
 #include "transfer/exchange.h"
@@ -114,6 +116,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   // --- for stats() ---
   std::uint64_t memory_bytes() const;  // of open readers and live views
   std::string_view limited_by() const;
+  bool is_paused() const;  // nothing starts that nobody waits for, since fetches fail
   const std::shared_ptr<Budget>& budget() const { return budget_; }
   const FetchContext& context() const { return context_; }
 
@@ -132,7 +135,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
 
   using StreamPtr = std::shared_ptr<ObjectStream>;
   Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep);
-  enum class Limit : std::uint8_t { kIdle, kNetwork, kMemory, kReader, kCpu, kThrottle };
+  enum class Limit : std::uint8_t { kIdle, kNetwork, kPause, kMemory, kReader, kCpu, kThrottle };
   struct Pick {
     StreamPtr stream;
     std::uint64_t index = 0;
@@ -169,8 +172,12 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   void note_limit_locked(int thread, Limit limit, TimePoint now) OSSMC_REQUIRES(mutex_);
   bool pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) OSSMC_REQUIRES(mutex_);
   bool pick_past_blocked_locked(Pick* pick) OSSMC_REQUIRES(mutex_);
-  bool pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) OSSMC_REQUIRES(mutex_);
-  bool pick_sweep_locked(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  bool pick_ahead_locked(TimePoint now, Pick* pick, FreedMemory* freed, bool regions_only)
+      OSSMC_REQUIRES(mutex_);
+  bool pick_sweep_locked(TimePoint now, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
+  // Of all work that nobody waits for, or of an object's. Notes when to look again.
+  bool is_paused_locked(const PrefetchPause& pause, TimePoint now) OSSMC_REQUIRES(mutex_);
+  ObjectStream* first_of_sweep_locked(TimePoint now) OSSMC_REQUIRES(mutex_);  // null: none
   bool pick_hedge_locked(TimePoint now, Pick* pick) OSSMC_REQUIRES(mutex_);
   Exchange* start_hedge(Pick& pick);
   // The chunk needs none any more. `ended` is to be destroyed without the mutex.
@@ -191,6 +198,10 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   // True: somebody waits for the chunk, see Chunk::fail_quietly().
   bool fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed)
       OSSMC_REQUIRES(mutex_);
+  void note_failure_locked(ObjectStream& stream, std::uint64_t index, const Status& status)
+      OSSMC_REQUIRES(mutex_);
+  // Whoever asked for it, ahead of a reader or in the sweep, is to ask again.
+  void fetch_again_locked(ObjectStream& stream, std::uint64_t index) OSSMC_REQUIRES(mutex_);
   // `parked`: the fetches that wait for a retry, which the caller ends without the mutex.
   void close_locked(ObjectStream& stream, FreedMemory* freed, std::vector<Chunk*>* waited_for,
                     std::vector<ChunkFetch*>* parked) OSSMC_REQUIRES(mutex_);
@@ -246,6 +257,9 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
       false;  // read-ahead had to give up unread chunks: reads do not follow the order of open
   bool starved_ OSSMC_GUARDED_BY(mutex_) =
       false;  // something waits for memory: wake when some is freed
+  PrefetchPause pause_ OSSMC_GUARDED_BY(mutex_);
+  TimePoint resume_at_ OSSMC_GUARDED_BY(mutex_) =
+      TimePoint::max();  // when what is paused may go on, as of the last pick
   // What waits for memory may have it as soon as somebody has copied his bytes: look again soon.
   bool pins_pending_ OSSMC_GUARDED_BY(mutex_) = false;
   bool credentials_pending_ OSSMC_GUARDED_BY(mutex_) =

@@ -15,6 +15,21 @@ constexpr Duration kTrimInterval = std::chrono::seconds(1);
 // A copy out of a chunk takes a millisecond or two, and nobody tells of its end.
 constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
 
+// Whether the same request may succeed later. Else the object is gone, another, or forbidden.
+bool may_pass(StatusCode code) {
+  switch (code) {
+    case StatusCode::kConnect:
+    case StatusCode::kTransferTimeout:
+    case StatusCode::kServer:
+    case StatusCode::kThrottled:
+    case StatusCode::kCredentials:
+    case StatusCode::kMemoryBudget:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
@@ -37,6 +52,7 @@ Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
       MutexLock lock(mutex_);
       if (!has_work_locked(now)) {
         starved_ = pins_pending_ = credentials_pending_ = false;
+        resume_at_ = TimePoint::max();
         note_limit_locked(thread, Limit::kIdle, now);
         return nullptr;
       }
@@ -49,6 +65,7 @@ Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
     {
       MutexLock lock(mutex_);
       credentials_pending_ = !settled;
+      resume_at_ = TimePoint::max();
       retake_lingering_locked(&freed);
       picked = settled && pick_locked(thread, busy, behind, now, &pick, &freed);
       // Memory that this left over may be enough for what another thread could not start.
@@ -69,7 +86,7 @@ TimePoint Scheduler::next_due() noexcept {
   if (pool_->mapped_free_bytes() > 0) due = std::min(due, context_.clock.now() + kTrimInterval);
   MutexLock lock(mutex_);
   if (!retries_.empty()) due = std::min(due, retries_.begin()->first);
-  due = std::min(due, slots_.next_due(context_.clock.now()));
+  due = std::min({due, resume_at_, slots_.next_due(context_.clock.now())});
   if (!jobs_.empty()) due = std::min(due, look_for_slow_at_);
   if (pins_pending_ || (starved_ && !lingering_.empty()))
     due = std::min(due, context_.clock.now() + kPinsPoll);
@@ -94,11 +111,13 @@ Exchange* Scheduler::start(Pick& pick) {
         {
           MutexLock lock(mutex_);
           slot.work = ChunkSlot::Work::kNone;
-          slot.failure = slot.last_failure =
+          // A region that was made meanwhile counts on it.
+          if (stream.plan.region != nullptr) stream.plan.region->absorb(std::move(pick.ticket));
+          const Status status =
               stream.error(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " +
                                                           std::to_string(pick.length) + " bytes");
-          ++slot.failures;
-          if (stream.state() == StreamState::kOpening) stream.become_failed(slot.failure);
+          if (stream.state() == StreamState::kOpening) stream.become_failed(status);
+          note_failure_locked(stream, pick.index, status);
         }
         slot.chunk.notify();
         stream.wake_openers();
@@ -120,8 +139,12 @@ Exchange* Scheduler::start(Pick& pick) {
     job.started_at = context_.clock.now();
     if (stream.is_closed()) fetch->cancel();
   }
-  if (fetch->cancelled()) {
+  if (fetch->was_closed()) {
     on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
+    return nullptr;
+  }
+  if (fetch->has_tail()) {  // since it was picked
+    fetch->finish_with_tail();
     return nullptr;
   }
   bool ready = false;
@@ -159,16 +182,23 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
 }
 
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
+  bool has_tail = false;
   {
     MutexLock lock(mutex_);
     Job& job = jobs_.at(&fetch);
-    if (!job.stream->is_closed()) {
+    const bool is_closed = job.stream->is_closed();
+    has_tail = !is_closed && fetch.has_tail();  // since this request looked for one
+    if (!is_closed && !has_tail) {
       job.is_parked = true;
       retries_.emplace(due, &fetch);
       return;
     }
   }
-  on_finished(fetch, Status(StatusCode::kClosed, "closed"));
+  if (has_tail) {
+    fetch.finish_with_tail();
+  } else {
+    on_finished(fetch, Status(StatusCode::kClosed, "closed"));
+  }
 }
 
 void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
@@ -191,6 +221,8 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     done = std::move(slot.fetch);
     slot.work = ChunkSlot::Work::kNone;
     if (status.is_ok()) {
+      pause_.on_success();
+      stream->plan.pause.on_success();
       if (slot.chunk.finish_quietly()) waited_for = &slot.chunk;
       if (!slot.fetched_before) {
         slot.fetched_before = true;
@@ -232,8 +264,7 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
 
 bool Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMemory* freed) {
   ChunkSlot& slot = job.stream->slot(job.index);
-  slot.failure = slot.last_failure = status;
-  ++slot.failures;
+  note_failure_locked(*job.stream, job.index, status);
   const Chunk::View view = slot.chunk.view();
   if (view.phase == ChunkPhase::kFilling && view.filled > 0)
     slot.seen = {view.filled, slot.chunk.writer_crc()};
@@ -242,6 +273,42 @@ bool Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMem
   if (!is_gone && !job.in_region && !job.stream->is_closed())
     residency_.add_failed(*job.stream, job.index);
   return is_waited_for;
+}
+
+void Scheduler::note_failure_locked(ObjectStream& stream, std::uint64_t index,
+                                    const Status& status) {
+  ChunkSlot& slot = stream.slot(index);
+  slot.last_failure = status;
+  ++slot.failures;
+  if (stream.is_closed()) return;
+  const bool is_open = stream.state() == StreamState::kOpen;
+  if (may_pass(status.code())) {
+    const TimePoint now = context_.clock.now();
+    const double chance = context_.random.uniform();
+    pause_.on_failure(now, context_.retry, chance);
+    stream.plan.pause.on_failure(now, context_.retry, chance);
+    if (is_open) fetch_again_locked(stream, index);
+    return;
+  }
+  slot.failure = status;
+  if (!is_open) return;
+  // Its other chunks would fail alike. A read that succeeds has them fetched ahead of it again.
+  sweep_.erase(stream.sequence());
+  reading_.erase(stream.sequence());
+  stream.plan.reading = false;
+}
+
+void Scheduler::fetch_again_locked(ObjectStream& stream, std::uint64_t index) {
+  ObjectStream::Plan& plan = stream.plan;
+  if (plan.cursor < index && index < plan.ahead_next) {
+    plan.ahead_next = index;
+    plan.reading = true;
+    reading_.emplace(stream.sequence(), &stream);
+  }
+  if (index < plan.sweep_next) {
+    plan.sweep_next = index;
+    sweep_.emplace(stream.sequence(), &stream);
+  }
 }
 
 }  // namespace ossmc

@@ -41,7 +41,9 @@ bool Scheduler::pick_locked(int thread, int busy, bool behind, TimePoint now, Pi
     if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory
                     // goes on
       if (pick_past_blocked_locked(pick)) return true;
-      if (busy < slots && !behind && pick_ahead_locked(pick, freed, true)) return true;
+      if (busy < slots && !behind && !is_paused_locked(pause_, now) &&
+          pick_ahead_locked(now, pick, freed, true))
+        return true;
       pins_pending_ = residency_.take_met_pins();
       note_limit_locked(thread, Limit::kMemory, now);
       return false;
@@ -55,9 +57,14 @@ bool Scheduler::pick_locked(int thread, int busy, bool behind, TimePoint now, Pi
     note_limit_locked(thread, Limit::kCpu, now);
     return false;
   }
+  if (is_paused_locked(pause_, now)) {
+    note_limit_locked(thread, Limit::kPause, now);
+    return false;
+  }
   const bool was_starved = std::exchange(starved_, false);
   const bool view_waits = !view_turns_.empty();
-  if (pick_ahead_locked(pick, freed, false) || (!view_waits && pick_sweep_locked(pick, freed))) {
+  if (pick_ahead_locked(now, pick, freed, false) ||
+      (!view_waits && pick_sweep_locked(now, pick, freed))) {
     starved_ = starved_ || was_starved;  // another thread may be, which has a free slot
     return true;
   }
@@ -133,7 +140,14 @@ bool Scheduler::pick_past_blocked_locked(Pick* pick) {
   return false;
 }
 
-bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_only) {
+bool Scheduler::is_paused_locked(const PrefetchPause& pause, TimePoint now) {
+  if (!pause.is_on(now)) return false;
+  resume_at_ = std::min(resume_at_, pause.until());
+  return true;
+}
+
+bool Scheduler::pick_ahead_locked(TimePoint now, Pick* pick, FreedMemory* freed,
+                                  bool regions_only) {
   const std::uint64_t window = window_chunks_locked();
   // So much of the budget may an active reader take from unread chunks of others (reads in another
   // order than opened).
@@ -143,7 +157,8 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_o
     ObjectStream& stream = *it->second;
     ObjectStream::Plan& plan = stream.plan;
     const bool in_region = plan.region != nullptr;
-    if (!in_region && (regions_only || !view_turns_.empty())) {
+    if ((!in_region && (regions_only || !view_turns_.empty())) ||
+        is_paused_locked(plan.pause, now)) {
       ++it;
       continue;
     }
@@ -156,9 +171,12 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_o
         const bool may_evict_unread = plan.ahead_next - plan.cursor <= may_take_chunks;
         if (admit_locked(stream, plan.ahead_next, reserve_bytes_, may_evict_unread, pick, freed)) {
           ++plan.ahead_next;
+          pause_.on_start(now, context_.retry);
+          plan.pause.on_start(now, context_.retry);
           return true;
         }
-        return false;
+        regions_only = true;  // what is to be had is for this one; the others have theirs
+        break;
       }
       ++plan.ahead_next;
     }
@@ -172,9 +190,16 @@ bool Scheduler::pick_ahead_locked(Pick* pick, FreedMemory* freed, bool regions_o
   return false;
 }
 
-bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
-  while (!sweep_.empty()) {
-    ObjectStream& stream = *sweep_.begin()->second;
+ObjectStream* Scheduler::first_of_sweep_locked(TimePoint now) {
+  for (const auto& [sequence, stream] : sweep_) {
+    if (!is_paused_locked(stream->plan.pause, now)) return stream;
+  }
+  return nullptr;
+}
+
+bool Scheduler::pick_sweep_locked(TimePoint now, Pick* pick, FreedMemory* freed) {
+  while (ObjectStream* const first = first_of_sweep_locked(now)) {
+    ObjectStream& stream = *first;
     std::uint64_t& index = stream.plan.sweep_next;
     bool is_still_first = true;
     for (; index < stream.chunk_count(); ++index) {
@@ -191,15 +216,17 @@ bool Scheduler::pick_sweep_locked(Pick* pick, FreedMemory* freed) {
       const std::uint64_t tried = index;
       if (leaves_room && admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
         ++index;
+        pause_.on_start(now, context_.retry);
+        stream.plan.pause.on_start(now, context_.retry);
         return true;
       }
       starved_ = true;
       // What an idle region held may come before it now.
-      is_still_first = sweep_.begin()->second == &stream && index == tried;
+      is_still_first = first_of_sweep_locked(now) == &stream && index == tried;
       if (is_still_first) return false;
       break;
     }
-    if (is_still_first) sweep_.erase(sweep_.begin());
+    if (is_still_first) sweep_.erase(stream.sequence());
   }
   return false;
 }

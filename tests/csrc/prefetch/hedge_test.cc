@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/prefetch/scheduler_fixture.h"
@@ -199,6 +200,39 @@ TEST_F(HedgeTest, AChunkThatWaitsForItsRetryIsCompleted) {
   EXPECT_EQ(hedges(), 1u);
   EXPECT_EQ(ranges_.size(), 2u);
   EXPECT_LT(house_.parts.clock.now() - begin, seconds(300));
+  expect_clean_end();
+}
+
+// The chunk's own request looked for the second one's bytes before they were there, and parked when
+// they were: its reader was told that it was closed.
+TEST_F(HedgeTest, AChunkWhoseSecondRequestEndsWhileItGivesUpWasTakenForClosed) {
+  first_hangs_ = false;
+  piece_delay_ = seconds(10);
+  passing_time_.step = seconds(20);
+  const auto plain = house_.fault;
+  house_.fault = [this, plain](const HttpRequest& request, std::size_t index) {
+    std::optional<FakeReply> reply = plain(request, index);
+    if (reply.has_value() && ranges_.size() == 1) reply->reset_after(50'000);
+    return reply;
+  };
+  house_.parts.context.retry.base = house_.parts.context.retry.cap = seconds(100'000);
+  second_ = [](FakeReply reply) {
+    reply.piece_delay = seconds(20);
+    return reply;
+  };
+  bool once = false;
+  // It draws how long to wait.
+  house_.parts.random.on_uniform = [&] {
+    if (std::exchange(once, true)) return;
+    ASSERT_EQ(hedges(), 1u);
+    house_.transport.run_until([this] { return house_.transport.in_progress() == 0; });
+  };
+  const TimePoint begin = house_.parts.clock.now();
+  EXPECT_TRUE(read_all().is_ok());
+  EXPECT_TRUE(once);
+  EXPECT_LT(house_.parts.clock.now() - begin, seconds(300));
+  expect_right_bytes();
+  EXPECT_EQ(ranges_.size(), 2u);
   expect_clean_end();
 }
 

@@ -96,6 +96,11 @@ void InvariantWatch::look() {
     seen.consumed = is_consumed;
     seen.has_region = scheduler_.region_of(*place.stream) != nullptr;
     if (view.phase == ChunkPhase::kReady) seen.was_fetched = true;
+    // Decision 2: an object that cannot be fetched any more leaves the lower classes.
+    if (!slot.failure.is_ok()) {
+      place.watched->is_swept = false;
+      place.watched->read_through.reset();
+    }
   });
 }
 
@@ -356,10 +361,12 @@ void InvariantWatch::after_turn(const ShuffledTransport& transport,
                " to be had and a free slot");
     return;  // nothing else may start
   }
-  if (least_busy >= options_.least_slots || view_waits) return;
+  if (least_busy >= options_.least_slots || view_waits || scheduler_.is_paused()) return;
+  const TimePoint now = scheduler_.context().clock.now();
   bool is_first = true;
   for_each_chunk([&](const Place& place) {
     const ChunkSlot& slot = place.slot();
+    if (place.stream->plan.pause.is_on(now)) return;
     if (place.stream->state() != StreamState::kOpen || place.stream->chunk_count() == 0 ||
         slot.work != Work::kNone || !slot.failure.is_ok() ||
         slot.chunk.view().phase != ChunkPhase::kAbsent)

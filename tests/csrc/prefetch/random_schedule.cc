@@ -253,7 +253,7 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
     if (one_in(2)) faults_ &= static_cast<unsigned>(below(1u << kFaultKinds));
     one_fault_in_ = one_in(3) ? 2 + below(4) : 8 + below(40);
   }
-  for (std::uint64_t i = below(8); i > 0; --i) parts_.random->uniform();
+  for (std::uint64_t i = below(8); i > 0; --i) parts_.random.uniform();
   parts_.context.verify_crc64 = !one_in(8);
   for (std::uint64_t& weight : weights_) weight = std::uint64_t{1} << below(6);
   time_passes_one_in_ = one_in(2) ? 0 : 8 + below(100);

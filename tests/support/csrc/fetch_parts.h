@@ -2,6 +2,7 @@
 // chance, one key pair.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -22,6 +23,19 @@ inline Credentials test_credentials() {
   return credentials;
 }
 
+// Seeded chance. A test may have something happen where a number is drawn.
+class TestRandom final : public Random {
+ public:
+  double uniform() override {
+    if (on_uniform) on_uniform();
+    return seeded_->uniform();
+  }
+  std::function<void()> on_uniform;
+
+ private:
+  std::unique_ptr<Random> seeded_ = make_seeded_random(7);
+};
+
 // Signs V1 for http://127.0.0.1:9000, path style. `cache`: null gives fixed test_credentials().
 struct FetchParts {
   explicit FetchParts(std::unique_ptr<CredentialsCache> cache = nullptr)
@@ -41,12 +55,12 @@ struct FetchParts {
   }
 
   FakeClock clock;
-  std::unique_ptr<Random> random = make_seeded_random(7);
+  TestRandom random;
   Counters counters;
   RetryQuota quota;
   std::unique_ptr<CredentialsCache> credentials;
   RequestBuilder builder;
-  FetchContext context{clock, *random, counters, builder, quota, {}, true};
+  FetchContext context{clock, random, counters, builder, quota, {}, true};
 };
 
 }  // namespace ossmc

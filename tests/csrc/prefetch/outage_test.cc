@@ -1,0 +1,194 @@
+// Stores and objects that fail for a while, or for good: the real scheduler over a fake transport
+// in virtual time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "csrc/prefetch/scheduler_fixture.h"
+
+namespace ossmc {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kChunk = 16 * 1024;
+constexpr int kObjects = 4;
+constexpr std::uint64_t kChunksEach = 400;
+constexpr std::size_t kSlots = 8;
+// What the quota has for an outage (fetch/retry.h).
+constexpr std::size_t kRetries = RetryQuota::kCapacity / RetryQuota::kTransientCost;
+constexpr ReadOptions kOptions{.progress_limit = seconds(3600), .sequential = true};
+
+std::string key_of(const HttpRequest& request) {
+  return request.url.substr(request.url.rfind('/') + 1);
+}
+
+class OutageTest : public testing::Test {
+ protected:
+  // Opens all objects; of each the first chunk is there.
+  void open_all() {
+    for (int i = 0; i < kObjects; ++i) {
+      const std::string key(1, static_cast<char>('a' + i));
+      house_.add_object(key, kChunksEach * kChunk);
+      streams_.push_back(house_.open_now(key));
+    }
+  }
+  std::size_t requests() const { return house_.transport.started().size(); }
+  static std::uint64_t ready_chunks(ObjectStream& stream) {
+    std::uint64_t count = 0;
+    for (std::uint64_t i = 0; i < stream.chunk_count(); ++i)
+      count += stream.slot(i).chunk.view().phase == ChunkPhase::kReady ? 1 : 0;
+    return count;
+  }
+  bool is_all_there() {
+    return std::all_of(streams_.begin(), streams_.end(),
+                       [](const auto& stream) { return ready_chunks(*stream) == kChunksEach; });
+  }
+
+  SchedulerHouse house_{{.chunk_bytes = kChunk,
+                         .budget_bytes = 2 * kObjects * kChunksEach * kChunk,
+                         .threads = 2,
+                         .slots_per_thread = kSlots / 2}};
+  std::vector<std::shared_ptr<ObjectStream>> streams_;
+};
+
+// With the quota spent, each chunk of each object was asked for once, as fast as the failures came
+// back, and given up for good.
+TEST_F(OutageTest, WasAnsweredByARequestForEveryChunkAndNothingWasFetchedAfterIt) {
+  open_all();
+  house_.fault = [](const HttpRequest&, std::size_t) {
+    return fail_with(TransportError::kConnect);
+  };
+  const std::size_t before = requests();
+  house_.transport.run_for(seconds(120));
+  // Those in flight, the quota's with the chunks that they are spent on, and a few that look
+  // whether the store is back.
+  EXPECT_LE(requests() - before, kSlots + 2 * kRetries + 30);
+  EXPECT_FALSE(is_all_there());
+  house_.fault = nullptr;
+  house_.transport.run_for(house_.parts.context.retry.cap + seconds(10));
+  EXPECT_TRUE(is_all_there());
+}
+
+TEST_F(OutageTest, AReadIsNotHeldBackAndWhenItSucceedsNothingIs) {
+  open_all();
+  house_.fault = [](const HttpRequest&, std::size_t) { return oss_error(500, "InternalError"); };
+  house_.transport.run_for(seconds(120));
+  ASSERT_TRUE(house_.scheduler.is_paused());
+  EXPECT_EQ(house_.scheduler.limited_by(), "network");
+  ObjectStream& last = *streams_.back();
+  std::string bytes(kChunk, '\0');
+  struct Steps final : Interrupt {
+    explicit Steps(FakeTransport& played) : transport(played) {}
+    bool pending() override { return !transport.step(); }
+    FakeTransport& transport;
+  } steps(house_.transport);
+  const TimePoint begin = house_.parts.clock.now();
+  const auto read = [&](std::uint64_t index) {
+    return read_stream(house_.scheduler, last, index * kChunk,
+                       reinterpret_cast<std::byte*>(bytes.data()), kChunk, kOptions, steps);
+  };
+  EXPECT_EQ(read(50).code(), StatusCode::kServer);
+  EXPECT_LT(house_.parts.clock.now() - begin, seconds(1));
+  house_.fault = nullptr;
+  EXPECT_TRUE(read(50).is_ok());
+  EXPECT_EQ(bytes, house_.expected("d", 50 * kChunk, kChunk));
+  EXPECT_LT(house_.parts.clock.now() - begin, seconds(1));
+  house_.transport.run_for(milliseconds(20));  // its chunk's bytes were there before its end
+  EXPECT_FALSE(house_.scheduler.is_paused());
+  // Of the object that was read from at once, of the others when their own time has come.
+  house_.transport.run_for(seconds(2));
+  EXPECT_EQ(ready_chunks(last), kChunksEach);
+  house_.transport.run_for(house_.parts.context.retry.cap + seconds(10));
+  EXPECT_TRUE(is_all_there());
+}
+
+TEST_F(OutageTest, OneObjectThatFailsDoesNotHoldUpOthers) {
+  open_all();
+  std::size_t asked = 0;
+  house_.fault = [&](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
+    if (key_of(request) != "a") return std::nullopt;
+    ++asked;
+    return oss_error(500, "InternalError");
+  };
+  house_.transport.run_for(seconds(30));
+  for (std::size_t i = 1; i < streams_.size(); ++i)
+    EXPECT_EQ(ready_chunks(*streams_[i]), kChunksEach);
+  // The others' successes earn retries (fetch/retry.h).
+  const std::size_t earned = (kObjects - 1) * kChunksEach / RetryQuota::kTransientCost;
+  EXPECT_LE(asked, kSlots + 2 * kRetries + earned + 30);
+  house_.fault = nullptr;
+  house_.transport.run_for(house_.parts.context.retry.cap + seconds(10));
+  EXPECT_TRUE(is_all_there());
+}
+
+TEST_F(OutageTest, AnObjectThatWasOverwrittenOrDeletedWasAskedForChunkByChunk) {
+  for (const char* const code : {"PreconditionFailed", "NoSuchKey", "AccessDenied"}) {
+    streams_.clear();
+    open_all();
+    const std::string_view text = code;
+    const int status = text == "NoSuchKey" ? 404 : text == "AccessDenied" ? 403 : 412;
+    std::size_t asked = 0;
+    house_.fault = [&](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
+      if (key_of(request) != "a") return std::nullopt;
+      ++asked;
+      return oss_error(status, code);
+    };
+    const std::uint64_t had = ready_chunks(*streams_[0]);
+    house_.transport.run_for(seconds(60));
+    EXPECT_LE(asked, 2 * kSlots) << code;
+    EXPECT_LT(had, kChunksEach);
+    for (std::size_t i = 1; i < streams_.size(); ++i)
+      EXPECT_EQ(ready_chunks(*streams_[i]), kChunksEach) << code;
+    house_.fault = nullptr;
+    for (const auto& stream : streams_) house_.scheduler.close(*stream);
+    house_.transport.run();
+    EXPECT_EQ(house_.budget->used_bytes(), 0U);
+  }
+}
+
+// Its chunks have their memory; they came one at a time, each when its view got to it.
+TEST(ViewFetching, AViewWasFetchedByOneSlotWhileAnotherObjectsReadAheadHadNoMemory) {
+  SchedulerHouse house({.chunk_bytes = kChunk, .budget_bytes = 16 * kChunk});
+  house.add_object("a", 40 * kChunk);
+  house.add_object("b", 12 * kChunk);
+  const auto a = house.open_now("a");
+  const auto b = house.open_now("b");
+  std::string bytes;
+  ASSERT_TRUE(house.read(*a, 0, kChunk, &bytes).is_ok());
+  house.transport.run();
+  // Reads on in the other object as soon as the view has its memory.
+  struct Watching final : Interrupt {
+    Watching(SchedulerHouse& of, ObjectStream& object, ObjectStream& viewed)
+        : house(of), other(object), view(viewed) {}
+    bool pending() override {
+      if (!has_read && house.scheduler.region_of(view) != nullptr) {
+        std::string chunk(kChunk, '\0');
+        has_read = read_stream_if_ready(house.scheduler, other, kChunk,
+                                        std::as_writable_bytes(std::span(chunk)));
+      }
+      if (!house.transport.step()) return true;
+      if (has_read) most = std::max(most, house.transport.in_progress());
+      return false;
+    }
+    SchedulerHouse& house;
+    ObjectStream& other;
+    ObjectStream& view;
+    bool has_read = false;
+    int most = 0;
+  } watching(house, *a, *b);
+  const auto view = view_stream(house.scheduler, *b, kOptions, watching);
+  ASSERT_TRUE(view.is_ok()) << view.status().message();
+  EXPECT_TRUE(matches_pattern((*view)->data(), house.objects["b"].seed, 0, 12 * kChunk));
+  EXPECT_TRUE(watching.has_read);
+  EXPECT_GE(watching.most, 6);
+}
+
+}  // namespace
+}  // namespace ossmc
