@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.results import Result, Row
 from bench.scenario import Column, Scenario
+from bench.table import measured_text
 
 _OURS, _FLOOR, _PEER = "#1f6fb4", "#9aa0a6", "#d98c3f"
 _WIDTH, _ROW_HEIGHT = 10.0, 0.34
@@ -82,7 +83,7 @@ def _limits(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> st
     )
     for position, (bar, value) in enumerate(known):
         axis.annotate(
-            f"{value:.3g} of {bar.limit:g}",
+            f"{measured_text(value)} of {bar.limit:g}",
             (0, position),
             xytext=(4, 0),
             textcoords="offset points",

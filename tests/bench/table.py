@@ -93,12 +93,19 @@ def bars_table(found: Sequence[Mapping[str, Any]]) -> str:
         [
             str(bar["text"]),
             str(bar["limit"]),
-            "" if bar["measured"] is None else f"{bar['measured']:.3g}",
+            measured_text(bar["measured"]),
             held_text(bar["held"]),
         ]
         for bar in found
     ]
     return _table(["bar", "limit", "measured", ""], lines)
+
+
+def measured_text(value: float | None) -> str:
+    """Three digits, or all of those before the point."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def held_text(held: bool | None) -> str:

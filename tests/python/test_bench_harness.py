@@ -24,7 +24,7 @@ from bench.results import Result, Row, with_rates
 from bench.runner import json_lines
 from bench.scenario import Bar, Client, Column, Run, Scenario, cpu_ratio, highest_of, speed_ratio
 from bench.server import BUCKET, FAR, HTTPS, PLAIN, SLOW_50, Server, nginx_program, serve
-from bench.table import circumstances, page, ratios, rows_table, verdicts
+from bench.table import circumstances, measured_text, page, ratios, rows_table, verdicts
 
 ROOT = Path(__file__).parents[2]
 MACHINE = {"cpu": "a CPU", "cores": "2"}
@@ -87,6 +87,11 @@ def test_bars_are_held_not_held_or_not_measured():
     found = verdicts(scenario(bars=bars), result(FLOOR, OURS, ABSENT))
     assert [bar["held"] for bar in found] == [True, False, None, False]
     assert [bar["limit"] for bar in found][:2] == ["at most 2", "at least 0.7"]
+
+
+def test_bars_tell_three_digits_or_whole_numbers():
+    values = (1.23456, 0.98765, 288.4, 14137.2, None)
+    assert [measured_text(value) for value in values] == ["1.23", "0.988", "288", "14137", ""]
 
 
 def test_table_has_medians_spreads_and_ratios():

@@ -71,12 +71,11 @@ def profile(place: Workplace) -> Scenario:
         columns=(),
         bars=[
             Bar(
-                f"{client}: rows of 1 % and more in user space that are Python, a lock or an "
-                "allocator",
+                f"{which}: rows of 1 % and more in user space of Python, locks, allocators",
                 0,
                 highest_of(client, "unwanted_rows"),
             )
-            for client in (_CPP, _READINTO)
+            for which, client in (("C++", _CPP), ("Python", _READINTO))
         ],
         warm_up=False,
         most_rounds=1,
