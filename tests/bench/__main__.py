@@ -22,7 +22,7 @@ from bench.runner import run_scenario
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS, Entry
 from bench.server import NETWORKS, serve
-from bench.table import held_text, verdicts
+from bench.table import held_text, measured_text, verdicts
 from bench.workplace import Workplace
 
 _PEERS = (
@@ -141,7 +141,7 @@ def _wanted(name: str, asked: Sequence[str]) -> bool:
 
 def _conclude(scenario: Scenario, result: Result, page: Path, seconds: float) -> None:
     for bar in verdicts(scenario, result):
-        value = "" if bar["measured"] is None else f"{bar['measured']:.3g}"
+        value = measured_text(bar["measured"])
         held = held_text(bar["held"]).strip("*")
         print(f"   {bar['text']:<60} {bar['limit']:>14} {value:>8}  {held}")
     print(f"   {seconds:.0f} s; written: {page}", flush=True)

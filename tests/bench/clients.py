@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench import floor, ossmc_bench
+from bench.errors import RunError
 from bench.hosts import with_names
 from bench.objects import Object
 from bench.processes import keys_and_sizes, python_module
+from bench.results import Sample
 from bench.runner import json_lines
 from bench.scenario import Client, Run
 from bench.server import BUCKET, DOMAIN, PLAIN, Network
 from bench.workplace import Workplace
 
 MEMORY = "512 MiB"
+# What tls_floor insists on, by its names in TLS 1.3 and 1.2: osstorchconnector knows no TLS 1.3.
+_AES_256_GCM = re.compile(r"TLSv1\.3 TLS_AES_256_GCM_SHA384|TLSv1\.2 ECDHE-RSA-AES256-GCM-SHA384")
+LEAST_FETCHED = 0.999
 
 
 def paths(objects: Sequence[Object]) -> list[str]:
@@ -26,8 +33,65 @@ def total_bytes(objects: Sequence[Object]) -> int:
     return sum(row.size for row in objects)
 
 
+def with_server(place: Workplace, clients: Sequence[Client]) -> list[Client]:
+    """The same clients; their samples tell too what the server did for them."""
+    return [_with_server(place, client) for client in clients]
+
+
+def _with_server(place: Workplace, client: Client) -> Client:
+    def start(number: int) -> Run:
+        run, server = client.start(number), place.server
+        cpu_before, connections_before = server.cpu_seconds(), len(server.negotiated())
+
+        def parse(output: str) -> list[Sample]:
+            cpu = server.cpu_seconds() - cpu_before
+            samples = run.parse(output)
+            if samples:
+                size = sum(sample["bytes"] for sample in samples)
+                samples[-1]["server_cpu_seconds_per_gb"] = cpu / (size / 1e9)
+                if negotiated := set(server.negotiated()[connections_before:]):
+                    samples[-1]["tls"] = ", ".join(sorted(negotiated))
+            return samples
+
+        return replace(run, parse=parse)
+
+    return Client(client.name, start)
+
+
+def same_cipher(clients: Sequence[Client]) -> list[Client]:
+    """The same clients; each fails where it has not agreed with the server on AES-256-GCM."""
+    return [_checked(client, _check_cipher) for client in clients]
+
+
+def _check_cipher(sample: Sample) -> None:
+    found = sample.get("tls", "nothing")
+    if not all(_AES_256_GCM.fullmatch(each) for each in found.split(", ")):
+        raise RunError(f"it negotiated {found}, not AES-256-GCM alone")
+
+
+def check_fetched(sample: Sample) -> None:
+    """Bytes that are still in memory from the pass before would come without the network."""
+    if sample["fetched_per_byte"] < LEAST_FETCHED:
+        raise RunError(f"it fetched {sample['fetched_per_byte']:.3f} of each byte from the network")
+
+
+def _checked(client: Client, check: Callable[[Sample], None]) -> Client:
+    def start(number: int) -> Run:
+        run = client.start(number)
+
+        def parse(output: str) -> list[Sample]:
+            samples = run.parse(output)
+            for sample in samples[-1:]:
+                check(sample)
+            return samples
+
+        return replace(run, parse=parse)
+
+    return Client(client.name, start)
+
+
 def the_floor(place: Workplace, name: str, objects: Sequence[Object], mode: int = 0) -> Client:
-    """A fresh process each time: it has nothing to keep warm."""
+    """Of two passes the second counts; into fresh memory (`mode`, see floor.cc) it is one."""
 
     def start(_round: int) -> Run:
         port = place.server.port(PLAIN)
@@ -61,10 +125,13 @@ def cpp(place: Workplace, name: str, network: Network, into: str, memory: str = 
             into=into,
             memory=memory.replace(" ", ""),
             ca_file=place.server.ca_file if network.tls else None,
+            # Not as a warm-up: it would not tell of that one.
+            warm_up=0,
+            passes=2,
         )
         return Run(command, ossmc_bench.parse)
 
-    return Client(name, start)
+    return _checked(Client(name, start), check_fetched)
 
 
 def program(
@@ -94,7 +161,8 @@ def python(
     """Ours from Python: `how` is readinto, read or getbuffer; see programs/ours.py."""
     words = (how, "--passes", str(passes))
     objects = place.catalogue.models()
-    return program(place, name, network, "ours", *words, objects=objects, config=config)
+    client = program(place, name, network, "ours", *words, objects=objects, config=config)
+    return _checked(client, check_fetched)
 
 
 def peer(place: Workplace, name: str, network: Network, which: str, passes: int = 2) -> Client:

@@ -9,3 +9,7 @@ class BenchError(Exception):
 
 class UnavailableError(Exception):
     """A client cannot run on this machine; its row is left out, and the text says why."""
+
+
+class RunError(Exception):
+    """A client's process failed, or what it did is not what was to be measured."""

@@ -1,9 +1,10 @@
 // The floor: what it costs to receive the bytes and do nothing with them (receive.h).
 //
-//   floor PORT THREADS CHUNK_MIB MODE OBJECT_BYTES PATH...
+//   floor PORT THREADS CHUNK_MIB PASSES MODE OBJECT_BYTES PATH...
 //
 // MODE 0: one warm scratch buffer a thread, bytes dropped: "the floor". 1: fresh memory, 4 KiB
-// pages. 2: fresh memory, huge pages: the floor for data that must stay.
+// pages. 2: fresh memory, huge pages: the floor for data that must stay. Memory is fresh in the
+// first pass alone.
 #include "receive.h"
 
 namespace {
@@ -32,16 +33,18 @@ class TcpConnection {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 7) {
-    std::fputs("usage: floor PORT THREADS CHUNK_MIB MODE OBJECT_BYTES PATH...\n", stderr);
+  if (count < 8) {
+    std::fputs("usage: floor PORT THREADS CHUNK_MIB PASSES MODE OBJECT_BYTES PATH...\n", stderr);
     return 2;
   }
   const int port = std::atoi(arguments[1]);
   const int threads = std::atoi(arguments[2]);
   const std::size_t chunk_bytes = std::strtoull(arguments[3], nullptr, 10) << 20;
-  const auto into = static_cast<Into>(std::atoi(arguments[4]));
-  const std::size_t object_bytes = std::strtoull(arguments[5], nullptr, 10);
-  const std::vector<std::string> paths(arguments + 6, arguments + count);
-  receive_all<TcpConnection>(port, threads, jobs_of(paths, object_bytes, chunk_bytes, into));
+  const int passes = std::atoi(arguments[4]);
+  const auto into = static_cast<Into>(std::atoi(arguments[5]));
+  const std::size_t object_bytes = std::strtoull(arguments[6], nullptr, 10);
+  const std::vector<std::string> paths(arguments + 7, arguments + count);
+  receive_all<TcpConnection>(port, threads, passes,
+                             jobs_of(paths, object_bytes, chunk_bytes, into));
   return 0;
 }

@@ -52,6 +52,7 @@ def parse(output: str) -> list[Sample]:
             "user_seconds": row["user_seconds"],
             "system_seconds": row["system_seconds"],
             "peak_rss_bytes": row["peak_resident_bytes"],
+            "fetched_per_byte": row["bytes_received"] / row["bytes"],
         }
         for row in json.loads(output)["passes"]
     ]

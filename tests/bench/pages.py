@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.plots import draw
 from bench.results import Result
 from bench.scenario import Scenario
-from bench.table import bars_table, page, verdicts
+from bench.table import bars_table, page, ratios, verdicts
 
 _INDEX = """\
 <!-- Written by `make bench`: change tests/bench/, not this page. -->
@@ -25,7 +25,7 @@ def write(scenario: Scenario, result: Result, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     plots = draw(scenario, result, folder)
     document, text = folder / f"{scenario.name}.json", folder / f"{scenario.name}.md"
-    result.write(document, scenario.title, verdicts(scenario, result))
+    result.write(document, scenario.title, verdicts(scenario, result), ratios(scenario, result))
     text.write_text(page(scenario, result, plots), encoding="utf-8")
     return [text, document, *(folder / name for name in plots)]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.results import Result, Row
 from bench.scenario import Column, Scenario
+from bench.table import measured_text
 
 _OURS, _FLOOR, _PEER = "#1f6fb4", "#9aa0a6", "#d98c3f"
 _WIDTH, _ROW_HEIGHT = 10.0, 0.34
@@ -24,8 +25,8 @@ def draw(scenario: Scenario, result: Result, folder: Path) -> list[str]:
         return []
     matplotlib.use("Agg")
     pyplot = import_module("matplotlib.pyplot")
-    draw_clients = _panels if scenario.panels else _bars
-    names = [draw_clients(pyplot, scenario, result, folder)]
+    drawn = {"clients": _panels if scenario.panels else _bars, "bars": _limits}[scenario.plots]
+    names = [drawn(pyplot, scenario, result, folder)]
     if scenario.over_time:
         names.append(_lines(pyplot, scenario, result, folder))
     return names
@@ -69,6 +70,32 @@ def _bar_chart(axis: Any, rows: list[Row], column: Column) -> None:
         )
     axis.set_xlabel(column.heading)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _limits(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> str:
+    """What the bars measured, as shares of their limits."""
+    found = [(bar, bar.measured(result)) for bar in scenario.bars]
+    known = [(bar, value) for bar, value in found if value is not None]
+    height = 1.2 + _ROW_HEIGHT * len(known)
+    figure, axis = pyplot.subplots(figsize=(_WIDTH, height), layout="constrained")
+    axis.barh(
+        [bar.text for bar, _ in known], [value / bar.limit for bar, value in known], color=_OURS
+    )
+    for position, (bar, value) in enumerate(known):
+        axis.annotate(
+            f"{measured_text(value)} of {bar.limit:g}",
+            (0, position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axis.axvline(1, color="black", linewidth=1)
+    axis.invert_yaxis()
+    axis.set_xlabel("share of the limit")
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"{scenario.title}: what its bars measured; the line is the limit")
+    return _save(pyplot, figure, folder / f"{scenario.name}.png")
 
 
 def _panels(pyplot: Any, scenario: Scenario, result: Result, folder: Path) -> str:

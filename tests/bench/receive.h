@@ -1,6 +1,7 @@
 // The reference receive: T threads, each with one blocking keep-alive connection, ranged GETs, the
 // body in calls of 256 KiB, no HTTP library. floor.cc does it over TCP, tls_floor.cc over TLS.
-// Prints one line of JSON: bytes, seconds and CPU seconds of the whole process.
+// Prints a line of JSON a pass over all jobs: its bytes, seconds and CPU seconds of all threads.
+// The first pass makes threads and connections, later ones find them there.
 #pragma once
 
 #include <arpa/inet.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -73,11 +75,10 @@ inline std::vector<Job> jobs_of(const std::vector<std::string>& paths, std::size
   return jobs;
 }
 
-// Connection: constructed on its thread from a port; send_all(data, size), receive(to, size) -> n.
+// Takes jobs until there are no more.
 template <typename Connection>
-void work(int port, const std::vector<Job>& jobs, std::atomic<std::size_t>& next) {
-  Connection connection(port);
-  std::vector<char> scratch(kReceiveBytes);
+void work(Connection& connection, std::vector<char>& scratch, const std::vector<Job>& jobs,
+          std::atomic<std::size_t>& next) {
   char head[4096];
   for (std::size_t number = next++; number < jobs.size(); number = next++) {
     const Job& job = jobs[number];
@@ -120,26 +121,63 @@ inline std::size_t peak_bytes() {
   return kib * 1024;
 }
 
-template <typename Connection>
-void receive_all(int port, int threads, const std::vector<Job>& jobs) {
-  std::atomic<std::size_t> next{0};
-  const auto begin = std::chrono::steady_clock::now();
-  std::vector<std::thread> workers;
-  for (int i = 0; i < threads; ++i) {
-    workers.emplace_back([&] { work<Connection>(port, jobs, next); });
+// What this process spends from its making to print().
+class Meter {
+ public:
+  void print(std::size_t bytes) const {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+    const rusage now = usage();
+    std::printf(
+        R"({"bytes": %zu, "seconds": %.6f, "user_seconds": %.6f, "system_seconds": %.6f, "peak_rss_bytes": %zu})"
+        "\n",
+        bytes, seconds.count(), in_seconds(now.ru_utime) - in_seconds(before_.ru_utime),
+        in_seconds(now.ru_stime) - in_seconds(before_.ru_stime), peak_bytes());
   }
-  for (std::thread& worker : workers) worker.join();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
 
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto in_seconds = [](const timeval& time) {
+ private:
+  static rusage usage() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return usage;
+  }
+
+  static double in_seconds(const timeval& time) {
     return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
+  }
+
+  rusage before_ = usage();
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Connection: constructed on its thread from a port; send_all(data, size), receive(to, size) -> n.
+template <typename Connection>
+void receive_all(int port, int threads, int passes, const std::vector<Job>& jobs) {
   std::size_t bytes = 0;
   for (const Job& job : jobs) bytes += job.bytes;
-  std::printf(
-      R"({"bytes": %zu, "seconds": %.6f, "user_seconds": %.6f, "system_seconds": %.6f, "peak_rss_bytes": %zu})"
-      "\n",
-      bytes, seconds.count(), in_seconds(usage.ru_utime), in_seconds(usage.ru_stime), peak_bytes());
+
+  std::atomic<std::size_t> next{0};
+  // Passed by the threads and by this one when a pass begins and when it ends.
+  std::barrier<> gate(threads + 1);
+  std::vector<std::thread> workers;
+  for (int pass = 0; pass < passes; ++pass) {
+    next = 0;
+    const Meter meter;
+    if (pass == 0) {
+      for (int i = 0; i < threads; ++i) {
+        workers.emplace_back([&] {
+          Connection connection(port);
+          std::vector<char> scratch(kReceiveBytes);
+          for (int mine = 0; mine < passes; ++mine) {
+            gate.arrive_and_wait();
+            work(connection, scratch, jobs, next);
+            gate.arrive_and_wait();
+          }
+        });
+      }
+    }
+    gate.arrive_and_wait();
+    gate.arrive_and_wait();
+    meter.print(bytes);
+  }
+  for (std::thread& worker : workers) worker.join();
 }

@@ -22,6 +22,9 @@ def with_rates(sample: Sample) -> Sample:
     if size and "user_seconds" in sample:
         cpu = sample["user_seconds"] + sample["system_seconds"]
         rates.setdefault("cpu_seconds_per_gb", cpu / (size / 1e9))
+    if "server_cpu_seconds_per_gb" in sample and "cpu_seconds_per_gb" in rates:
+        both = rates["cpu_seconds_per_gb"] + sample["server_cpu_seconds_per_gb"]
+        rates.setdefault("both_cpu_seconds_per_gb", both)
     if "peak_rss_bytes" in sample:
         rates.setdefault("peak_mib", sample["peak_rss_bytes"] / (1 << 20))
     return rates
@@ -38,6 +41,10 @@ class Row:
 
     def values(self, figure: str) -> list[float]:
         return [sample[figure] for sample in self.samples if figure in sample]
+
+    def texts(self, figure: str) -> list[str]:
+        """The different ones, in the order in which they came."""
+        return list(dict.fromkeys(s[figure] for s in self.samples if figure in s))
 
     def median(self, figure: str) -> float | None:
         values = self.values(figure)
@@ -59,6 +66,7 @@ class Result:
     rounds: int
     machine: Mapping[str, str]
     rows: Sequence[Row]
+    warm_up: bool = True  # whether a round was thrown away before those
 
     def row(self, client: str) -> Row | None:
         return next((row for row in self.rows if row.client == client), None)
@@ -72,8 +80,14 @@ class Result:
         above, below = self.median(client, figure), self.median(to, figure)
         return above / below if above is not None and below else None
 
-    def write(self, path: Path, title: str, bars: Sequence[Mapping[str, Any]]) -> None:
-        """JSON with every sample, and what was made of them."""
+    def write(
+        self,
+        path: Path,
+        title: str,
+        bars: Sequence[Mapping[str, Any]],
+        ratios: Mapping[str, Mapping[str, float]],
+    ) -> None:
+        """JSON with every sample, and what was made of them; `ratios` by client and name."""
         figures = {
             row.client: {
                 name: {"median": row.median(name), "min": row.low(name), "max": row.high(name)}
@@ -82,7 +96,8 @@ class Result:
             for row in self.rows
             if row.samples
         }
-        document = {"title": title, **asdict(self), "figures": figures, "bars": list(bars)}
+        document = {"title": title, **asdict(self), "figures": figures}
+        document |= {"ratios": ratios, "bars": list(bars)}
         path.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -10,14 +10,10 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from bench.errors import UnavailableError
+from bench.errors import RunError, UnavailableError
 from bench.host import warm_memory
 from bench.results import Result, Row, Sample, with_rates
 from bench.scenario import Client, Run, Scenario
-
-
-class RunError(Exception):
-    """A client's process failed."""
 
 
 def json_lines(output: str) -> list[Sample]:
@@ -46,7 +42,7 @@ def run_scenario(
             if sample is not None and number >= 0:
                 row.samples.append(sample)
             _report(scenario, client, number, rounds, row, sample, time.monotonic() - begin)
-    return Result(scenario.name, started, rounds, machine, list(rows.values()))
+    return Result(scenario.name, started, rounds, machine, list(rows.values()), scenario.warm_up)
 
 
 def _measure(
@@ -110,7 +106,7 @@ def _report(
         text = f"FAILED: {row.failure}"
     else:
         text = "  ".join(
-            f"{sample[column.figure]:.{column.digits}f} {column.heading}"
+            f"{column.text(sample[column.figure])} {column.heading}"
             for column in scenario.columns
             if column.figure in sample
         )

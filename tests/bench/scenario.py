@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Literal, Optional
 
 from bench.results import Result, Sample
 
@@ -40,6 +40,10 @@ class Column:
     heading: str
     digits: int = 2
     spread: bool = False  # with the lowest and the highest
+    is_text: bool = False
+
+    def text(self, value: Any) -> str:
+        return str(value) if self.is_text else f"{value:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Bar:
 
     def holds(self, value: float) -> bool:
         return value >= self.limit if self.at_least else value <= self.limit
+
+
+# What is drawn: clients beside each other, the bars beside their limits, or nothing.
+Plots = Literal["clients", "bars", ""]
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,10 @@ class Panel:
 
 GB_PER_SECOND = Column("gb_per_second", "GB/s", spread=True)
 CPU_PER_GB = Column("cpu_seconds_per_gb", "CPU-s a GB", 3, spread=True)
+SERVER_CPU_PER_GB = Column("server_cpu_seconds_per_gb", "server CPU-s a GB", 3)
 PEAK_MIB = Column("peak_mib", "peak MiB", 0)
-THROUGHPUT = (GB_PER_SECOND, CPU_PER_GB, PEAK_MIB)
+FETCHED = Column("fetched_per_byte", "fetched a byte", 3)
+THROUGHPUT = (GB_PER_SECOND, CPU_PER_GB, SERVER_CPU_PER_GB, PEAK_MIB, FETCHED)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class Scenario:
     relative_to: str = ""  # the client whose CPU is 1
     warm_up: bool = True  # a round before the first that counts
     most_rounds: int = 5  # when it is not asked for by name
-    plots: bool = True
+    plots: Plots = "clients"
     panels: Sequence[Panel] = ()  # drawn instead of a bar a client
     over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
 

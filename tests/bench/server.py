@@ -65,10 +65,12 @@ NETWORKS = (PLAIN, HTTPS, SLOW_10, SLOW_50, SLOW_200, FAR)
 
 @dataclass(frozen=True)
 class Server:
-    """Where the networks are."""
+    """Where the networks are, and what the server has spent and negotiated so far."""
 
     ports: Mapping[str, int]
     ca_file: Path | None
+    pid: int  # of nginx's master
+    folder: Path  # of its own files
 
     def port(self, network: Network) -> int:
         return self.ports[network.name]
@@ -76,6 +78,16 @@ class Server:
     def endpoint(self, network: Network, host: str = "127.0.0.1") -> str:
         scheme = "https" if network.tls else "http"
         return f"{scheme}://{host}:{self.port(network)}"
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the master and its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return sum(map(_cpu_seconds, [self.pid, *map(int, children.split())]))
+
+    def negotiated(self) -> list[str]:
+        """The protocol and cipher of each TLS connection so far, after its first reply."""
+        file = _tls_log(self.folder)
+        return file.read_text().splitlines() if file.exists() else []
 
 
 def nginx_program() -> str | None:
@@ -115,14 +127,16 @@ def serve(
         configuration.write_text(
             _configuration(served, checksums, networks, ports, certificates, folder)
         )
-        process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.PIPE)
-        try:
-            if _listens(process, list(ports.values())):
-                yield Server(ports, certificates.authority if certificates else None)
-                return
-        finally:
-            _end(process)
-        complaint = (process.stderr.read() if process.stderr else b"").decode(errors="replace")
+        command = [program, "-c", str(configuration)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            try:
+                if _listens(process, list(ports.values())):
+                    authority = certificates.authority if certificates else None
+                    yield Server(ports, authority, process.pid, folder)
+                    return
+            finally:
+                _end(process)
+            complaint = (process.stderr.read() if process.stderr else b"").decode(errors="replace")
         # Another process may have taken a port since we found it free.
         if "Address already in use" not in complaint or attempt == _ATTEMPTS - 1:
             raise BenchError(f"nginx did not start: {complaint.strip()}")
@@ -154,6 +168,7 @@ def _configuration(
             SSL=" ssl" if network.tls else "",
             DIR=str(served),
             LIMITS=network.limits,
+            LOG=f'access_log "{_tls_log(folder)}" tls if=$is_first;' if network.tls else "",
         )
         for network in networks
     ]
@@ -166,6 +181,16 @@ def _configuration(
         TLS=tls,
         PORTS="\n".join(blocks),
     )
+
+
+def _tls_log(folder: Path) -> Path:
+    return folder / "nginx.tls"
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The name, which may hold blanks, is in brackets; utime and stime are the fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _filled(template: str, **values: str) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 from bench.results import Result, Row
 from bench.scenario import Column, Scenario
 
+_RELATIVE = {
+    "cpu_seconds_per_gb": "CPU",
+    "both_cpu_seconds_per_gb": "CPU with the server's",
+}
 _GENERATED = "<!-- Written by `make bench`: change tests/bench/, not this page. -->"
 
 
@@ -35,21 +39,37 @@ def rows_table(scenario: Scenario, result: Result) -> str:
     """The medians, a client a line; empty where the scenario shows no figures."""
     if not scenario.columns:
         return ""
-    columns = [c for c in scenario.columns if any(row.values(c.figure) for row in result.rows)]
-    relative = scenario.relative_to
+    columns = [
+        c
+        for c in scenario.columns
+        if any(c.figure in s for row in result.rows for s in row.samples)
+    ]
+    of_the_floor = ratios(scenario, result)
+    relative = [name for name in _RELATIVE if any(name in r for r in of_the_floor.values())]
     heads = ["client", *(column.heading for column in columns)]
-    if relative:
-        heads.append("CPU, the floor = 1")
+    heads += [f"{_RELATIVE[name]}, the floor = 1" for name in relative]
     lines = []
     for row in result.rows:
         if not row.samples:
             continue
         cells = [row.client, *(_cell(row, column) for column in columns)]
-        if relative:
-            ratio = result.ratio(row.client, relative, "cpu_seconds_per_gb")
-            cells.append("" if ratio is None else f"{ratio:.2f}")
+        found = of_the_floor.get(row.client, {})
+        cells += [f"{found[name]:.2f}" if name in found else "" for name in relative]
         lines.append(cells)
     return _table(heads, lines)
+
+
+def ratios(scenario: Scenario, result: Result) -> dict[str, dict[str, float]]:
+    """By client: its CPU a GB over the floor's, alone and with what the server spent on each."""
+    found: dict[str, dict[str, float]] = {}
+    if not scenario.relative_to:
+        return found
+    for row in result.rows:
+        for name in _RELATIVE:
+            ratio = result.ratio(row.client, scenario.relative_to, name)
+            if ratio is not None:
+                found.setdefault(row.client, {})[name] = ratio
+    return found
 
 
 def verdicts(scenario: Scenario, result: Result) -> list[dict[str, Any]]:
@@ -73,7 +93,7 @@ def bars_table(found: Sequence[Mapping[str, Any]]) -> str:
         [
             str(bar["text"]),
             str(bar["limit"]),
-            "" if bar["measured"] is None else f"{bar['measured']:.3g}",
+            measured_text(bar["measured"]),
             held_text(bar["held"]),
         ]
         for bar in found
@@ -81,16 +101,29 @@ def bars_table(found: Sequence[Mapping[str, Any]]) -> str:
     return _table(["bar", "limit", "measured", ""], lines)
 
 
+def measured_text(value: float | None) -> str:
+    """Three digits, or all of those before the point."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def held_text(held: bool | None) -> str:
     return {True: "held", False: "**not held**", None: "not measured"}[held]
 
 
 def circumstances(result: Result) -> str:
-    times = "once" if result.rounds == 1 else f"{result.rounds} times in turn; medians"
+    times = "once"
+    if result.rounds > 1:
+        times = f"{result.rounds} times in turn"
+    if result.warm_up:
+        times += " after a run that does not count"
+    if result.rounds > 1:
+        times += "; medians, with the lowest and the highest in brackets"
     facts = "; ".join(f"{name} {value}" for name, value in result.machine.items())
     return (
-        f"Started {result.started}; each client ran {times}, with the lowest and the highest in "
-        f"brackets. Client and server share the machine: {facts}."
+        f"Started {result.started}; each client ran {times}. Client and server share the machine: "
+        f"{facts}."
     )
 
 
@@ -101,12 +134,14 @@ def _remarks(result: Result) -> list[str]:
 
 
 def _cell(row: Row, column: Column) -> str:
+    if column.is_text:
+        return ", ".join(row.texts(column.figure))
     median, low, high = (f(column.figure) for f in (row.median, row.low, row.high))
     if median is None or low is None or high is None:
         return ""
-    text = f"{median:.{column.digits}f}"
+    text = column.text(median)
     if column.spread and len(row.samples) > 1:
-        text += f" ({low:.{column.digits}f} to {high:.{column.digits}f})"
+        text += f" ({column.text(low)} to {column.text(high)})"
     return text
 
 

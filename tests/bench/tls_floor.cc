@@ -1,7 +1,7 @@
 // The floor over https: OpenSSL's SSL_read into one warm scratch buffer a thread, TLS 1.3 with
 // AES-256-GCM, no read-ahead, the server's certificate checked against CA_FILE (receive.h).
 //
-//   tls_floor PORT THREADS CHUNK_MIB OBJECT_BYTES CA_FILE PATH...
+//   tls_floor PORT THREADS CHUNK_MIB PASSES OBJECT_BYTES CA_FILE PATH...
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -63,17 +63,19 @@ class TlsConnection {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 7) {
-    std::fputs("usage: tls_floor PORT THREADS CHUNK_MIB OBJECT_BYTES CA_FILE PATH...\n", stderr);
+  if (count < 8) {
+    std::fputs("usage: tls_floor PORT THREADS CHUNK_MIB PASSES OBJECT_BYTES CA_FILE PATH...\n",
+               stderr);
     return 2;
   }
   const int port = std::atoi(arguments[1]);
   const int threads = std::atoi(arguments[2]);
   const std::size_t chunk_bytes = std::strtoull(arguments[3], nullptr, 10) << 20;
-  const std::size_t object_bytes = std::strtoull(arguments[4], nullptr, 10);
-  make_context(arguments[5]);
-  const std::vector<std::string> paths(arguments + 6, arguments + count);
-  receive_all<TlsConnection>(port, threads,
+  const int passes = std::atoi(arguments[4]);
+  const std::size_t object_bytes = std::strtoull(arguments[5], nullptr, 10);
+  make_context(arguments[6]);
+  const std::vector<std::string> paths(arguments + 7, arguments + count);
+  receive_all<TlsConnection>(port, threads, passes,
                              jobs_of(paths, object_bytes, chunk_bytes, Into::kScratch));
   SSL_CTX_free(context);
   return 0;

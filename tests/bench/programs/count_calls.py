@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.programs.usage import tell
@@ -25,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     less, more = (count(command, options.file) for command in (options.less, options.more))
     gigabytes = options.bytes / 1e9
-    calls = {name: (many - less.get(name, 0)) / gigabytes for name, many in more.items()}
+    calls = {name: many / gigabytes for name, many in difference(less, more).items()}
     receiving = sum(value for name, value in calls.items() if name.startswith(RECEIVING))
     ordered = sorted(calls.items(), key=lambda item: -item[1])[:SHOWN]
     tell(
@@ -44,6 +45,11 @@ def count(command: list[str], file: Path) -> dict[str, int]:
     if done.returncode != 0:
         raise SystemExit(f"exit status {done.returncode}: {done.stderr[-500:]}")
     return parse(file.read_text())
+
+
+def difference(less: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Not below 0: calls that chance decides, as those of waiting, may have become fewer."""
+    return {name: max(0, many - less.get(name, 0)) for name, many in more.items()}
 
 
 def parse(table: str) -> dict[str, int]:

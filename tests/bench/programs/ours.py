@@ -63,7 +63,9 @@ def main() -> None:
             warm_memory(sum(sizes.values()))
             forget_peak()
         run = view_all if options.how == "getbuffer" else read_all
-        run_passes(run, sum(sizes.values()), options.passes)
+        run_passes(
+            run, sum(sizes.values()), options.passes, lambda: connector.stats().bytes_received
+        )
 
 
 if __name__ == "__main__":

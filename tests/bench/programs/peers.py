@@ -167,6 +167,9 @@ def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
         total = 0
         for reader in [checkpoint.reader(f"oss://{options.bucket}/{key}") for key in sizes]:
             total += drain(reader, buffer)
+            # At once, other than ours: its readers hold all that they have read. With those of the
+            # pass before kept open until this one is over, as ours are, it took 1.82 in place of
+            # 1.59 CPU-seconds a GB and 4.5 in place of 0.9 GiB (medians of 3, taking turns).
             reader.close()
         return total
 

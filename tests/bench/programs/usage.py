@@ -33,14 +33,22 @@ class Meter:
         }
 
 
-def run_passes(run: Callable[[], int], want: int, passes: int) -> None:
-    """Runs it that often; each time it must tell that it got `want` bytes."""
+def run_passes(
+    run: Callable[[], int], want: int, passes: int, received: Callable[[], int] | None = None
+) -> None:
+    """Runs it that often; each time it must tell that it got `want` bytes.
+
+    `received` tells how many bytes have come from the network so far.
+    """
     for _ in range(passes):
+        before = received() if received else 0
         meter = Meter()
         got = run()
         figures = meter.stop(got)
         if got != want:
             raise SystemExit(f"{got} of {want} bytes")
+        if received:
+            figures["fetched_per_byte"] = (received() - before) / got
         tell(figures)
 
 

@@ -31,7 +31,7 @@ SCENARIOS = {
     "https": Entry(throughput.https, networks=(HTTPS,)),
     "slow": Entry(throughput.slow, networks=(SLOW_50,)),
     "levels": Entry(levels.levels, networks=(SLOW_10, SLOW_50, SLOW_200)),
-    "budget": Entry(memory.budget, objects=(Catalogue.budget,)),
+    "budget": Entry(memory.budget, objects=(Catalogue.budget, Catalogue.small)),
     "roundtrips": Entry(
         latency.round_trips, objects=(Catalogue.models, Catalogue.small), networks=(FAR,)
     ),

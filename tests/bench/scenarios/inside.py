@@ -10,13 +10,14 @@ from bench.clients import MEMORY
 from bench.errors import UnavailableError
 from bench.processes import keys_and_sizes, python_module
 from bench.runner import json_lines
-from bench.scenario import Bar, Client, Column, Run, Scenario, median_of
+from bench.scenario import Bar, Client, Column, Run, Scenario, highest_of, median_of
 from bench.server import BUCKET, PLAIN
 from bench.workplace import Workplace
 
 _CPP = "ours, C++, chunks dropped"
 _READINTO = "ours, Python, readinto(4 MiB)"
 _FEW, _MANY = 1, 4
+_PROFILED = 12  # passes
 
 
 def system_calls(place: Workplace) -> Scenario:
@@ -43,17 +44,16 @@ def system_calls(place: Workplace) -> Scenario:
             Bar("others a GB", 500, median_of(_CPP, "other_calls_per_gb")),
         ],
         warm_up=False,
-        most_rounds=2,
-        plots=False,
+        plots="bars",
     )
 
 
 def profile(place: Workplace) -> Scenario:
     def cpp(_round: int) -> Run:
-        return _profiled(place, _download(place, 6))
+        return _profiled(place, _download(place, _PROFILED))
 
     def python(_round: int) -> Run:
-        options = ["readinto", "--passes", "6", "--bucket", BUCKET]
+        options = ["readinto", "--passes", str(_PROFILED), "--bucket", BUCKET]
         options += ["--endpoint", place.server.endpoint(PLAIN)]
         options += ["--config", json.dumps({"prefetch.memoryBytes": MEMORY})]
         return _profiled(
@@ -63,12 +63,23 @@ def profile(place: Workplace) -> Scenario:
     return Scenario(
         "profile",
         "Where the CPU time goes",
-        "Flat profiles by perf's cpu-clock, of the whole process, its start included.",
+        "Flat profiles by perf's cpu-clock, of the whole process from its third second on. Where a "
+        "virtual machine has no hardware counters, the clock's interrupt comes when the kernel "
+        "enables interrupts again, so that its `_raw_spin_unlock_irqrestore` gets the samples of "
+        "what ran before it with interrupts disabled.",
         [Client(_CPP, cpp), Client(_READINTO, python)],
         columns=(),
+        bars=[
+            Bar(
+                f"{which}: rows of 1 % and more in user space of Python, locks, allocators",
+                0,
+                highest_of(client, "unwanted_rows"),
+            )
+            for which, client in (("C++", _CPP), ("Python", _READINTO))
+        ],
         warm_up=False,
         most_rounds=1,
-        plots=False,
+        plots="",
     )
 
 

@@ -36,7 +36,6 @@ def levels(place: Workplace) -> Scenario:
             for network in _NETWORKS
         ],
         warm_up=False,
-        most_rounds=2,
         over_time=[_name(network, None) for network in _NETWORKS],
     )
 
