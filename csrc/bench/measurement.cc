@@ -34,6 +34,14 @@ void set_percentiles(Record& record, const std::string& name, const Samples& sam
   set_four(record, name, samples.count() > 0, samples, scale);
 }
 
+void set_syscalls_per(Record& row, const std::string& name, std::uint64_t count) {
+  const Value* const all = row.find("syscalls");
+  const auto* const syscalls = all == nullptr ? nullptr : std::get_if<std::uint64_t>(all);
+  row.set(name, syscalls == nullptr
+                    ? Value()
+                    : per(static_cast<double>(*syscalls), static_cast<double>(count)));
+}
+
 Measurement::Measurement(Meter& meter, const Connector& connector)
     : meter_(meter),
       connector_(connector),
@@ -95,6 +103,28 @@ Record Measurement::finish(std::uint64_t objects, std::uint64_t bytes) const {
                   latencies.first_byte_us.since(latencies_before_.first_byte_us), 1e-3);
   set_percentiles(record, "chunk_ms", latencies.whole_us.since(latencies_before_.whole_us), 1e-3);
   return record;
+}
+
+void Stretches::end() {
+  const Usage now = meter_.usage();
+  ++count_;
+  user_seconds_ += now.user_seconds - began_.user_seconds;
+  system_seconds_ += now.system_seconds - began_.system_seconds;
+  if (syscalls_ && now.syscalls && began_.syscalls) {
+    *syscalls_ += *now.syscalls - *began_.syscalls;
+  } else {
+    syscalls_.reset();
+  }
+}
+
+void Stretches::set(Record& row) const {
+  const double cpu = user_seconds_ + system_seconds_;
+  row.set("cpu_seconds", cpu)
+      .set("user_seconds", user_seconds_)
+      .set("system_seconds", system_seconds_)
+      .set("cpu_ms_per_sample", per(cpu * 1e3, static_cast<double>(count_)))
+      .set("syscalls", syscalls_ ? Value(*syscalls_) : Value());
+  set_syscalls_per(row, "syscalls_per_sample", count_);
 }
 
 std::vector<Column> pass_columns() {

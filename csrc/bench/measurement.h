@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,10 +34,33 @@ class Measurement {
   Usage before_;  // last: the others are not part of what is measured
 };
 
+// Short stretches of work between others: what all of them cost together. One thread.
+class Stretches {
+ public:
+  // It outlives this.
+  explicit Stretches(const Meter& meter) : meter_(meter) {}
+
+  void begin() { began_ = meter_.usage(); }
+  void end();
+  // CPU and system calls, and for each of the stretches.
+  void set(Record& row) const;
+
+ private:
+  const Meter& meter_;
+  Usage began_;
+  std::uint64_t count_ = 0;
+  double user_seconds_ = 0.0;
+  double system_seconds_ = 0.0;
+  std::optional<std::uint64_t> syscalls_ = 0;
+};
+
 // Fields <name>_p50, _p90, _p99 and _max; nothing where there is no value. `scale` as in Column.
 void set_percentiles(Record& record, const std::string& name, const HistogramCounts& counts,
                      double scale);
 void set_percentiles(Record& record, const std::string& name, const Samples& samples, double scale);
+
+// The row's system calls for each of so many; nothing where they were not counted.
+void set_syscalls_per(Record& row, const std::string& name, std::uint64_t count);
 
 // Of a table of passes: what is said of any work over chunks.
 std::vector<Column> pass_columns();

@@ -6,9 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <limits>
 #include <string>
+#include <system_error>
 
 namespace ossmc::bench {
 
@@ -51,7 +53,10 @@ std::uint64_t status_bytes(const std::string& name) {
 
 SyscallCounter::SyscallCounter() {
   const std::optional<std::uint64_t> event = syscall_event();
-  if (!event) return;
+  if (!event) {
+    why_not_ = "tracefs is not mounted, or not for this user to read";
+    return;
+  }
   perf_event_attr attributes{};
   attributes.type = PERF_TYPE_TRACEPOINT;
   attributes.size = sizeof attributes;
@@ -59,6 +64,9 @@ SyscallCounter::SyscallCounter() {
   attributes.inherit = 1;
   fd_ =
       static_cast<int>(syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  if (fd_ < 0)
+    why_not_ = "perf_event_open: " + std::generic_category().message(errno) +
+               " (it takes root, or kernel.perf_event_paranoid -1)";
 }
 
 SyscallCounter::~SyscallCounter() {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 
@@ -31,15 +32,20 @@ class SyscallCounter {
   SyscallCounter& operator=(const SyscallCounter&) = delete;
 
   std::optional<std::uint64_t> count() const;
+  // Empty: they are counted.
+  const std::string& why_not() const { return why_not_; }
 
  private:
   int fd_ = -1;
+  std::string why_not_;
 };
 
 // Made before any other thread is, since only threads that come later are counted. Any thread.
 class Meter {
  public:
   Usage usage() const;
+  // Why Usage::syscalls is nothing; empty: it is not.
+  const std::string& why_no_syscalls() const { return syscalls_.why_not(); }
 
   std::uint64_t resident_bytes() const;
   // Peak memory counts from here on, where the kernel allows it. False: from the process's start.

@@ -29,8 +29,8 @@ std::string progress_text(const std::string& what, std::uint64_t bytes, std::uin
   return text + ", limited by " + stats.limited_by;
 }
 
-Progress::Progress(bool enabled, std::shared_ptr<const Connector> connector, std::string what,
-                   const Counter& bytes, std::uint64_t all)
+Progress::Progress(bool enabled, std::shared_ptr<const Connector> connector,
+                   std::function<std::string()> what, const Counter& bytes, std::uint64_t all)
     : connector_(std::move(connector)),
       what_(std::move(what)),
       bytes_(bytes),
@@ -55,7 +55,7 @@ void Progress::draw() {
   last_bytes_ = bytes;
   last_at_ = now;
   const std::string line =
-      kClearLine + progress_text(what_, bytes - begin_bytes_, all_, rate, connector_->stats());
+      kClearLine + progress_text(what_(), bytes - begin_bytes_, all_, rate, connector_->stats());
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/counters.h"
@@ -23,7 +25,12 @@ class Progress {
  public:
   // `what` goes before the figures; `bytes` counts those read, and outlives it; `all`: to be read.
   Progress(bool enabled, std::shared_ptr<const Connector> connector, std::string what,
-           const Counter& bytes, std::uint64_t all);
+           const Counter& bytes, std::uint64_t all)
+      : Progress(
+            enabled, std::move(connector), [what = std::move(what)] { return what; }, bytes, all) {}
+  // For what changes: asked at each drawing, by the thread that draws.
+  Progress(bool enabled, std::shared_ptr<const Connector> connector,
+           std::function<std::string()> what, const Counter& bytes, std::uint64_t all);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -32,7 +39,7 @@ class Progress {
   void draw();
 
   const std::shared_ptr<const Connector> connector_;
-  const std::string what_;
+  const std::function<std::string()> what_;
   const Counter& bytes_;
   const std::uint64_t all_;
   const std::uint64_t begin_bytes_;

@@ -145,6 +145,7 @@ std::string table_text(const Section& section) {
 
 std::string human_text(const Report& report) {
   std::string text = settings_text(report.settings);
+  for (const std::string& note : report.notes) text += note + "\n";
   for (const Section& section : report.sections) text += "\n" + table_text(section);
   return text;
 }

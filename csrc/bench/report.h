@@ -49,11 +49,12 @@ struct Section {
 
 struct Report {
   Record settings;
+  std::vector<std::string> notes;  // for people only
   std::vector<Section> sections;
 };
 
 std::string table_text(const Section& section);
-// The settings in a few lines, then the tables.
+// The settings in a few lines, then the notes, a line each, then the tables.
 std::string human_text(const Report& report);
 // {"settings": {...}, "<section>": [{...}, ...], "median": {...}}, one line a record.
 std::string json_text(const Report& report);

@@ -18,6 +18,8 @@ void add_settings(Run& run, const Connector& connector) {
       .set("memory_bytes", config.prefetch_memory_bytes)
       .set("verify_crc64", config.verify_crc64)
       .set("cpus", static_cast<std::uint64_t>(read_machine_facts().usable_cpus));
+  if (const std::string& why = run.meter.why_no_syscalls(); !why.empty())
+    run.report.notes.push_back("system calls: not counted: " + why);
 }
 
 Status run_passes(Run& run, const Pass& pass, std::vector<Column> columns) {

@@ -50,6 +50,7 @@ Result<Record> one_pass(Run& run, const std::shared_ptr<Connector>& connector,
   const Value* const cpu = row.find("cpu_seconds");
   if (const double* const seconds = std::get_if<double>(cpu))
     row.set("cpu_ms_per_object", *seconds * 1e3 / static_cast<double>(uris.size()));
+  set_syscalls_per(row, "syscalls_per_object", uris.size());
   return row;
 }
 
@@ -75,6 +76,8 @@ Status run_small(Run& run) {
                      {"object_ms_p90", "p90 ms", 2},
                      {"object_ms_p99", "p99 ms", 2},
                      {"object_ms_max", "max ms", 2},
+                     {"peak_resident_bytes", "peak MiB", 0, 1.0 / (1 << 20)},
+                     {"syscalls_per_object", "syscalls/object", 1},
                      {"requests", "requests"},
                      {"connections", "connections"}});
 }

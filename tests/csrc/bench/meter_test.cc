@@ -22,6 +22,11 @@ TEST(Meter, UsageGrows) {
   }
 }
 
+TEST(Meter, SaysWhySystemCallsAreNotCounted) {
+  const Meter meter;
+  EXPECT_EQ(meter.usage().syscalls.has_value(), meter.why_no_syscalls().empty());
+}
+
 TEST(Meter, PeakIsAtLeastWhatIsResident) {
   Meter meter;
   static_cast<void>(meter.restart_peak());

@@ -74,6 +74,15 @@ TEST(HumanText, LongSettingsAreBroken) {
   }
 }
 
+TEST(HumanText, NotesComeBetweenTheSettingsAndTheTables) {
+  Report report;
+  report.settings.set("setting", "value");
+  report.notes = {"one thing: not counted", "another"};
+  report.sections.push_back({.name = "s", .columns = {{"a", "a"}}, .rows = {}, .median = {}});
+  EXPECT_EQ(human_text(report), "setting value\none thing: not counted\nanother\n\na\n");
+  EXPECT_EQ(json_text(report).find("another"), std::string::npos);
+}
+
 TEST(JsonText, HoldsAllFieldsWithTheirTypes) {
   Report report;
   report.settings.set("flag", true).set("text", "a \"b\"").set("whole", std::uint64_t{1} << 60);

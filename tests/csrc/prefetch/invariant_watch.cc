@@ -42,6 +42,7 @@ std::string InvariantWatch::name_of(const ObjectStream& stream, std::uint64_t in
 void InvariantWatch::opened(const std::shared_ptr<ObjectStream>& stream, bool is_swept) {
   Watched& watched = streams_[stream->sequence()];
   watched.weak = stream;
+  if (int& waiting = being_opened_[stream->name().key]; waiting > 0) --waiting;
   watched.is_swept = is_swept;
   watched.is_swept_again = !options_.around_questions;  // it may be, unseen
 }
@@ -166,7 +167,10 @@ void InvariantWatch::after_ask(Exchange* got) {
   std::optional<Place> started;
   if (got == nullptr && note_)
     note_("nothing to start with " + std::to_string(busy_before_) + " busy");
+  if (auto* const hedge = dynamic_cast<Hedge*>(got)) note_hedge(*hedge);
   if (const auto* fetch = dynamic_cast<ChunkFetch*>(got)) {
+    if (++exchanges_[&fetch->chunk()] > 1)
+      complain("a chunk is fetched by two exchanges at a time");
     started = place_of(fetch->chunk());
     if (!started.has_value()) {
       // Where threads give way, before whoever opened the object could tell of it.
@@ -186,6 +190,42 @@ void InvariantWatch::after_ask(Exchange* got) {
   if (!options_.around_questions) return;
   check_evictions(started);
   if (started.has_value()) check_start(*started);
+}
+
+void InvariantWatch::note_hedge(Hedge& hedge) {
+  const std::string& url = hedge.request().url;
+  const Hedged& hedged = hedges_[&hedge] = {url.substr(url.rfind('/') + 1),
+                                            hedge.range().begin / options_.chunk_bytes};
+  if (note_) note_("hedge of " + hedged.key + "[" + std::to_string(hedged.index) + "]");
+  if (hedge.ticket_bytes() < hedge.range().size())
+    complain("a hedge was started without the memory for it");
+  // Where threads give way, two may have looked before either was counted.
+  if (options_.around_questions &&
+      load(counters_.hedges) * HedgeRule::kRequestsPerHedge > load(counters_.requests))
+    complain("there are more hedges than 2 in 100 requests");
+  check_hedges();
+}
+
+// An object may be open more than once, and a hedge does not tell for which stream it is: so many
+// streams as fetch the chunk, so many hedges of it. A hedge that was cancelled is none any more.
+void InvariantWatch::check_hedges() {
+  std::map<std::pair<std::string, std::uint64_t>, int> allowed;
+  for (const auto& [hedge, hedged] : hedges_) {
+    if (hedge->cancelled()) continue;
+    const auto [it, is_first] = allowed.try_emplace({hedged.key, hedged.index});
+    if (is_first) {
+      it->second = being_opened_[hedged.key];
+      for (const auto& [sequence, watched] : streams_) {
+        const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
+        if (stream != nullptr && stream->name().key == hedged.key &&
+            hedged.index < slots_of(*stream) && stream->slot(hedged.index).work == Work::kInFlight)
+          ++it->second;
+      }
+    }
+    if (--it->second < 0)
+      complain(hedged.key + "[" + std::to_string(hedged.index) +
+               "] has more hedges than fetches in flight");
+  }
 }
 
 void InvariantWatch::check_start(const Place& place) {
@@ -284,9 +324,11 @@ void InvariantWatch::check_evictions(const std::optional<Place>& started) {
 // --- around an end ---
 
 void InvariantWatch::before_end(Exchange& exchange, const ExchangeOutcome& outcome) {
+  const auto* fetch = dynamic_cast<ChunkFetch*>(&exchange);
+  if (fetch != nullptr) --exchanges_[&fetch->chunk()];
+  if (const auto* hedge = dynamic_cast<Hedge*>(&exchange)) hedges_.erase(hedge);
   if (!options_.around_questions) return;
   look();
-  const auto* fetch = dynamic_cast<ChunkFetch*>(&exchange);
   ending_ = fetch == nullptr ? std::nullopt : place_of(fetch->chunk());
   retries_before_ = load(counters_.retries);
   may_go_uncounted_ = outcome.error == TransportError::kReset && outcome.reused_connection &&
@@ -307,12 +349,14 @@ void InvariantWatch::after_step() {
   ++step_;
   look();
   check_memory();
+  check_hedges();
 }
 
 void InvariantWatch::check_memory() {
   const std::uint64_t used = budget_->used_bytes();
   if (used > budget_->limit_bytes()) complain("more memory is taken than the budget has");
   std::uint64_t held = 0;
+  for (const auto& [hedge, hedged] : hedges_) held += hedge->range().size();
   for (auto& [sequence, watched] : streams_) {
     const bool has_view = watched.views > 0;
     if (has_view) held += watched.region_bytes;
@@ -330,8 +374,8 @@ void InvariantWatch::check_memory() {
     }
   }
   if (held > used)
-    complain("chunks and views hold " + std::to_string(held) + " bytes, the budget knows of " +
-             std::to_string(used));
+    complain("chunks, hedges and views hold " + std::to_string(held) +
+             " bytes, the budget knows of " + std::to_string(used));
 }
 
 void InvariantWatch::after_turn(const ShuffledTransport& transport,
@@ -414,6 +458,7 @@ void InvariantWatch::at_end(bool may_hold_streams) {
     if (!watched.region.expired())
       complain("a view's region lives on: #" + std::to_string(sequence));
   }
+  if (!hedges_.empty()) complain("a hedge did not end");
   if (budget_->used_bytes() != 0)
     complain(std::to_string(budget_->used_bytes()) + " bytes of the budget did not come back");
   if (budget_->peak_bytes() > budget_->limit_bytes()) complain("the budget was passed");

@@ -14,10 +14,13 @@
 //              work takes more than the usual slots, or starts on a thread that is behind
 //   once       a chunk that was fetched is fetched again only after it was evicted; a retry is one
 //              that was counted
-// After each step: the memory that chunks and views hold is within what the budget says, and that
-// within its limit. When no I/O thread has a reason to ask: the chunk of a blocked reader is in
-// flight or in line; no slot is free while the first in line, or the first of the sweep, could
-// start.
+//   hedges     are at most 2 in 100 requests
+// After each question, threads that give way or not: a chunk has one exchange of its own and one
+// hedge at most, and that has memory of its own.
+// After each step: the memory that chunks, hedges and views hold is within what the budget says,
+// and that within its limit. When no I/O thread has a reason to ask: the chunk of a blocked reader
+// is in flight or in line; no slot is free while the first in line, or the first of the sweep,
+// could start.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +33,7 @@
 #include <vector>
 
 #include "csrc/prefetch/shuffled_transport.h"
+#include "fetch/hedge.h"
 #include "prefetch/scheduler.h"
 
 namespace ossmc {
@@ -53,6 +57,8 @@ class InvariantWatch final : public ShuffledTransport::Observer {
                  std::function<void(const std::string&)> note);
 
   // --- by the run ---
+  // Somebody is about to open it: there may be fetches of it before opened() tells of the stream.
+  void will_open(const std::string& key) { ++being_opened_[key]; }
   void opened(const std::shared_ptr<ObjectStream>& stream, bool is_swept);
   // The last sequential read of it ended with the last byte of that chunk, or elsewhere.
   void read_through(const ObjectStream& stream, std::optional<std::uint64_t> index);
@@ -135,6 +141,8 @@ class InvariantWatch final : public ShuffledTransport::Observer {
   // The most that one of those who came first in line needs; none: nobody is in line.
   std::optional<std::uint64_t> first_in_line_needs();
   void check_start(const Place& place);
+  void note_hedge(Hedge& hedge);
+  void check_hedges();
   void check_evictions(const std::optional<Place>& started);
   void check_memory();
   void complain(const std::string& what) const { complain_(what); }
@@ -148,6 +156,13 @@ class InvariantWatch final : public ShuffledTransport::Observer {
   const std::function<void(const std::string&)> note_;  // may be empty
 
   std::map<std::uint64_t, Watched> streams_;  // by sequence
+  std::map<std::string, int> being_opened_;   // by key
+  std::map<const Chunk*, int> exchanges_;     // of their own, in flight
+  struct Hedged {
+    std::string key;
+    std::uint64_t index = 0;
+  };
+  std::map<const Hedge*, Hedged> hedges_;  // in flight
   std::uint64_t step_ = 0;
   bool reads_jump_;  // something unread was given up for read-ahead, or may have been, unseen
   std::uint64_t free_before_ = 0;

@@ -27,6 +27,7 @@ namespace {
 constexpr Duration kProgressLimit = std::chrono::hours(1);
 constexpr Duration kSoon = std::chrono::milliseconds(10);
 constexpr Duration kStall = std::chrono::seconds(30);
+constexpr Duration kHeldUp = std::chrono::milliseconds(150);
 // Far more than any run takes.
 constexpr std::uint64_t kMostSteps = 1'000'000;
 constexpr Duration kLongestRun = std::chrono::hours(24 * 30);
@@ -181,6 +182,9 @@ class Schedule {
   std::uint64_t gives_way_one_in_ = 0;
   std::uint64_t time_passes_one_in_ = 0;
   std::uint64_t is_behind_one_in_ = 0;
+  // Slow replies, in a connector that has seen enough of the others to know that they are.
+  std::uint64_t slow_one_in_ = 0;
+  std::uint64_t requests_before_ = 0;
   std::uint64_t weights_[4] = {};  // callers, threads that gave way, asks, the store
   bool views_are_asked_for_ = false;
   std::vector<StoredObject> objects_;
@@ -259,6 +263,13 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
   time_passes_one_in_ = one_in(2) ? 0 : 8 + below(100);
   is_behind_one_in_ = one_in(2) ? 0 : 2 + below(4);
   views_are_asked_for_ = one_in(3);
+  if (one_in(4)) {
+    slow_one_in_ = 2 + below(8);
+    requests_before_ = HedgeRule::kRequestsPerHedge * (1 + below(10));
+    add(parts_.counters.requests, requests_before_);
+    for (std::uint64_t i = 0; i < requests_before_; ++i)
+      parts_.counters.chunk_whole_us.record(1000);
+  }
   const auto complain_to = [this](const std::string& what) { complain(what); };
   watch_ = std::make_unique<InvariantWatch>(
       InvariantWatch::Options{
@@ -280,6 +291,8 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
     virtual_threads_.set_gives_way([this] {
       if (!one_in(gives_way_one_in_)) return false;
       ++counts_.gave_way;
+      // It does not get the processor back at once: others may find what it has begun slow.
+      if (slow_one_in_ != 0 && one_in(8)) parts_.clock.advance(kHeldUp);
       return true;
     });
   }
@@ -322,6 +335,8 @@ FakeReply Schedule::answer(const HttpRequest& request) {
     if (has(static_cast<Fault>(kind))) return fault(static_cast<Fault>(kind), object, request);
   }
   FakeReply reply = ossmc::serve(object.fake, request, chunk_bytes_ / (1 + below(3)));
+  if (slow_one_in_ != 0 && one_in(slow_one_in_))
+    reply.piece_delay = std::chrono::milliseconds(50 + below(500));
   if (object.crc && (reply.status == 200 || reply.status == 206))
     reply.with_header("x-oss-hash-crc64ecma", std::to_string(*object.crc));
   return reply;
@@ -418,6 +433,7 @@ void Schedule::open(Caller& caller) {
   std::vector<std::shared_ptr<Handle>> opened;
   for (std::uint64_t count = one_in(3) ? 1 + below(5) : 1; count > 0; --count) {
     const StoredObject& object = objects_[below(objects_.size())];
+    watch_->will_open(object.key);
     auto stream = scheduler_->open({"bucket", object.key});
     watch_->opened(stream, true);
     note("open " + InvariantWatch::name_of(*stream, 0));
@@ -447,6 +463,7 @@ void Schedule::open_known() {
   version.size = object.fake.size;
   version.etag = object.etag_at_first;
   version.crc64 = object.crc;
+  watch_->will_open(object.key);
   auto stream = scheduler_->open_known({"bucket", object.key}, version);
   if (!stream.is_ok()) return complain("open_known: " + stream.status().message());
   watch_->opened(*stream, false);
@@ -812,7 +829,7 @@ bool Schedule::pass_time() {
     if (transport_->next_due(io) > parts_.clock.now())
       due = std::min(due, transport_->next_due(io));
     for (std::size_t i = 0; i < transport_->exchanges(io); ++i) {
-      if (!transport_->can_play(io, i)) due = std::min(due, transport_->hangs_until(io, i));
+      if (!transport_->can_play(io, i)) due = std::min(due, transport_->next_part_at(io, i));
     }
   }
   std::optional<std::size_t> late;
@@ -949,7 +966,9 @@ ScheduleResult Schedule::run() {
     if (pool_.use_count() != 2)
       complain(std::to_string(pool_.use_count() - 2) + " buffers of the pool did not come back");
   }
-  counts_.requests = load(parts_.counters.requests);
+  counts_.requests = load(parts_.counters.requests) - requests_before_;
+  counts_.hedges = load(parts_.counters.hedges);
+  counts_.with_hedges = counts_.hedges > 0 ? 1 : 0;
   counts_.retries = load(parts_.counters.retries);
   counts_.refetches = load(parts_.counters.refetches);
   counts_.evicted_unread = watch_->evicted_unread();

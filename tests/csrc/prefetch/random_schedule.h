@@ -1,7 +1,7 @@
 // RandomSchedule: one run of the real scheduler, its streams, chunks, budget and fetches, under
 // callers that open, read, view and close as a seed has it, over a store that answers in pieces,
-// out of order and with failures. The seed decides everything: the sizes, the budget, what callers
-// do, who goes on next, when threads give way, what fails, when time passes.
+// out of order, some of it slowly, and with failures. The seed decides everything: the sizes, the
+// budget, what callers do, who goes on next, when threads give way, what fails, when time passes.
 //
 // Callers and I/O threads are virtual threads (virtual_threads.h): the blocking reads run as they
 // are. Time passes only when nothing else can go on, or now and then while all wait for the store;
@@ -22,6 +22,8 @@ struct ScheduleCounts {
   std::uint64_t views = 0;
   std::uint64_t retries = 0;
   std::uint64_t refetches = 0;
+  std::uint64_t hedges = 0;
+  std::uint64_t with_hedges = 0;  // schedules that had any
   std::uint64_t evicted_unread = 0;
   std::uint64_t evicted_consumed = 0;
   std::uint64_t heads = 0;

@@ -19,9 +19,11 @@ namespace ossmc {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(OSSMC_SLOW_BUILD)
-constexpr std::uint64_t kSchedules = 1500;
+constexpr std::uint64_t kOneAtATime = 1500;
+constexpr std::uint64_t kGivingWay = 1500;
 #else
-constexpr std::uint64_t kSchedules = 10000;
+constexpr std::uint64_t kOneAtATime = 20000;  // more can be told of these
+constexpr std::uint64_t kGivingWay = 10000;
 #endif
 
 // For an assert() in the middle of a run.
@@ -49,6 +51,8 @@ void add_to(ScheduleCounts& sum, const ScheduleCounts& one) {
   sum.views += one.views;
   sum.retries += one.retries;
   sum.refetches += one.refetches;
+  sum.hedges += one.hedges;
+  sum.with_hedges += one.with_hedges;
   sum.evicted_unread += one.evicted_unread;
   sum.evicted_consumed += one.evicted_consumed;
   sum.heads += one.heads;
@@ -70,7 +74,8 @@ void run_schedules(ScheduleKind kind) {
     return;
   }
   const auto handler_before = std::signal(SIGABRT, say_seed);
-  const std::uint64_t count = number_from("OSSMC_SCHEDULES", kSchedules);
+  const std::uint64_t count =
+      number_from("OSSMC_SCHEDULES", kind == ScheduleKind::kOneAtATime ? kOneAtATime : kGivingWay);
   const auto start = std::chrono::steady_clock::now();
   ScheduleCounts sum;
   int failures = 0;
@@ -89,6 +94,7 @@ void run_schedules(ScheduleKind kind) {
   // What the schedules are for did occur in them.
   EXPECT_GT(sum.retries, count / 100);
   EXPECT_GT(sum.refetches, count / 100);
+  EXPECT_GT(sum.with_hedges, count / 100);
   if (kind == ScheduleKind::kOneAtATime) {
     EXPECT_GT(sum.evicted_consumed, count / 100);
     EXPECT_GT(sum.evicted_unread, count / 100);
@@ -100,7 +106,8 @@ void run_schedules(ScheduleKind kind) {
   EXPECT_GT(sum.heads, count / 100);
   std::printf(
       "%llu schedules in %.1f s: %llu steps, %llu requests, %llu reads, %llu errors, %llu views, "
-      "%llu retries, %llu refetches, %llu + %llu evictions, %llu HEADs, gave way %llu times, "
+      "%llu retries, %llu refetches, %llu hedges in %llu schedules, %llu + %llu evictions, %llu "
+      "HEADs, gave way %llu times, "
       "waited "
       "for memory of views %llu times\n",
       static_cast<unsigned long long>(count),
@@ -108,7 +115,8 @@ void run_schedules(ScheduleKind kind) {
       static_cast<unsigned long long>(sum.steps), static_cast<unsigned long long>(sum.requests),
       static_cast<unsigned long long>(sum.reads), static_cast<unsigned long long>(sum.errors),
       static_cast<unsigned long long>(sum.views), static_cast<unsigned long long>(sum.retries),
-      static_cast<unsigned long long>(sum.refetches),
+      static_cast<unsigned long long>(sum.refetches), static_cast<unsigned long long>(sum.hedges),
+      static_cast<unsigned long long>(sum.with_hedges),
       static_cast<unsigned long long>(sum.evicted_consumed),
       static_cast<unsigned long long>(sum.evicted_unread),
       static_cast<unsigned long long>(sum.heads), static_cast<unsigned long long>(sum.gave_way),

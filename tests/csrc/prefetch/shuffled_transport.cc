@@ -84,15 +84,14 @@ const ShuffledTransport::Running& ShuffledTransport::running(int thread,
   return *std::next(at(thread).running.begin(), static_cast<std::ptrdiff_t>(exchange));
 }
 
-TimePoint ShuffledTransport::hangs_until(int thread, std::size_t exchange) const {
+TimePoint ShuffledTransport::next_part_at(int thread, std::size_t exchange) const {
   const Running& it = running(thread, exchange);
   const bool hangs = it.reply.hangs && it.next_part > it.reply.body.size();
-  return hangs ? it.hangs_until : TimePoint::max();
+  return hangs ? it.hangs_until : it.piece_at;
 }
 
 bool ShuffledTransport::can_play(int thread, std::size_t exchange) const {
-  const TimePoint until = hangs_until(thread, exchange);
-  return until == TimePoint::max() || until <= clock_.now();
+  return next_part_at(thread, exchange) <= clock_.now();
 }
 
 void ShuffledTransport::play(int thread, std::size_t exchange) {
@@ -101,6 +100,7 @@ void ShuffledTransport::play(int thread, std::size_t exchange) {
   const auto running = std::next(self.running.begin(), static_cast<std::ptrdiff_t>(exchange));
   const FakeReply& reply = running->reply;
   const std::size_t part = running->next_part++;
+  running->piece_at = clock_.now() + reply.piece_delay;
   if (part == 0) {
     if (!running->exchange->on_head(parse_response_head(reply.status, reply.headers)))
       finish(self, running, TransportError::kAborted);

@@ -49,8 +49,8 @@ class ShuffledTransport final : public Transport {
   // The next piece of an exchange: its head, some of its body, its end. REQUIRES: can_play().
   std::size_t exchanges(int thread) const { return at(thread).running.size(); }
   bool can_play(int thread, std::size_t exchange) const;
-  // For one that hangs: when it will be given up. TimePoint::max(): does not hang now.
-  TimePoint hangs_until(int thread, std::size_t exchange) const;
+  // Not before that: a slow reply's next piece, or the end of one that hangs.
+  TimePoint next_part_at(int thread, std::size_t exchange) const;
   void play(int thread, std::size_t exchange);
   // Ends all, as stopping the I/O threads does.
   void stop(int thread);
@@ -61,7 +61,8 @@ class ShuffledTransport final : public Transport {
     FakeReply reply;
     std::size_t next_part = 0;  // 0 head, 1.. pieces, then the end
     TimePoint started{};
-    TimePoint hangs_until{};
+    TimePoint piece_at{};     // the next one of a slow reply
+    TimePoint hangs_until{};  // it is given up then
   };
   struct IoThread {
     bool asks = false;
