@@ -258,7 +258,7 @@ TEST_F(IoPoolFaults, StalledExchangesAreAborted) {
     peer.close();
   });
   for (const char* path : {"/silent", "/half", "/trickle"}) {
-    EXPECT_TRUE(once([&] {
+    ASSERT_TRUE(once([&] {
       RecordedExchange exchange(server.url(path));
       const TimePoint begin = system_clock().now();
       const ExchangeOutcome outcome = run(exchange);
