@@ -25,6 +25,7 @@ from support.fault_server import FaultServer
 from support.fault_table import FaultTable
 from support.faults import CONFIG
 from support.relay import Relay, SilentServer
+from support.tries import HANG_SECONDS
 
 KiB, MiB = 1 << 10, 1 << 20
 
@@ -241,7 +242,8 @@ def with_small_chunks(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with defaults for tests, in dotted keys."""
     dotted: dict[str, Any] = {"prefetch.chunkBytes": 64 * KiB, "prefetch.memoryBytes": 64 * MiB}
     dotted["prefetch.vcpus"] = 1
-    dotted["timeout.readSeconds"] = 20  # a test that would hang shall say where
+    dotted["timeout.readSeconds"] = 60  # a test that would hang shall say where
+    dotted["timeout.connectSeconds"] = 20  # others may have the processors for some seconds
     for key, value in config.items():
         if isinstance(value, Mapping) and key != "headers":
             dotted.update({f"{key}.{name}": item for name, item in value.items()})
@@ -316,7 +318,7 @@ def nothing_is_left(
     if request.node.nodeid in table.failed:
         return  # its traceback holds what it had
     gc.collect()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANG_SECONDS
     while any(now > before[what] for what, now in _held().items()):
         assert time.monotonic() < deadline, f"{before} before, {_held()} now"
         time.sleep(0.01)

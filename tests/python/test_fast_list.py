@@ -9,6 +9,7 @@ import time
 import pytest
 from ossmodelconnector import BucketNotFoundError, ObjectInfo, ProtocolError
 from ossmodelconnector.local import Credential, LocalServer, Reply
+from support.tries import HANG_SECONDS, once_within, wait_until
 
 COUNT = 12_345
 
@@ -126,10 +127,7 @@ def test_a_store_without_byte_order_is_listed_plainly(connector, local, caplog):
         objects = connector.list("many", fast=True)
         assert [obj.key for obj in objects] == ["b", "a"]
         assert [obj.key for obj in connector.iter_objects("many", fast=True)] == ["b", "a"]
-        deadline = time.monotonic() + 5
-        while "byte order" not in caplog.text:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: "byte order" in caplog.text)
     with pytest.raises(ProtocolError, match="byte order"):
         connector.list("many")
 
@@ -144,8 +142,13 @@ def test_disorder_in_the_middle_is_an_error_for_an_iterator(connector, local):
 
 
 def test_close_and_giving_up_end_a_listing_soon(make_connector, local):
-    local.on_request = lambda record: time.sleep(0.3)
-    try:
+    replied = 0
+
+    def reply_late(record):
+        return None if len(local.requests) <= replied else 2 * HANG_SECONDS
+
+    def close():
+        local.reset_requests()
         connector = make_connector(endpoint=local.endpoint)
         outcome = []
 
@@ -157,19 +160,32 @@ def test_close_and_giving_up_end_a_listing_soon(make_connector, local):
 
         thread = threading.Thread(target=run)
         thread.start()
-        time.sleep(0.5)
+        wait_until(lambda: local.requests)
         begin = time.monotonic()
         connector.close()
-        thread.join(5)
-        assert time.monotonic() - begin < 1
+        thread.join(HANG_SECONDS)
+        seconds = time.monotonic() - begin
         assert len(outcome) == 1
+        return seconds
 
-        with make_connector(endpoint=local.endpoint) as other:
-            objects = other.iter_objects("many", fast=True)
+    def give_up():
+        local.reset_requests()
+        with make_connector(endpoint=local.endpoint) as connector:
+            objects = connector.iter_objects("many", fast=True)
             next(objects)
+            wait_until(lambda: len(local.requests) > 1)
             begin = time.monotonic()
             del objects
             gc.collect()
-            assert time.monotonic() - begin < 1
+            return time.monotonic() - begin
+
+    gc.collect()
+    gc.freeze()  # what all tests have left shall not be looked through again
+    try:
+        local.on_request = reply_late
+        once_within(1, close)
+        replied = 1
+        once_within(1, give_up)
     finally:
+        gc.unfreeze()
         local.on_request = None

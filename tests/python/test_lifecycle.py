@@ -16,15 +16,17 @@ from pathlib import Path
 
 import pytest
 from ossmodelconnector import ConnectError, OssError, TransferTimeoutError
+from support.tries import (
+    HANG_SECONDS,
+    TRIES,
+    once,
+    once_within,
+    tasks,
+    wait_until,
+    wait_until_it_waits,
+)
 
 PROGRAMS = Path(__file__).parent / "programs"
-
-
-def wait_until(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_close_of_a_connector_closes_its_readers(make_connector, store):
@@ -139,7 +141,7 @@ def test_a_connector_closed_while_a_thread_reads_kept_a_chunk_and_counted_connec
         thread.start()
         time.sleep(number % 30 * 0.0005)  # somewhere in its reads, or in the first connections
         connector.close()
-        thread.join(10)
+        thread.join(HANG_SECONDS)
         assert not thread.is_alive()
         stats = connector.stats()
         assert (stats.memory_bytes, stats.connections) == (0, 0)
@@ -200,35 +202,32 @@ def test_a_dropped_connector_is_collected_with_its_threads(make_connector, store
     def file_count():
         return len(os.listdir("/proc/self/fd"))
 
-    def thread_count():
-        return len(os.listdir("/proc/self/task"))
-
     gc.collect()
-    time.sleep(0.2)
-    files, threads = file_count(), thread_count()
+    files, others = file_count(), tasks()
     for _ in range(3):
         connector = make_connector()
         gone = weakref.ref(connector)
         reader = connector.open(store.uri("large.bin"))
         reader.read(1000)
-        assert thread_count() > threads
+        assert tasks() - others
         make_connector.forget(connector)
         cycle = [reader, connector]
         cycle.append(cycle)
         del connector, reader, cycle
         gc.collect()
         assert gone() is None
-    wait_until(lambda: thread_count() <= threads)
+    wait_until(lambda: not tasks() - others)
     wait_until(lambda: file_count() <= files)
 
 
-def test_close_from_another_thread_ends_a_blocked_read(make_connector, slow_store):
-    connector = make_connector(slow_store)
-    for closer in ("reader", "connector"):
+@pytest.mark.parametrize("closer", ["reader", "connector"])
+def test_close_from_another_thread_ends_a_blocked_read(make_connector, slow_store, closer):
+    def close():
+        connector = make_connector(slow_store)
         reader = connector.open(slow_store.uri("large.bin"))
         outcomes = []
 
-        def read(reader=reader, outcomes=outcomes):
+        def read():
             try:
                 outcomes.append(reader.read())
             except Exception as error:
@@ -240,12 +239,13 @@ def test_close_from_another_thread_ends_a_blocked_read(make_connector, slow_stor
         time.sleep(0.3)
         begin = time.monotonic()
         (reader if closer == "reader" else connector).close()
-        assert time.monotonic() - begin < 1
         for thread in threads:
-            thread.join(5)
-            assert not thread.is_alive()
-        assert time.monotonic() - begin < 2
+            thread.join(HANG_SECONDS)
+        seconds = time.monotonic() - begin
         assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+        return seconds
+
+    once_within(1, close)
 
 
 def test_a_signal_handler_that_uses_the_reader_it_interrupted_gets_an_error(
@@ -255,15 +255,18 @@ def test_a_signal_handler_that_uses_the_reader_it_interrupted_gets_an_error(
     seen = []
 
     def handler(number, frame):
+        if seen:
+            return
         try:
             reader.tell()
         except RuntimeError as error:
             seen.append(str(error))
-        reader.close()  # needs no cursor, and ends the read
+            reader.close()  # needs no cursor, and ends the read
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        # Again and again: the first ones may come before the read.
+        signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)
         with pytest.raises(ValueError, match="closed"):
             reader.read()
     finally:
@@ -274,30 +277,34 @@ def test_a_signal_handler_that_uses_the_reader_it_interrupted_gets_an_error(
 
 
 def test_close_while_open_waits(make_connector, silent_endpoint):
-    connector = make_connector(endpoint=silent_endpoint)
-    outcomes = []
+    def close():
+        connector = make_connector(endpoint=silent_endpoint)
+        outcomes = []
 
-    def run(call):
-        try:
-            outcomes.append(call())
-        except Exception as error:
-            outcomes.append(error)
+        def run(call):
+            try:
+                outcomes.append(call())
+            except Exception as error:
+                outcomes.append(error)
 
-    calls = [
-        lambda: connector.open("oss://bucket/key"),
-        lambda: connector.stat("oss://bucket/key"),
-        lambda: connector.list("bucket"),
-    ]
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.3)
-    begin = time.monotonic()
-    connector.close()
-    for thread in threads:
-        thread.join(5)
-    assert time.monotonic() - begin < 2
-    assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+        calls = [
+            lambda: connector.open("oss://bucket/key"),
+            lambda: connector.stat("oss://bucket/key"),
+            lambda: connector.list("bucket"),
+        ]
+        threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        begin = time.monotonic()
+        connector.close()
+        for thread in threads:
+            thread.join(HANG_SECONDS)
+        seconds = time.monotonic() - begin
+        assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+        return seconds
+
+    once_within(1, close)
 
 
 def test_a_reader_is_usable_after_a_failed_read(make_connector, store, gate):
@@ -306,7 +313,6 @@ def test_a_reader_is_usable_after_a_failed_read(make_connector, store, gate):
         config={
             "prefetch": {"chunkBytes": "64 KiB", "memoryBytes": "256 KiB", "vcpus": 1},
             "retry.maxAttempts": 1,
-            "timeout": {"connectSeconds": 1, "readSeconds": 5},
         },
     )
     data = store["large.bin"]
@@ -338,17 +344,31 @@ def test_a_read_without_a_new_byte_ends_in_time(make_connector, store, gate):
         },
     )
     data = store["large.bin"]
-    with connector.open(store.uri("large.bin")) as reader:
-        assert reader.read(1000) == data[:1000]
-        gate.hold()
-        begin = time.monotonic()
-        with pytest.raises(TransferTimeoutError, match=r"timeout\.readSeconds") as caught:
-            reader.read()
-        assert 1 <= time.monotonic() - begin < 4
-        assert caught.value.uri == store.uri("large.bin")
-        assert reader.tell() == 1000
-        gate.release()
-        assert reader.read() == data[1000:]
+
+    def in_the_end(call):
+        # To a read of a second, a machine that is busy for longer is a server that says nothing.
+        for _ in range(TRIES):
+            with contextlib.suppress(TransferTimeoutError):
+                return call()
+        pytest.fail("no new byte for a second, again and again")
+
+    with in_the_end(lambda: connector.open(store.uri("large.bin"))) as reader:
+        assert in_the_end(lambda: reader.read(1000)) == data[:1000]
+
+        def read():
+            gate.hold()
+            begin = time.monotonic()
+            with pytest.raises(TransferTimeoutError, match=r"timeout\.readSeconds") as caught:
+                reader.read()
+            seconds = time.monotonic() - begin
+            gate.release()
+            assert seconds >= 1
+            assert caught.value.uri == store.uri("large.bin")
+            assert reader.tell() == 1000
+            return seconds
+
+        once_within(4, read)
+        assert in_the_end(reader.read) == data[1000:]
 
 
 def test_reader_copies_are_refused(make_connector, store):
@@ -389,33 +409,37 @@ def test_a_subclass_may_be_made(make_connector, store):
     ],
 )
 def test_interpreter_exit_with_reads_in_flight(slow_store, slow_server, how):
-    run = subprocess.run(
-        [sys.executable, str(PROGRAMS / "exit_in_flight.py"), how, slow_store.uri("large.bin")],
-        env=slow_server.environ(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    ended = time.time()
-    assert run.stderr == ""
-    assert run.returncode == {"sys.exit": 3, "exception": 1}.get(how, 0)
-    assert ended - float(run.stdout) < 1
+    def end():
+        run = subprocess.run(
+            [sys.executable, str(PROGRAMS / "exit_in_flight.py"), how, slow_store.uri("large.bin")],
+            env=slow_server.environ(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        ended = time.monotonic()
+        assert run.stderr == ""
+        assert run.returncode == {"sys.exit": 3, "exception": 1}.get(how, 0)
+        return ended - float(run.stdout)
+
+    once_within(1, end)
 
 
 @pytest.mark.parametrize("call", ["open", "open_many", "list", "stat"])
 def test_ctrl_c_ends_a_call_that_waits_for_a_reply(server, silent_endpoint, call):
     environ = {**server.environ(), "OSS_ENDPOINT": silent_endpoint}
-    assert_interrupted(call, "oss://bucket/key", environ)
+    once(lambda: is_interrupted_at_once(call, "oss://bucket/key", environ))
 
 
 @pytest.mark.parametrize(
     "call", ["read", "readinto", "readline", "read_at", "read_ranges", "getbuffer"]
 )
 def test_ctrl_c_ends_a_blocked_read(slow_server, slow_store, call):
-    assert_interrupted(call, slow_store.uri("large.bin"), slow_server.environ())
+    uri = slow_store.uri("large.bin")
+    once(lambda: is_interrupted_at_once(call, uri, slow_server.environ()))
 
 
-def assert_interrupted(call, uri, environ):
+def is_interrupted_at_once(call, uri, environ):
     program = subprocess.Popen(
         [sys.executable, str(PROGRAMS / "interrupted.py"), call, uri],
         env=environ,
@@ -425,15 +449,16 @@ def assert_interrupted(call, uri, environ):
     )
     try:
         assert program.stdout.readline() == "waiting\n"
-        time.sleep(0.3)
+        wait_until_it_waits(program.pid)
         begin = time.monotonic()
         program.send_signal(signal.SIGINT)
-        output, errors = program.communicate(timeout=20)
+        output, errors = program.communicate(timeout=HANG_SECONDS)
+        seconds = time.monotonic() - begin
         assert errors == ""
         assert output.split()[0] == "interrupted"
-        assert float(output.split()[1]) < 1  # closing
-        assert time.monotonic() - begin < 2
         assert program.returncode == 0
+        closing = float(output.split()[1])
+        return closing < 1 and seconds < 2
     finally:
         program.kill()
         program.wait()

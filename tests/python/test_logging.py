@@ -14,6 +14,7 @@ import time
 import pytest
 from ossmodelconnector import _core, _log
 from ossmodelconnector._log import RotatingFile
+from support.tries import HANG_SECONDS, wait_until
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR|AUDIT) \[\d+\] .+"
@@ -51,9 +52,7 @@ def test_records_come_from_one_thread_of_ours(make_connector, store):
     try:
         connector = make_connector(config={"logLevel": 0})
         connector.exists(store.uri("text.txt"))
-        deadline = time.monotonic() + 5
-        while not threads and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: threads)
         assert threads == {"ossmodelconnector-log"}
     finally:
         logger.removeHandler(handler)
@@ -153,10 +152,7 @@ def test_handler_that_raises_or_closes_does_no_harm(make_connector, store, monke
     try:
         other = make_connector(config={"logLevel": 0})
         assert other.exists(store.uri("text.txt"))
-        deadline = time.monotonic() + 5
-        while not connector.closed and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert connector.closed
+        wait_until(lambda: connector.closed)
         assert other.exists(store.uri("text.txt"))
         other.close()
     finally:
@@ -170,10 +166,7 @@ def test_threads_end_with_the_last_connector(make_connector, store):
     ours = {"ossmodelconnector-log", "ossmodelconnector-credentials"}
     assert ours <= {thread.name for thread in threading.enumerate()}
     connector.close()
-    deadline = time.monotonic() + 5
-    while ours & {thread.name for thread in threading.enumerate()}:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not ours & {thread.name for thread in threading.enumerate()})
     assert _log.hub._drain is None
 
 
@@ -278,7 +271,7 @@ def test_connector_collected_in_the_starting_drain_stood_still(monkeypatch):
             # As the garbage collector does it in the new thread, for which start() waits.
             closing = threading.Thread(target=hub.detach, args=(2,))
             start(closing)
-            closing.join(5)
+            closing.join(HANG_SECONDS)
             still_running.append(closing.is_alive())
         start(thread)
 

@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+from support.tries import HANG_SECONDS
 
 CHUNK = 64 * 1024
 CHUNKS = 24
@@ -42,7 +43,7 @@ def test_read_ranges_of_many_threads_stood_still_under_a_small_budget(make_conne
     connector = make_connector(
         config={
             "prefetch": {"chunkBytes": CHUNK, "memoryBytes": 8 * CHUNK, "vcpus": 1},
-            "timeout": {"readSeconds": 5},
+            "timeout": {"readSeconds": HANG_SECONDS},
         }
     )
     with connector.open(contended.uri("contended.bin")) as reader:
@@ -62,7 +63,7 @@ def test_getbuffer_beside_a_blocked_read_stood_still(make_connector, contended):
     connector = make_connector(
         config={
             "prefetch": {"chunkBytes": CHUNK, "memoryBytes": 8 * CHUNK, "vcpus": 1, "workers": 1},
-            "timeout": {"readSeconds": 5},
+            "timeout": {"readSeconds": HANG_SECONDS},
         }
     )
     contended.put("viewed.bin", random.Random(11).randbytes(8 * CHUNK))

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from ossmodelconnector import MemoryBudgetError, ObjectNotFoundError
+from support.tries import HANG_SECONDS, once_within, wait_until
 
 MiB = 1 << 20
 
@@ -75,7 +76,9 @@ def test_an_empty_object_is_at_most_two_requests(make_connector, store, server):
 
 
 def test_each_chunk_is_fetched_once(make_connector, store, server):
-    connector = make_connector()
+    # Below 50 requests none is asked for again because it is slow.
+    chunk = 128 * 1024
+    connector = make_connector(config={"prefetch.chunkBytes": chunk})
     server.clear_log()
     size = len(store["large.bin"])
     with connector.open(store.uri("large.bin")) as reader:
@@ -87,7 +90,7 @@ def test_each_chunk_is_fetched_once(make_connector, store, server):
     assert stats.bytes_received == size
     assert stats.refetches == stats.retries == 0
     begins = sorted(first_byte(request) for request in server.log())
-    assert begins == list(range(0, size, 64 * 1024))
+    assert begins == list(range(0, size, chunk))
 
 
 def test_first_requests_go_in_the_order_of_the_opens(make_connector, store, server, shards):
@@ -124,8 +127,8 @@ def test_a_read_goes_before_the_prefetch(make_connector, slow_store):
     begin = time.monotonic()
     last.seek(-1000, 2)
     assert last.read() == slow_store["large.bin"][-1000:]
-    # One chunk in flight may end first; the whole queue would take far longer.
-    assert time.monotonic() - begin < 10
+    # One chunk in flight may end first; the whole queue would take 100 s.
+    assert time.monotonic() - begin < HANG_SECONDS
 
 
 def test_open_many_gives_the_first_failure_and_closes_the_others(make_connector, store):
@@ -135,10 +138,7 @@ def test_open_many_gives_the_first_failure_and_closes_the_others(make_connector,
         connector.open_many(uris)
     assert caught.value.uri == store.uri("missing-1")
     gc.collect()
-    deadline = time.monotonic() + 5
-    while connector.stats().memory_bytes:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not connector.stats().memory_bytes)
 
 
 def test_open_many(make_connector, store):
@@ -237,7 +237,6 @@ def test_ranges_larger_than_the_budget(make_connector, store):
     connector = make_connector(
         config={
             "prefetch": {"memoryBytes": "512 KiB", "chunkBytes": "64 KiB", "vcpus": 1},
-            "timeout": {"readSeconds": 5},
         }
     )
     data = store["large.bin"]
@@ -259,15 +258,20 @@ def test_a_view_larger_than_the_budget_fails_at_once(make_connector, store):
         config={"prefetch": {"memoryBytes": "1 MiB", "chunkBytes": "64 KiB", "vcpus": 1}}
     )
     reader = connector.open(store.uri("large.bin"))
-    begin = time.monotonic()
-    with pytest.raises(MemoryBudgetError) as caught:
-        reader.getbuffer()
-    assert time.monotonic() - begin < 1
-    text = str(caught.value)
-    assert str(len(store["large.bin"])) in text.replace(",", "")
-    assert str(MiB) in text.replace(",", "") or "1 MiB" in text
-    assert isinstance(caught.value, MemoryError)
-    assert caught.value.uri == store.uri("large.bin")
+
+    def fail():
+        begin = time.monotonic()
+        with pytest.raises(MemoryBudgetError) as caught:
+            reader.getbuffer()
+        seconds = time.monotonic() - begin
+        text = str(caught.value)
+        assert str(len(store["large.bin"])) in text.replace(",", "")
+        assert str(MiB) in text.replace(",", "") or "1 MiB" in text
+        assert isinstance(caught.value, MemoryError)
+        assert caught.value.uri == store.uri("large.bin")
+        return seconds
+
+    once_within(1, fail)
     # The reader is none the worse for it.
     assert reader.read() == store["large.bin"]
 

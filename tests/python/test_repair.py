@@ -8,6 +8,7 @@ import threading
 import pytest
 from ossmodelconnector import ChecksumError, ConnectError
 from support.fault_server import FaultServer, Reply, Request
+from support.tries import HANG_SECONDS
 
 KiB = 1 << 10
 CHUNK = 64 * KiB
@@ -26,7 +27,7 @@ def faults():
 @pytest.fixture
 def connect(faults, make_connector):
     def connect(**config):
-        defaults = {"timeout.readSeconds": 10, "retry.maxAttempts": 3}
+        defaults = {"retry.maxAttempts": 3}
         return make_connector(endpoint=faults.endpoint, config={**defaults, **config})
 
     return connect
@@ -118,7 +119,7 @@ def test_wrong_byte_that_was_read_is_an_error_before_the_end(faults, connect):
     def script(request, reply):
         flip(request, reply)
         if request.begin == 9 * CHUNK:
-            assert read_some.wait(10)
+            assert read_some.wait(HANG_SECONDS)
 
     faults.script = script
     with connect().open(URI) as reader:
@@ -140,7 +141,7 @@ def test_wrong_byte_that_was_read_is_an_error_before_the_end(faults, connect):
 
 def test_line_whose_end_was_wrong(make_connector):
     with FaultServer(data=LINES) as faults:
-        connector = make_connector(endpoint=faults.endpoint, config={"timeout.readSeconds": 10})
+        connector = make_connector(endpoint=faults.endpoint)
         # The last chunk, so that the verdict is on the way while its lines are read.
         faults.script = Flip(len(LINES) - 1 - 12)
         with connector.open(URI) as reader:
@@ -185,7 +186,7 @@ def test_threads_get_right_bytes_or_an_error(faults, connect):
                 threads.append(thread)
                 thread.start()
             for thread in threads:
-                thread.join(30)
+                thread.join(HANG_SECONDS)
             assert len(outcomes) == 4
             if any(None in got for got in outcomes):
                 with pytest.raises(ChecksumError):

@@ -20,6 +20,7 @@ from ossmodelconnector import ConnectError
 from support.certificates import DAY, Authority
 from support.fault_server import FaultServer
 from support.faults import MAX_ATTEMPTS, URI
+from support.tries import once_within
 
 PROGRAM = Path(__file__).parent / "programs" / "named_host.py"
 SHIM = Path(__file__).parents[1] / "support" / "names.c"
@@ -34,7 +35,9 @@ SHIM = Path(__file__).parents[1] / "support" / "names.c"
     also=["tests/python/test_errors.py"],
 )
 def test_fault_23_a_name_that_does_not_resolve(connect, faults):
-    connector = connect(endpoint="http://no-such-host.invalid", region="cn-hangzhou")
+    connector = connect(
+        {"timeout.connectSeconds": 1}, endpoint="http://no-such-host.invalid", region="cn-hangzhou"
+    )
     with pytest.raises(ConnectError) as caught:
         connector.open(URI)
     assert "no-such-host.invalid" in str(caught.value)
@@ -70,14 +73,25 @@ def read_by_name(faults, tmp_path):
 @pytest.mark.fault(23)
 def test_fault_23_addresses_that_refuse_are_passed_over(read_by_name, faults):
     expected = hashlib.sha256(faults.data).hexdigest()
+
     # Nobody listens on the first two. Four connectors, for each takes the addresses in any order.
-    outcomes = read_by_name(["127.0.0.51", "127.0.0.52", "127.0.0.1"], 4)
-    assert [outcome for outcome, _ in outcomes] == [expected] * 4
-    assert max(seconds for _, seconds in outcomes) < 5
+    def read():
+        outcomes = read_by_name(["127.0.0.51", "127.0.0.52", "127.0.0.1"], 4)
+        assert [outcome for outcome, _ in outcomes] == [expected] * 4
+        return max(seconds for _, seconds in outcomes)
+
+    once_within(5, read)
 
 
 @pytest.mark.fault(23)
 def test_fault_23_an_address_that_says_nothing_is_passed_over(read_by_name, faults):
+    expected = hashlib.sha256(faults.data).hexdigest()
+
+    def read():
+        outcomes = read_by_name(["127.0.0.61", "127.0.0.1"], 4)
+        assert [outcome for outcome, _ in outcomes] == [expected] * 4
+        return max(seconds for _, seconds in outcomes)
+
     # A full backlog: the kernel answers no further SYN.
     with contextlib.ExitStack() as sockets:
         silent = sockets.enter_context(socket.create_server(("127.0.0.61", faults.port), backlog=0))
@@ -86,10 +100,7 @@ def test_fault_23_an_address_that_says_nothing_is_passed_over(read_by_name, faul
             one.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 one.connect(silent.getsockname())
-        outcomes = read_by_name(["127.0.0.61", "127.0.0.1"], 4)
-    expected = hashlib.sha256(faults.data).hexdigest()
-    assert [outcome for outcome, _ in outcomes] == [expected] * 4
-    assert max(seconds for _, seconds in outcomes) < 5
+        once_within(5, read)
 
 
 @pytest.mark.fault(23)

@@ -21,7 +21,7 @@ from ossmodelconnector import _core
 
 ETAG = '"5B3C1A2E053D763E1B002CC607C5A0FE"'
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
-_STALL_SECONDS = 30.0
+_STALL_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,10 @@ def test_serves_until_it_is_told_to_end(serve, number):
     process, endpoint, advice = serve(
         "--anonymous", "--latency", "1ms", "--rate-per-connection", "50MB"
     )
-    with urllib.request.urlopen(f"{endpoint}/bucket-1/key", timeout=20) as reply:
+    with urllib.request.urlopen(f"{endpoint}/bucket-1/key", timeout=60) as reply:
         assert reply.read() == b"data"
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
     assert "local-access-key-secret" in advice
     compile(textwrap.dedent(advice), "printed", "exec")
@@ -72,10 +72,10 @@ def test_tls_and_secrets(serve, tmp_path):
     assert endpoint.startswith("https://127.0.0.1:")
     context = ssl.create_default_context(cafile=str(ca_file))
     url = f"{endpoint}/bucket-1/key"
-    with urllib.request.urlopen(url, timeout=20, context=context) as reply:
+    with urllib.request.urlopen(url, timeout=60, context=context) as reply:
         assert reply.read() == b"data"
     process.terminate()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "my-id" in advice
     assert str(ca_file) in advice

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from support.tries import once_within
 
 BUCKET = "bucket-1"
 
@@ -16,18 +17,18 @@ def test_latency(make_server, connect):
     server = make_server(anonymous=True, latency=0.1)
     server.put_object(BUCKET, "key", b"data")
     client = connect(server)
-    for target in (f"/{BUCKET}/key", f"/{BUCKET}/nothing", f"/{BUCKET}/"):
+
+    def get(target, least=0.0):
         started = time.monotonic()
         client.get(target)
-        assert 0.09 < time.monotonic() - started < 2
+        seconds = time.monotonic() - started
+        assert seconds > least
+        return seconds
+
+    for target in (f"/{BUCKET}/key", f"/{BUCKET}/nothing", f"/{BUCKET}/"):
+        once_within(2, lambda target=target: get(target, 0.09))
     server.latency = 0.0
-    # The best of ten: a busy machine may add to any of them.
-    waits = []
-    for _ in range(10):
-        started = time.monotonic()
-        client.get(f"/{BUCKET}/key")
-        waits.append(time.monotonic() - started)
-    assert min(waits) < 0.09
+    once_within(0.09, lambda: min(get(f"/{BUCKET}/key") for _ in range(10)))
 
 
 # In memory, by sendfile, and through TLS.
@@ -38,33 +39,45 @@ def test_rate(make_server, connect, size, tls):
     server = make_server(anonymous=True, rate_per_connection=4 * size, tls=tls)
     data = bytes(size)
     server.put_object(BUCKET, "key", data)
-    client = connect(server)
-    started = time.monotonic()
-    for _ in range(2):
-        assert client.get(f"/{BUCKET}/key").body == data
-    elapsed = time.monotonic() - started
-    # 0.5 s less two first bursts; what a busy machine adds is not the server's.
-    assert 0.45 < elapsed < 2
+
+    def get_twice():
+        client = connect(server)
+        started = time.monotonic()
+        for _ in range(2):
+            assert client.get(f"/{BUCKET}/key").body == data
+        elapsed = time.monotonic() - started
+        assert elapsed > 0.45  # 0.5 s less two first bursts
+        return elapsed
+
+    once_within(2, get_twice)
 
 
 def test_the_rate_is_each_connection_s_own(make_server, connect):
     server = make_server(anonymous=True, rate_per_connection=2_000_000)
     server.put_object(BUCKET, "key", bytes(1_000_000))
-    clients = [connect(server) for _ in range(16)]
-    started = time.monotonic()
-    threads = [threading.Thread(target=client.get, args=(f"/{BUCKET}/key",)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # One after the other they would take 8 s.
-    assert 0.45 < time.monotonic() - started < 4
-    assert len({record.connection_id for record in server.requests}) == 16
+
+    def get_16():
+        server.reset_requests()
+        clients = [connect(server) for _ in range(16)]
+        threads = [
+            threading.Thread(target=client.get, args=(f"/{BUCKET}/key",)) for client in clients
+        ]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        elapsed = time.monotonic() - started
+        assert elapsed > 0.45
+        assert len({record.connection_id for record in server.requests}) == 16
+        return elapsed
+
+    once_within(4, get_16)  # one after the other they would take 8 s
 
 
 def test_a_slow_connection_does_not_delay_others(make_server, connect):
     server = make_server(anonymous=True, rate_per_connection=100_000)
-    server.put_object(BUCKET, "large", bytes(1_000_000))
+    server.put_object(BUCKET, "large", bytes(10_000_000))  # 100 s
     server.put_object(BUCKET, "small", b"data")
     slow, fast = connect(server), connect(server)
 

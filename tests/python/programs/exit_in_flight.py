@@ -65,7 +65,7 @@ elif how == "closed":
 elif how == "several connectors":
     others = [OssModelConnector.from_env() for _ in range(8)]
     readers += [other.open(uri) for other in others]
-print(time.time(), flush=True)
+print(time.monotonic(), flush=True)
 if how == "sys.exit":
     sys.exit(3)
 if how == "exception":

@@ -2,7 +2,7 @@
 
 argv: how, URI. OSS_* name the server, which answers for the beginning of an object and for no other
 chunk. Waits for a line on standard input, by which the parent says that all are in flight; prints
-when the main thread ends.
+how long it took to close after an interrupt, and when the main thread ends.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if how == "daemon threads":
         threading.Thread(target=read, daemon=True).start()
 sys.stdin.readline()
 if how == "interrupt":
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)  # in here: the signal may follow at once
         reader.read()
     except KeyboardInterrupt:
         begin = time.monotonic()
         connector.close()
-        assert time.monotonic() - begin < 1
-print(time.time(), flush=True)
+        print(time.monotonic() - begin)
+print(time.monotonic(), flush=True)

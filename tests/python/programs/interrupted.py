@@ -28,8 +28,8 @@ calls = {
     "read_ranges": lambda: reader.read_ranges([(reader.size - 10, 10)]),
     "getbuffer": lambda: reader.getbuffer(),
 }
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)  # in here: the signal may follow at once
     calls[call]()
 except KeyboardInterrupt:
     begin = time.monotonic()

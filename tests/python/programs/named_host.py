@@ -18,7 +18,7 @@ endpoint, uri = sys.argv[1:]
 CONFIG = {
     "addressing": "path",
     "prefetch": {"chunkBytes": "64 KiB", "memoryBytes": "16 MiB", "vcpus": 1},
-    "timeout": {"connectSeconds": 1, "stallSeconds": 1, "readSeconds": 10},
+    "timeout": {"connectSeconds": 1, "readSeconds": 30},
     "retry.maxAttempts": 3,
 }
 

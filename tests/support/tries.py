@@ -1,0 +1,58 @@
+"""What tests say about time, on machines whose processors others take for seconds.
+
+That adds to what a test measures, never takes from it, and does not meet every try.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TRIES = 5
+# No pause is as long: what takes this long waits for something that does not come.
+HANG_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], object], seconds: float = HANG_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def once(attempt: Callable[[], object]) -> None:
+    """`attempt` checks what always holds; in one of its tries it returns true."""
+    assert any(attempt() for _ in range(TRIES))
+
+
+def once_within(seconds: float, attempt: Callable[[], float]) -> None:
+    """`attempt` returns how long it took: below `seconds` in one of its tries, never a hang."""
+    taken: list[float] = []
+    while min(taken, default=HANG_SECONDS) >= seconds:
+        assert len(taken) < TRIES, taken
+        taken.append(attempt())
+        assert taken[-1] < HANG_SECONDS, taken
+
+
+def tasks(name: str = "") -> set[int]:
+    """The threads of this process whose name begins so."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            if (task / "comm").read_text().startswith(name):
+                found.add(int(task.name))
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def wait_until_it_waits(process: int) -> None:
+    """Until the main thread of a process has begun to wait, in slices of 100 ms, for others."""
+
+    def sleeps() -> int:
+        status = Path(f"/proc/{process}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = sleeps()
+    wait_until(lambda: sleeps() >= before + 3)
