@@ -80,7 +80,8 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       counters_(counters),
       stall_watch_(settings.options.stall_timeout),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      open_sockets_(counters, watch_) {}
+      open_sockets_(counters, watch_),
+      turn_order_(TurnOrder::interval_for(settings.options.stall_timeout)) {}
 
 IoThread::~IoThread() = default;
 
