@@ -140,5 +140,31 @@ TEST_F(IoPoolSockets, AThreadSleepsThoughAForkedChildHasACopyOfASocketThatWasGiv
   for (const int fd : in_queue) ::close(fd);
 }
 
+// A child that drops a view tells "its" I/O threads: they are the parent's, and so is the eventfd.
+TEST_F(IoPoolSockets, AForkedChildWakesNoThreadOfItsParent) {
+  options_.threads = 1;
+  start();
+  ASSERT_TRUE(eventually([&] { return source_.asked_.load() > 0; }));
+  ASSERT_TRUE(fork_gate().close(10s));  // it sleeps, and once awake it waits here
+  const std::vector<int> events = descriptors([](int fd) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    std::error_code error;
+    return std::filesystem::read_symlink(path, error) == "anon_inode:[eventfd]";
+  });
+  EXPECT_FALSE(events.empty());
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    pool_->wake();
+    ::_exit(0);
+  }
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  for (const int fd : events) {
+    pollfd event{fd, POLLIN, 0};
+    EXPECT_EQ(::poll(&event, 1, 0), 0);
+  }
+  fork_gate().open();
+}
+
 }  // namespace
 }  // namespace ossmc
