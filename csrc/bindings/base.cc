@@ -11,6 +11,8 @@
 namespace ossmc::bindings {
 
 void register_base(py::module_& module) {
+  PythonInterrupt::set_main_thread(
+      py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>());
   module.def(
       "crc64",
       [](const py::buffer& data, std::uint64_t value) {

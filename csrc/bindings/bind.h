@@ -6,6 +6,7 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/wait.h"
 
@@ -39,14 +41,36 @@ inline void raise_unless_ok(const Status& status) {
   if (!status.is_ok()) raise(status);
 }
 
-// Lets Python's signal handlers run between slices of a wait (they do so on the main thread only,
-// as always).
+// Lets Python's signal handlers run between slices of a wait. They do so on the main thread only,
+// as always: other threads do not ask for the GIL, which may be long in coming, and the main thread
+// asks for it when it has waited for a while. Made for one call.
 class PythonInterrupt final : public Interrupt {
  public:
   bool pending() override {
+    const TimePoint now = system_clock().now();
+    if (look_due_ == TimePoint{}) look_due_ = now + kLookInterval;
+    if (now < look_due_) return false;
+    look_due_ = now + kLookInterval;
+    if (!is_main_thread()) return false;
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   }
+
+  // At import, with threading.main_thread().ident.
+  static void set_main_thread(unsigned long ident) { main_thread_ident_ = ident; }
+
+ private:
+  // Ctrl-C is felt within this time and a slice.
+  static constexpr Duration kLookInterval = kWaitSlice / 2;
+
+  // The first is wrong where a program started Python on another thread, the second in the child
+  // of a thread that forked.
+  static bool is_main_thread() {
+    return ::gettid() == ::getpid() || PyThread_get_thread_ident() == main_thread_ident_;
+  }
+
+  inline static unsigned long main_thread_ident_ = 0;
+  TimePoint look_due_{};
 };
 
 // Gives up the GIL while it lives, and is counted: at the interpreter's end somebody has to wait
@@ -125,17 +149,18 @@ class Released {
   std::shared_ptr<T> held_;
 };
 
-// A writable, C-contiguous buffer of any object that offers one, held as long as this lives.
-// TypeError / BufferError otherwise, as the io module raises them.
+// A writable, C-contiguous buffer of any object that offers one, held as long as this lives. Else
+// TypeError naming the `call`, whatever the object says: as the io module has it.
 class WritableBuffer {
  public:
-  explicit WritableBuffer(const py::handle& object) {
+  WritableBuffer(const py::handle& object, const char* call) {
     if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) == 0) return;
-    // io says TypeError for whatever cannot be written to; BufferError would name a detail.
-    if (PyErr_ExceptionMatches(PyExc_BufferError)) {
+    const bool is_its_own = PyErr_ExceptionMatches(PyExc_Exception) != 0 &&
+                            PyErr_ExceptionMatches(PyExc_MemoryError) == 0;
+    if (is_its_own) {
       PyErr_Clear();
       PyErr_Format(PyExc_TypeError,
-                   "readinto() argument must be read-write bytes-like object, not %.200s",
+                   "%s() argument must be read-write bytes-like object, not %.200s", call,
                    Py_TYPE(object.ptr())->tp_name);
     }
     throw py::error_already_set();

@@ -136,8 +136,10 @@ void register_connector(py::module_& module) {
           "start_list",
           [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
             const std::string bucket_text = utf8(bucket, "bucket");
-            auto listing = value_or_raise(
-                self.connector->start_list(bucket_text, utf8(prefix, "prefix"), fast));
+            const std::string prefix_text = utf8(prefix, "prefix");
+            auto listing = value_or_raise(without_gil([&](Interrupt&) {
+              return self.connector->start_list(bucket_text, prefix_text, fast);
+            }));
             return std::make_unique<ListingHandle>(bucket_text,
                                                    Released<ObjectListing>(std::move(listing)));
           },

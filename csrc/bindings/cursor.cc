@@ -110,7 +110,7 @@ PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
     start_if_forked(self);
     ObjectReader& reader = open_reader(self);
-    const WritableBuffer buffer(target);
+    const WritableBuffer buffer(target, "readinto");
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const auto size =
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.span().size(), reader.remaining()));
@@ -208,10 +208,9 @@ int init(PyObject* self, PyObject* arguments, PyObject* /*keywords*/) {
     PyObject* core = nullptr;
     if (PyArg_ParseTuple(arguments, "O:Cursor", &core) == 0) throw py::error_already_set();
     const auto& handle = py::handle(core).cast<const ReaderHandle&>();
-    State& state = state_of(self);
-    delete state.reader;
-    state.reader = nullptr;
-    state.reader = new Released<ObjectReader>(handle.reader.get());
+    // The old one goes last, for its end gives up the GIL.
+    const std::unique_ptr<Released<ObjectReader>> old(
+        std::exchange(state_of(self).reader, new Released<ObjectReader>(handle.reader.get())));
     Py_INCREF(Py_None);
     return Py_None;
   });

@@ -17,7 +17,7 @@ std::size_t read_at(ReaderHandle& self, Index offset_index, const py::object& ta
   const std::int64_t offset = offset_index.value;
   require_open(*self.reader);
   if (offset < 0) throw py::value_error("offset must not be negative: " + std::to_string(offset));
-  const WritableBuffer buffer(target);
+  const WritableBuffer buffer(target, "read_at");
   return value_or_raise(without_gil([&](Interrupt& interrupt) {
     return self.reader->read_at(static_cast<std::uint64_t>(offset), buffer.span(), interrupt);
   }));

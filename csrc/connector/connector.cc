@@ -61,8 +61,9 @@ void Connector::close() {
 }
 
 Result<std::shared_ptr<Engine>> Connector::engine() {
-  if (is_closed()) return Status(StatusCode::kClosed, "the connector is closed");
   MutexLock lock(live_->mutex);
+  // Under the mutex: close() either sees the engine made here, or is seen.
+  if (is_closed()) return Status(StatusCode::kClosed, "the connector is closed");
   if (live_->engine == nullptr) {
     auto engine = std::make_shared<Engine>(config_, request_options_, live_->credentials);
     const Status status = engine->start();

@@ -84,7 +84,7 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
   if (!head_good_) {
     const std::size_t room = kMaxErrorBodyBytes - error_body_.size();
     error_body_.append(reinterpret_cast<const char*>(data), size < room ? size : room);
-    return true;
+    return size <= room;  // a proxy may send for ever
   }
   if (size > chunk_.writer_room()) {
     // With every byte of the range there, nothing is left that another attempt could ask for.

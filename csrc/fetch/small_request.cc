@@ -43,12 +43,11 @@ bool SmallRequest::on_head(const ResponseHead& head) noexcept {
 }
 
 bool SmallRequest::on_body(const std::byte* data, std::size_t size) noexcept {
-  if (size > max_body_bytes_ - body_.size()) {
-    too_long_ = true;
-    return false;
-  }
-  body_.append(reinterpret_cast<const char*>(data), size);
-  return true;
+  const std::size_t room = max_body_bytes_ - body_.size();
+  body_.append(reinterpret_cast<const char*>(data), size < room ? size : room);
+  // An error page that is too long is an error all the same: only its start matters.
+  too_long_ = size > room && head_.is_success();
+  return size <= room;
 }
 
 void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {

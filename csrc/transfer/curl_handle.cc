@@ -18,12 +18,6 @@ constexpr long kMaxIdleSeconds = 45;
 // A connection does not live longer than this, so that new addresses of a store come into use.
 constexpr long kMaxConnectionSeconds = 300;
 
-curl_socket_t open_socket(void* sockets, curlsocktype, curl_sockaddr* address) noexcept {
-  const int fd = static_cast<OpenSockets*>(sockets)->open(address->family, address->socktype,
-                                                          address->protocol);
-  return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
 int close_socket(void* sockets, curl_socket_t fd) noexcept {
   return static_cast<OpenSockets*>(sockets)->close(fd);
 }
@@ -44,8 +38,6 @@ void set_connection_options(OptionSetter& easy, const IoPoolOptions& options,
       .set(CURLOPT_MAXLIFETIME_CONN, kMaxConnectionSeconds)
       .set(CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L)  // a store has many addresses: spread over them
       .set(CURLOPT_BUFFERSIZE, kReceiveBufferBytes)
-      .set(CURLOPT_OPENSOCKETFUNCTION, open_socket)
-      .set(CURLOPT_OPENSOCKETDATA, &sockets)
       .set(CURLOPT_CLOSESOCKETFUNCTION, close_socket)
       .set(CURLOPT_CLOSESOCKETDATA, &sockets);
 #if LIBCURL_VERSION_NUM >= 0x075700

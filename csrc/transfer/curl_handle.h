@@ -38,9 +38,10 @@ using HeaderList = std::unique_ptr<curl_slist, HeaderListDeleter>;
 // Once in the process, however often it is called. Thread-safe.
 Status init_curl();
 
-// An easy handle with every option that does not depend on the request. It opens and
-// closes its sockets by way of `sockets`, which must outlive the multi handle that it is used with.
-// Null: out of memory, or a libcurl that lacks an option which we do not go without.
+// An easy handle with every option that does not depend on the request. It closes its sockets by
+// way of `sockets`, which must outlive the multi handle that it is used with. How it opens them is
+// the slot's affair. Null: out of memory, or a libcurl that lacks an option which we do not go
+// without.
 EasyHandle make_easy_handle(const TransferSettings& settings, OpenSockets& sockets);
 
 // `text`: libcurl's words for this error, which tell apart what shares a code.

@@ -62,6 +62,7 @@ void IoPool::stop() {
 
 void IoPool::wake() noexcept {
   if (!started_.load(std::memory_order_acquire)) return;
+  if (fork_generation() != fork_generation_) return;  // as in stop(); a view may outlive a fork
   for (const auto& thread : threads_) thread->wake();
 }
 

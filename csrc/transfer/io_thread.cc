@@ -21,8 +21,6 @@
 namespace ossmc {
 namespace {
 
-constexpr std::size_t kEventsPerTurn = 64;
-
 // A source that is due and yet has nothing to give (it counts us as busy enough) is not asked again
 // before this time has passed: it must not keep the thread spinning.
 constexpr Duration kAskAgain = std::chrono::milliseconds(10);
@@ -73,10 +71,6 @@ void never_cancel_this_thread() {
 
 }  // namespace
 
-void IoThread::Descriptor::close() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& source,
                    const Clock& clock, Counters& counters)
     : number_(number),
@@ -85,20 +79,15 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       clock_(clock),
       counters_(counters),
       stall_watch_(settings.options.stall_timeout),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      open_sockets_(counters) {}
+      open_sockets_(counters, watch_),
+      turn_order_(TurnOrder::interval_for(settings.options.stall_timeout)) {}
 
 IoThread::~IoThread() = default;
 
 Status IoThread::start() {
-  if (epoll_.get() < 0 || event_.get() < 0) return internal("no descriptor", errno);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = event_.get();
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event_.get(), &event) != 0) {
-    return internal("epoll", errno);
-  }
+  if (!watch_.is_open() || event_.get() < 0) return internal("no descriptor", errno);
+  if (!watch_.watch(event_.get(), EPOLLIN)) return internal("epoll", errno);
   if (!open_multi()) return internal("libcurl", ENOMEM);
   const BlockedSignals blocked;  // the new thread starts with this thread's mask
   try {
@@ -143,7 +132,7 @@ void IoThread::request_stop() noexcept {
 
 void IoThread::join() {
   if (thread_.joinable()) thread_.join();
-  epoll_.close();
+  watch_.close();
   const MutexLock lock(event_mutex_);
   event_.close();
 }
@@ -172,27 +161,25 @@ void IoThread::run() noexcept {
 }
 
 void IoThread::wait_and_act() {
-  std::array<epoll_event, kEventsPerTurn> events;
-  std::array<ReadySocket, kEventsPerTurn> ready;
+  std::array<ReadySocket, SocketWatch::kEventsPerWait> ready;
   sleeping_.store(true);
   // Of what was left behind all may be gone meanwhile.
   const bool awake = ask_ || ask_when_not_behind_ || pending_.load();
   const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
-  int count = 0;
+  std::span<const SocketEvent> events;
   {
     const ForkGate::Outside outside(fork_gate());
-    count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
+    events = watch_.wait(timeout_ms);
   }
   sleeping_.store(false);
 
   std::size_t others = 0;  // than event_
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events[static_cast<std::size_t>(i)];
-    if (event.data.fd == event_.get()) {
+  for (const SocketEvent& event : events) {
+    if (event.socket == event_.get()) {
       std::uint64_t wakes = 0;
       static_cast<void>(!::read(event_.get(), &wakes, sizeof wakes));
     } else {
-      ready[others++] = describe(event.data.fd, event.events);
+      ready[others++] = describe(event);
     }
   }
   const std::size_t served = turn_order_.choose(std::span(ready).first(others), clock_.now());
@@ -209,10 +196,11 @@ void IoThread::wait_and_act() {
   woken_ = pending_.exchange(false);
 }
 
-ReadySocket IoThread::describe(int socket, std::uint32_t events) const {
-  ReadySocket result{.socket = socket, .events = events};
-  const auto owner = std::find_if(busy_.begin(), busy_.end(),
-                                  [socket](const auto& slot) { return slot->socket() == socket; });
+ReadySocket IoThread::describe(const SocketEvent& event) const {
+  ReadySocket result{.socket = event.socket, .events = event.events};
+  const auto owner = std::find_if(busy_.begin(), busy_.end(), [&event](const auto& slot) {
+    return slot->socket() == event.socket;
+  });
   if (owner == busy_.end()) return result;
   const Slot& slot = **owner;
   result.at_once = slot.exchange().is_awaited() || slot.is_connecting();
@@ -239,6 +227,11 @@ void IoThread::act_on_time() {
 void IoThread::act(curl_socket_t socket, int events) {
   int running = 0;
   curl_multi_socket_action(multi_.get(), socket, events, &running);
+  // Not only an exchange that has just begun connects: libcurl replaces a dead connection by
+  // itself.
+  if (open_sockets_.take_any_opened()) {
+    nudge_due_ = std::min(nudge_due_, clock_.now() + kNudgeInterval);
+  }
   if (body_bytes_ > 0) add(counters_.bytes_received, std::exchange(body_bytes_, 0));
   hand_out_completed();
 }
@@ -300,8 +293,9 @@ std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
 void IoThread::hand_out_completed() {
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
-    if (message->msg == CURLMSG_DONE) {
-      complete(Slot::of(message->easy_handle), message->data.result);
+    if (message->msg != CURLMSG_DONE) continue;
+    if (Slot* const slot = Slot::of(message->easy_handle); slot != nullptr) {
+      complete(*slot, message->data.result);
     }
   }
 }
@@ -379,20 +373,17 @@ void IoThread::abort_all() {
 }
 
 int IoThread::socket_callback(CURL* easy, curl_socket_t socket, int what, void* thread,
-                              void* known) noexcept {
-  const auto* self = static_cast<IoThread*>(thread);
-  epoll_event event{};
-  event.data.fd = socket;
+                              void* /*known*/) noexcept {
+  auto* const self = static_cast<IoThread*>(thread);
   if (what == CURL_POLL_REMOVE) {
-    ::epoll_ctl(self->epoll_.get(), EPOLL_CTL_DEL, socket, &event);
+    self->watch_.forget(socket);
     return 0;
   }
-  Slot::of(easy).set_socket(socket);
-  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-  const int operation = known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (known == nullptr) curl_multi_assign(self->multi_.get(), socket, thread);
-  return ::epoll_ctl(self->epoll_.get(), operation, socket, &event) == 0 ? 0 : -1;
+  if (Slot* const slot = Slot::of(easy); slot != nullptr) slot->set_socket(socket);
+  std::uint32_t events = 0;
+  if (what & CURL_POLL_IN) events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) events |= EPOLLOUT;
+  return self->watch_.watch(socket, events) ? 0 : -1;
 }
 
 int IoThread::timer_callback(CURLM*, long timeout_ms, void* thread) noexcept {

@@ -23,6 +23,7 @@
 #include "transfer/exchange.h"
 #include "transfer/open_sockets.h"
 #include "transfer/slot.h"
+#include "transfer/socket_watch.h"
 #include "transfer/stall_watch.h"
 #include "transfer/turn_order.h"
 
@@ -46,25 +47,11 @@ class IoThread {
   void wake() noexcept;
 
  private:
-  // A descriptor of ours, closed at the end.
-  class Descriptor {
-   public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }  // negative: none, or closed
-    void close();
-
-   private:
-    int fd_;
-  };
-
   bool open_multi();
   void run() noexcept;
   // Sleeps and handles what is ready. Afterwards woken_ says whether somebody called wake().
   void wait_and_act();
-  ReadySocket describe(int socket, std::uint32_t events) const;
+  ReadySocket describe(const SocketEvent& event) const;
   int sleep_ms(TimePoint now) const;
   void act(curl_socket_t socket, int events);
   void act_on_time();
@@ -95,8 +82,7 @@ class IoThread {
   const StallWatch stall_watch_;
 
   // Constant while the thread runs.
-  Descriptor epoll_;
-  Descriptor event_;  // an eventfd in epoll_, written to end a sleep
+  Descriptor event_;  // an eventfd in watch_, written to end a sleep
   // To write to event_, and to close it: a waker may come late, and the number be another's by
   // then.
   Mutex event_mutex_;
@@ -110,6 +96,7 @@ class IoThread {
   std::thread thread_;  // of the pool's thread
 
   // I/O thread only. Order matters: slots go before the multi handle.
+  SocketWatch watch_;
   OpenSockets open_sockets_;
   MultiHandle multi_;
   std::vector<std::unique_ptr<Slot>> busy_;

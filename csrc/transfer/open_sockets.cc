@@ -19,7 +19,11 @@ int OpenSockets::open(int family, int type, int protocol) {
   const int fd = ::socket(family, type | SOCK_CLOEXEC, protocol);
   if (fd < 0) return fd;
   forget(fd);
+  // One of this number that libcurl closed by itself and has replaced at once: it does not have the
+  // new one watched, for it sees no change.
+  watch_.reopened(fd);
   open_.push_back({fd, inode_of(fd)});
+  any_opened_ = true;
   add(counters_.connections);
   return fd;
 }
@@ -27,6 +31,7 @@ int OpenSockets::open(int family, int type, int protocol) {
 int OpenSockets::close(int fd) {
   // A forked child may hold a copy of the socket; the peer is to see the end all the same.
   ::shutdown(fd, SHUT_RDWR);
+  watch_.forget(fd);
   forget(fd);
   return ::close(fd);
 }

@@ -3,9 +3,11 @@
 
 #include <sys/types.h>
 
+#include <utility>
 #include <vector>
 
 #include "base/counters.h"
+#include "transfer/socket_watch.h"
 
 namespace ossmc {
 
@@ -14,7 +16,8 @@ namespace ossmc {
 // cf_socket_close). forget_closed() finds those.
 class OpenSockets {
  public:
-  explicit OpenSockets(Counters& counters) : counters_(counters) {}
+  // `watch`: where libcurl has them watched.
+  OpenSockets(Counters& counters, SocketWatch& watch) : counters_(counters), watch_(watch) {}
   ~OpenSockets() { forget_all(); }
   OpenSockets(const OpenSockets&) = delete;
   OpenSockets& operator=(const OpenSockets&) = delete;
@@ -24,6 +27,8 @@ class OpenSockets {
   // After an exchange that ended before its connection was made.
   void forget_closed();
   void forget_all();
+  // Whether any was opened since the last call.
+  bool take_any_opened() { return std::exchange(any_opened_, false); }
 
  private:
   struct Open {
@@ -33,7 +38,9 @@ class OpenSockets {
   void forget(int fd);
 
   Counters& counters_;
+  SocketWatch& watch_;
   std::vector<Open> open_;
+  bool any_opened_ = false;
 };
 
 }  // namespace ossmc

@@ -26,11 +26,16 @@ bool append(HeaderList& list, const std::string& line) {
 }  // namespace
 
 Slot::Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t& body_bytes)
-    : settings_(settings), body_bytes_(body_bytes), easy_(make_easy_handle(settings, sockets)) {
+    : settings_(settings),
+      sockets_(sockets),
+      body_bytes_(body_bytes),
+      easy_(make_easy_handle(settings, sockets)) {
   if (!easy_) return;
   OptionSetter easy(easy_.get());
   easy.set(CURLOPT_PRIVATE, this)
       .set(CURLOPT_ERRORBUFFER, &error_buffer_[0])
+      .set(CURLOPT_OPENSOCKETFUNCTION, open_callback)
+      .set(CURLOPT_OPENSOCKETDATA, this)
       .set(CURLOPT_HEADERFUNCTION, header_callback)
       .set(CURLOPT_HEADERDATA, this)
       .set(CURLOPT_WRITEFUNCTION, body_callback)
@@ -38,10 +43,10 @@ Slot::Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t
   if (easy.code() != CURLE_OK) easy_.reset();
 }
 
-Slot& Slot::of(CURL* easy) {
+Slot* Slot::of(CURL* easy) {
   char* slot = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
-  return *reinterpret_cast<Slot*>(slot);
+  return reinterpret_cast<Slot*>(slot);
 }
 
 bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
@@ -49,6 +54,7 @@ bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   started_ = now;
   sequence_ = sequence;
   socket_ = CURL_SOCKET_BAD;
+  sent_us_at_open_ = 0;
   header_list_.reset();
   head_.reset();
   progress_.restart(now);
@@ -91,6 +97,13 @@ bool Slot::fail(TransportError error, const char* text) {
   failure_ = error;
   failure_text_ = text;
   return false;
+}
+
+curl_socket_t Slot::open_callback(void* slot, curlsocktype, curl_sockaddr* address) noexcept {
+  auto* const self = static_cast<Slot*>(slot);
+  self->sent_us_at_open_ = self->sent_us();
+  const int fd = self->sockets_.open(address->family, address->socktype, address->protocol);
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 std::size_t Slot::header_callback(char* data, std::size_t size, std::size_t n,
@@ -144,11 +157,17 @@ bool Slot::take_body(const char* data, std::size_t size) {
          fail(TransportError::kAborted, "aborted in the body");
 }
 
+// libcurl adds to it each time that it sends the request, so by 1 at least.
+curl_off_t Slot::sent_us() const {
+  curl_off_t result = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &result);
+  return result;
+}
+
 bool Slot::is_connecting() const {
   if (bytes_ > 0) return false;
-  curl_off_t sent_us = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &sent_us);
-  return sent_us == 0;
+  const curl_off_t sent = sent_us();
+  return sent == 0 || sent == sent_us_at_open_;
 }
 
 ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {

@@ -27,8 +27,9 @@ class Slot {
   Slot& operator=(const Slot&) = delete;
 
   CURL* easy() const { return easy_.get(); }
-  // The slot that made `easy`.
-  static Slot& of(CURL* easy);
+  // The slot that made `easy`; null: none did, it is one of libcurl's own (8.10 and later end TLS
+  // connections with such a one).
+  static Slot* of(CURL* easy);
 
   // Asks the exchange for its request and sets the handle up for it. `sequence`: greater than that
   // of every exchange of the thread before. False: it cannot be sent; finish() says why.
@@ -43,7 +44,8 @@ class Slot {
   Progress& progress() { return progress_; }
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t sequence() const { return sequence_; }
-  bool is_connecting() const;  // the request has not been sent yet
+  // The request has not been sent yet, or not again since libcurl replaced a dead connection.
+  bool is_connecting() const;
   // The last one that libcurl had watched for the exchange; CURL_SOCKET_BAD: none yet.
   curl_socket_t socket() const { return socket_; }
   void set_socket(curl_socket_t socket);
@@ -52,6 +54,8 @@ class Slot {
   std::size_t index = 0;
 
  private:
+  static curl_socket_t open_callback(void* slot, curlsocktype purpose,
+                                     curl_sockaddr* address) noexcept;
   static std::size_t header_callback(char* data, std::size_t size, std::size_t n,
                                      void* slot) noexcept;
   static std::size_t body_callback(char* data, std::size_t size, std::size_t n,
@@ -59,6 +63,7 @@ class Slot {
   bool take_header(std::string_view line);
   bool take_body(const char* data, std::size_t size);
   void acknowledge_at_once() const;
+  curl_off_t sent_us() const;
   bool set_request(const HttpRequest& request);
   bool fail(TransportError error, const char* text);
   ExchangeOutcome outcome(TimePoint now) const;
@@ -66,6 +71,7 @@ class Slot {
 
   // Constant after construction.
   const TransferSettings& settings_;
+  OpenSockets& sockets_;
   std::uint64_t& body_bytes_;
   EasyHandle easy_;  // null: could not be made
 
@@ -74,6 +80,7 @@ class Slot {
   TimePoint started_{};
   std::uint64_t sequence_ = 0;
   curl_socket_t socket_ = CURL_SOCKET_BAD;
+  curl_off_t sent_us_at_open_ = 0;  // sent_us() when the last socket was opened for it
   HeaderList header_list_;
   HeadCollector head_;
   Progress progress_;

@@ -13,7 +13,7 @@ std::size_t TurnOrder::choose(std::span<ReadySocket> ready, TimePoint now) {
   const auto count = static_cast<std::size_t>(rest - ready.begin()) + 1;
   left_ = ready.size() - std::min(count, ready.size());
   if (left_ > 0 && now < serve_all_due_) return count;
-  serve_all_due_ = now + kServeAllInterval;
+  serve_all_due_ = now + serve_all_interval_;
   return ready.size();
 }
 

@@ -7,7 +7,7 @@
 // filled (pages of 2 MiB, which the kernel has just cleared where they are new) would have left the
 // caches before their turn came again. So it serves whom somebody waits for, and of the others the
 // one that began first: it ends soonest, and its bytes are what a reader needs next. The rest waits
-// in the kernel's buffers, none of it for longer than kServeAllInterval, so that the stall watch
+// in the kernel's buffers, none of it for longer than an interval, so that the stall watch
 // sees nobody stand still whom this thread let stand.
 //
 // A thread that leaves several behind at each turn gains nothing from more requests: what they
@@ -15,6 +15,7 @@
 // makes the kernel send on, in its time. Both are measured in docs/performance.md, "Tried".
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,14 @@ class TurnOrder {
   static constexpr std::size_t kBehind = 2;
   static constexpr Duration kServeAllInterval = std::chrono::milliseconds(100);
 
+  // Short enough that nobody whom this thread let wait stalls.
+  static constexpr Duration interval_for(Duration stall_timeout) {
+    return std::min<Duration>(kServeAllInterval, stall_timeout / 4);
+  }
+
+  explicit TurnOrder(Duration serve_all_interval = kServeAllInterval)
+      : serve_all_interval_(serve_all_interval) {}
+
   // Brings those to serve now to the front, in the order to serve them, and returns how many.
   std::size_t choose(std::span<ReadySocket> ready, TimePoint now);
   // Of the last choice: kBehind or more could not be served at once. (When all are served because
@@ -45,6 +54,7 @@ class TurnOrder {
   bool is_behind() const { return left_ >= kBehind; }
 
  private:
+  const Duration serve_all_interval_;
   std::size_t left_ = 0;
   TimePoint serve_all_due_{};
 };
