@@ -1,0 +1,86 @@
+"""A reused connection that is dead, and what becomes of the request while libcurl replaces it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+SHIM = Path(__file__).parents[1] / "support" / "names.c"
+
+# Two requests, one after the other, and how many of them were tried again.
+PROGRAM = """
+import sys, warnings
+import oss2.credentials
+from ossmodelconnector import OssModelConnector
+warnings.simplefilter("ignore")
+provider = oss2.credentials.StaticCredentialsProvider("id", "secret")
+config = {"addressing": "path", "prefetch.vcpus": 1, "timeout.connectSeconds": 4}
+with OssModelConnector(sys.argv[1], cred_provider=provider, config=config) as connector:
+    sizes = [connector.stat("oss://bucket-1/key").size for _ in range(2)]
+    print(*sizes, connector.stats().retries)
+"""
+
+
+class Host:
+    """Answers one HEAD request at its address, and falls silent at the second one."""
+
+    def __init__(self, address: tuple[str, int], stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._listener = stack.enter_context(socket.create_server(address))
+        self.address = self._listener.getsockname()
+        self.answered = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        peer, _ = self._listener.accept()
+        with peer:
+            while peer.recv(65536):
+                if self.answered:
+                    return self._fall_silent()
+                self.answered += 1
+                peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "tag"\r\n\r\n')
+
+    def _fall_silent(self) -> None:
+        self._listener.close()
+        # A full backlog: the kernel answers no further SYN.
+        silent = self._stack.enter_context(socket.create_server(self.address, backlog=0))
+        for _ in range(4):
+            one = self._stack.enter_context(socket.socket())
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(silent.getsockname())
+
+
+# The second address' socket got the number of the silent first one's, and libcurl 7.88 did not have
+# it watched; nor was it looked after, since the request had been sent once. It was given up.
+def test_a_replaced_connection_reaches_the_second_address_of_its_name(tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc to build tests/support/names.c with")
+    shim, names = tmp_path / "names.so", tmp_path / "names"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", shim, SHIM], check=True)
+    with contextlib.ExitStack() as stack:
+        first = Host(("127.0.0.71", 0), stack)
+        second = Host(("127.0.0.72", first.address[1]), stack)
+        names.write_text("store.test 127.0.0.71\nstore.test 127.0.0.72\n")
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM, f"http://store.test:{first.address[1]}"],
+            env={
+                **os.environ,
+                "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {shim}".strip(),
+                "OSSMC_TEST_NAMES": str(names),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (run.stdout, run.stderr) == ("5 5 0\n", "")
+        # Each answered one: which was first, chance decides.
+        assert (first.answered, second.answered) == (1, 1)
