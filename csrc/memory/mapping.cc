@@ -45,6 +45,16 @@ void unmap_memory(std::byte* data, std::size_t bytes) {
   ::madvise(data, bytes, MADV_DONTNEED);
 }
 
+bool populate(std::byte* data, std::size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  return ::madvise(data, bytes, MADV_POPULATE_WRITE) == 0;
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
+  return false;
+#endif
+}
+
 void hide_from_forks(std::byte* data, std::size_t bytes) { ::madvise(data, bytes, MADV_DONTFORK); }
 
 bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {

@@ -20,6 +20,11 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
 std::byte* map_memory(std::size_t bytes);
 void unmap_memory(std::byte* data, std::size_t bytes);
 
+// Makes the pages of the range now, all in one call: cheaper than one by one as they are written,
+// among other work whose data leaves the caches meanwhile (docs/performance.md). False: the system
+// would not (Linux before 5.14), and they come when they are written. REQUIRES: whole pages.
+bool populate(std::byte* data, std::size_t bytes);
+
 // A child forked from now on does not have the range.
 void hide_from_forks(std::byte* data, std::size_t bytes);
 

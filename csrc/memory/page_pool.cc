@@ -153,7 +153,7 @@ PagePool::PagePool(Options options, const Clock& clock)
 // Does not block but for the system's time to unmap. Blocks hold the pool, so none is out.
 PagePool::~PagePool() { retire(); }
 
-Block PagePool::take(std::size_t bytes) {
+Block PagePool::take(std::size_t bytes, NewPages pages) {
   Impl& impl = *impl_;
   assert(bytes <= impl.options.slot_bytes);
   const bool is_slot = bytes > impl.options.slot_bytes / 2;
@@ -168,7 +168,12 @@ Block PagePool::take(std::size_t bytes) {
       impl.idle_bytes -= size;
     }
   }
-  if (data == nullptr) data = impl.make_buffer(size);
+  if (data == nullptr) {
+    data = impl.make_buffer(size);
+    const bool is_mapped = size >= kMinMappedBytes;
+    if (data != nullptr && is_mapped && pages == NewPages::kNow)
+      static_cast<void>(populate(data, round_up(bytes, kPageBytes)));
+  }
   Block block;
   if (data == nullptr) return block;
   block.pool_ = shared_from_this();

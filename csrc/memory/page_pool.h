@@ -44,6 +44,12 @@ class Block {
   bool movable_ = false;
 };
 
+// When new memory gets its pages; what is used again has them.
+enum class NewPages : std::uint8_t {
+  kWhenWritten,
+  kNow,  // for as many bytes as are asked for: all of them will be written
+};
+
 // Thread-safe. `slot_bytes` is the size of a full chunk's buffer; other sizes up to it are served
 // to measure. Its memory is not there in a forked child, where blocks and the pool may only be
 // destroyed (which does nothing).
@@ -64,7 +70,7 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   // there is any. Less: a buffer to measure (from 256 KiB on recycled too; at most 1/8 larger than
   // asked for), so that small objects do not hold large pages. Empty only when the system has no
   // memory.
-  Block take(std::size_t bytes);
+  Block take(std::size_t bytes, NewPages pages = NewPages::kWhenWritten);
 
   // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there
   // is nothing to do.

@@ -106,7 +106,9 @@ Exchange* Scheduler::start(Pick& pick) {
       // If close() has given the region back just now, the fetch is cancelled before it writes.
       slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
     } else {
-      Block block = pool_->take(pick.length);
+      // How much of it the first request of an object brings is not known.
+      Block block =
+          pool_->take(pick.length, pick.is_first ? NewPages::kWhenWritten : NewPages::kNow);
       if (!block) {
         {
           MutexLock lock(mutex_);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "support/csrc/pattern.h"
+#include "support/csrc/resident.h"
 
 namespace ossmc {
 namespace {
@@ -43,6 +44,22 @@ TEST(Mapping, IsExactlyAsLargeAsAsked) {
 TEST(Mapping, RefusesWhatNoMachineHas) {
   EXPECT_EQ(map_memory(SIZE_MAX / kPageBytes * kPageBytes), nullptr);
   EXPECT_EQ(map_memory(std::size_t{1} << 62), nullptr);
+}
+
+// With small pages, of which the kernel makes none on the way.
+TEST(Mapping, PagesComeAtOnceOrWhenTheyAreWritten) {
+  constexpr std::size_t kBytes = kMiB;
+  std::byte* const data = map_memory(kBytes);
+  ASSERT_NE(data, nullptr);
+  EXPECT_EQ(resident_pages(data, kBytes), 0u);
+  if (populate(data, kBytes / 2)) {
+    EXPECT_EQ(resident_pages(data, kBytes), kBytes / 2 / kPageBytes);
+    fill_pattern(data, 1, 0, kBytes / 2);
+    EXPECT_TRUE(populate(data, kBytes));
+    EXPECT_TRUE(matches_pattern(data, 1, 0, kBytes / 2)) << "what was there stays";
+    EXPECT_EQ(resident_pages(data, kBytes), kBytes / kPageBytes);
+  }
+  unmap_memory(data, kBytes);
 }
 
 TEST(Mapping, WhatIsHiddenFromForksIsSeenWhereItMovesTo) {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "memory/mapping.h"
 #include "support/csrc/fake_clock.h"
 #include "support/csrc/pattern.h"
 #include "support/csrc/resident.h"
@@ -52,6 +53,22 @@ TEST_F(PagePoolTest, FullSlotsOfLargeChunksAreHugePageAligned) {
     fill_pattern(block.data(), 1, 0, slot);
     EXPECT_TRUE(matches_pattern(block.data(), 1, 0, slot));
   }
+}
+
+TEST_F(PagePoolTest, NewMemoryHasPagesForWhatIsAskedForAndNoMore) {
+  std::byte* const probe = map_memory(kPageBytes);
+  const bool can_populate = populate(probe, kPageBytes);
+  unmap_memory(probe, kPageBytes);
+  if (!can_populate) GTEST_SKIP() << "this kernel makes pages when they are written";
+  const auto pool = make(kMiB, 0);
+  const Block later = pool->take(kMiB);
+  EXPECT_EQ(resident_pages(later.data(), kMiB), 0u);
+  const Block now = pool->take(kMiB, NewPages::kNow);
+  EXPECT_EQ(resident_pages(now.data(), kMiB), kMiB / kPageBytes);
+  const Block part = pool->take(600 * kKiB + 1, NewPages::kNow);
+  ASSERT_EQ(part.size(), kMiB);
+  EXPECT_EQ(resident_pages(part.data(), kMiB), 600 * kKiB / kPageBytes + 1);
+  EXPECT_TRUE(pool->take(100, NewPages::kNow));  // out of malloc
 }
 
 TEST_F(PagePoolTest, EverySlotSizeServesEveryLength) {

@@ -1,10 +1,13 @@
 // What the process really has in memory, as the kernel counts it.
 #pragma once
 
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <fstream>
+#include <vector>
 
 namespace ossmc {
 
@@ -14,6 +17,15 @@ inline std::size_t resident_bytes() {
   std::size_t resident_pages = 0;
   std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
   return resident_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// How many pages of [data, data + bytes), which is mapped, are in memory.
+inline std::size_t resident_pages(std::byte* data, std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((bytes + page - 1) / page);
+  if (::mincore(data, bytes, pages.data()) != 0) return 0;
+  return static_cast<std::size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char flags) { return flags & 1; }));
 }
 
 // Sanitizers keep memory of their own beside the program's, so that its resident set says little.
