@@ -30,6 +30,7 @@ _MAX_FILES = 10
 _BATCH = 512
 # How long closing a connector waits for handlers that others hold up.
 _FLUSH_SECONDS = 0.5
+_LOOK_AGAIN_MILLISECONDS = 500
 
 
 class RotatingFile:
@@ -238,18 +239,17 @@ class _Drain:
 
     def stop(self) -> None:
         self._stopped = True
-        # The ring's eventfd is never closed, and the next drain_log() clears it.
+        # The ring's eventfd is never closed. Whoever flushes next clears it, maybe before the
+        # thread has seen it, which therefore looks again by itself.
         with suppress(OSError):
             os.write(self._event_fd, (1).to_bytes(8, sys.byteorder))
 
     def _run(self) -> None:
         poller = select.poll()
         poller.register(self._event_fd, select.POLLIN)
-        while True:
-            poller.poll()
-            if self._stopped:
-                return
-            self._hub.flush()
+        while not self._stopped:
+            if poller.poll(_LOOK_AGAIN_MILLISECONDS) and not self._stopped:
+                self._hub.flush()
 
 
 _forked = False

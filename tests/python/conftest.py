@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -283,6 +284,11 @@ def _held() -> dict[str, int]:
     return {what: len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task")}
 
 
+def _threads() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return names + [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+
 @pytest.fixture(scope="session")
 def _a_first_connector() -> None:
     # It opens what the process keeps: the eventfd of the log's ring.
@@ -320,7 +326,7 @@ def nothing_is_left(
     gc.collect()
     deadline = time.monotonic() + HANG_SECONDS
     while any(now > before[what] for what, now in _held().items()):
-        assert time.monotonic() < deadline, f"{before} before, {_held()} now"
+        assert time.monotonic() < deadline, f"{before} before, {_held()} now: {_threads()}"
         time.sleep(0.01)
     output, errors = capfd.readouterr()
     sys.stdout.write(output)

@@ -280,3 +280,26 @@ def test_connector_collected_in_the_starting_drain_stood_still(monkeypatch):
     assert still_running == [False]
     hub.detach(1)
     _log.hub._tell_core()
+
+
+def test_drain_stayed_when_a_flush_took_its_wake_to_end():
+    hub = _log.Hub()
+    hub.attach(1, 1, "", "")
+    before = set(threading.enumerate())
+    flush, in_flush, stopped = hub.flush, threading.Event(), threading.Event()
+
+    def flush_late():
+        if threading.current_thread() in before:
+            return  # of detach(), below
+        in_flush.set()
+        assert stopped.wait(HANG_SECONDS)
+        flush()
+
+    hub.flush = flush_late
+    hub.ensure_started()
+    os.write(_core.log_event_fd(), (1).to_bytes(8, sys.byteorder))
+    assert in_flush.wait(HANG_SECONDS)
+    hub.detach(1)
+    stopped.set()
+    wait_until(lambda: not set(threading.enumerate()) - before)
+    _log.hub._tell_core()
