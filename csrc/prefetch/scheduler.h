@@ -177,6 +177,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   bool pick_sweep_locked(TimePoint now, Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   // Of all work that nobody waits for, or of an object's. Notes when to look again.
   bool is_paused_locked(const PrefetchPause& pause, TimePoint now) OSSMC_REQUIRES(mutex_);
+  // Something of it was started that nobody waits for.
+  void note_start_locked(ObjectStream& stream, TimePoint now) OSSMC_REQUIRES(mutex_);
   ObjectStream* first_of_sweep_locked(TimePoint now) OSSMC_REQUIRES(mutex_);  // null: none
   bool pick_hedge_locked(TimePoint now, Pick* pick) OSSMC_REQUIRES(mutex_);
   Exchange* start_hedge(Pick& pick);

@@ -146,6 +146,11 @@ bool Scheduler::is_paused_locked(const PrefetchPause& pause, TimePoint now) {
   return true;
 }
 
+void Scheduler::note_start_locked(ObjectStream& stream, TimePoint now) {
+  pause_.on_start(now, context_.retry);
+  stream.plan.pause.on_start(now, context_.retry);
+}
+
 bool Scheduler::pick_ahead_locked(TimePoint now, Pick* pick, FreedMemory* freed,
                                   bool regions_only) {
   const std::uint64_t window = window_chunks_locked();
@@ -171,8 +176,7 @@ bool Scheduler::pick_ahead_locked(TimePoint now, Pick* pick, FreedMemory* freed,
         const bool may_evict_unread = plan.ahead_next - plan.cursor <= may_take_chunks;
         if (admit_locked(stream, plan.ahead_next, reserve_bytes_, may_evict_unread, pick, freed)) {
           ++plan.ahead_next;
-          pause_.on_start(now, context_.retry);
-          plan.pause.on_start(now, context_.retry);
+          note_start_locked(stream, now);
           return true;
         }
         regions_only = true;  // what is to be had is for this one; the others have theirs
@@ -216,8 +220,7 @@ bool Scheduler::pick_sweep_locked(TimePoint now, Pick* pick, FreedMemory* freed)
       const std::uint64_t tried = index;
       if (leaves_room && admit_locked(stream, index, reserve_bytes_, false, pick, freed)) {
         ++index;
-        pause_.on_start(now, context_.retry);
-        stream.plan.pause.on_start(now, context_.retry);
+        note_start_locked(stream, now);
         return true;
       }
       starved_ = true;

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-import pytest
-
-SHIM = Path(__file__).parents[1] / "support" / "names.c"
+from support.names import NAME, Names, say_nothing
 
 # Two requests, one after the other, and how many of them were tried again.
 PROGRAM = """
@@ -50,33 +45,20 @@ class Host:
 
     def _fall_silent(self) -> None:
         self._listener.close()
-        # A full backlog: the kernel answers no further SYN.
-        silent = self._stack.enter_context(socket.create_server(self.address, backlog=0))
-        for _ in range(4):
-            one = self._stack.enter_context(socket.socket())
-            one.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                one.connect(silent.getsockname())
+        say_nothing(self.address, self._stack)
 
 
 # The second address' socket got the number of the silent first one's, and libcurl 7.88 did not have
 # it watched; nor was it looked after, since the request had been sent once. It was given up.
 def test_a_replaced_connection_reaches_the_second_address_of_its_name(tmp_path):
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc to build tests/support/names.c with")
-    shim, names = tmp_path / "names.so", tmp_path / "names"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", shim, SHIM], check=True)
+    names = Names(tmp_path)
     with contextlib.ExitStack() as stack:
         first = Host(("127.0.0.71", 0), stack)
         second = Host(("127.0.0.72", first.address[1]), stack)
-        names.write_text("store.test 127.0.0.71\nstore.test 127.0.0.72\n")
+        names.put(["127.0.0.71", "127.0.0.72"])
         run = subprocess.run(
-            [sys.executable, "-c", PROGRAM, f"http://store.test:{first.address[1]}"],
-            env={
-                **os.environ,
-                "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {shim}".strip(),
-                "OSSMC_TEST_NAMES": str(names),
-            },
+            [sys.executable, "-c", PROGRAM, f"http://{NAME}:{first.address[1]}"],
+            env=names.environ,
             capture_output=True,
             text=True,
             timeout=60,

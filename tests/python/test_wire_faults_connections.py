@@ -8,9 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +17,10 @@ from ossmodelconnector import ConnectError
 from support.certificates import DAY, Authority
 from support.fault_server import FaultServer
 from support.faults import MAX_ATTEMPTS, URI
+from support.names import NAME, Names, say_nothing
 from support.tries import once_within
 
 PROGRAM = Path(__file__).parent / "programs" / "named_host.py"
-SHIM = Path(__file__).parents[1] / "support" / "names.c"
 
 
 @pytest.mark.fault(
@@ -47,19 +44,14 @@ def test_fault_23_a_name_that_does_not_resolve(connect, faults):
 @pytest.fixture
 def read_by_name(faults, tmp_path):
     """read_by_name(addresses): what a new program gets from a name with these addresses."""
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc to build tests/support/names.c with")
-    shim, names = tmp_path / "names.so", tmp_path / "names"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", shim, SHIM], check=True)
-    preload = f"{os.environ.get('LD_PRELOAD', '')} {shim}".strip()
-    environ = {**os.environ, "LD_PRELOAD": preload, "OSSMC_TEST_NAMES": str(names)}
+    names = Names(tmp_path)
 
     def read(addresses, times):
-        names.write_text("".join(f"store.test {address}\n" for address in addresses))
+        names.put(addresses)
         run = subprocess.run(
-            [sys.executable, PROGRAM, f"http://store.test:{faults.port}", URI],
+            [sys.executable, PROGRAM, f"http://{NAME}:{faults.port}", URI],
             input="\n" * times,
-            env=environ,
+            env=names.environ,
             capture_output=True,
             text=True,
             timeout=60,
@@ -92,14 +84,8 @@ def test_fault_23_an_address_that_says_nothing_is_passed_over(read_by_name, faul
         assert [outcome for outcome, _ in outcomes] == [expected] * 4
         return max(seconds for _, seconds in outcomes)
 
-    # A full backlog: the kernel answers no further SYN.
     with contextlib.ExitStack() as sockets:
-        silent = sockets.enter_context(socket.create_server(("127.0.0.61", faults.port), backlog=0))
-        for _ in range(4):
-            one = sockets.enter_context(socket.socket())
-            one.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                one.connect(silent.getsockname())
+        say_nothing(("127.0.0.61", faults.port), sockets)
         once_within(5, read)
 
 

@@ -193,9 +193,8 @@ void InvariantWatch::after_ask(Exchange* got) {
 }
 
 void InvariantWatch::note_hedge(Hedge& hedge) {
-  const std::string& url = hedge.request().url;
-  const Hedged& hedged = hedges_[&hedge] = {url.substr(url.rfind('/') + 1),
-                                            hedge.range().begin / options_.chunk_bytes};
+  const Hedged& hedged =
+      hedges_[&hedge] = {key_of(hedge.request()), hedge.range().begin / options_.chunk_bytes};
   if (note_) note_("hedge of " + hedged.key + "[" + std::to_string(hedged.index) + "]");
   if (hedge.ticket_bytes() < hedge.range().size())
     complain("a hedge was started without the memory for it");

@@ -83,7 +83,7 @@ class InvariantWatchTest : public testing::Test {
         [this](const HttpRequest& request) {
           // Never played; it may have nothing to ask for.
           if (own_fetch_ != nullptr) return oss_error(416, "InvalidRange");
-          return serve(objects_[request.url.substr(request.url.rfind('/') + 1)], request);
+          return serve(objects_[key_of(request)], request);
         },
         1, *watch_);
     scheduler_->set_transport(transport_.get());

@@ -25,10 +25,6 @@ constexpr std::size_t kSlots = 8;
 constexpr std::size_t kRetries = RetryQuota::kCapacity / RetryQuota::kTransientCost;
 constexpr ReadOptions kOptions{.progress_limit = seconds(3600), .sequential = true};
 
-std::string key_of(const HttpRequest& request) {
-  return request.url.substr(request.url.rfind('/') + 1);
-}
-
 class OutageTest : public testing::Test {
  protected:
   // Opens all objects; of each the first chunk is there.
@@ -84,11 +80,7 @@ TEST_F(OutageTest, AReadIsNotHeldBackAndWhenItSucceedsNothingIs) {
   EXPECT_EQ(house_.scheduler.limited_by(), "network");
   ObjectStream& last = *streams_.back();
   std::string bytes(kChunk, '\0');
-  struct Steps final : Interrupt {
-    explicit Steps(FakeTransport& played) : transport(played) {}
-    bool pending() override { return !transport.step(); }
-    FakeTransport& transport;
-  } steps(house_.transport);
+  SteppingInterrupt steps(house_.transport, 100'000);
   const TimePoint begin = house_.parts.clock.now();
   const auto read = [&](std::uint64_t index) {
     return read_stream(house_.scheduler, last, index * kChunk,

@@ -326,7 +326,7 @@ void Schedule::make_objects() {
 }
 
 FakeReply Schedule::answer(const HttpRequest& request) {
-  const std::string key = request.url.substr(request.url.rfind('/') + 1);
+  const std::string key = key_of(request);
   StoredObject& object = objects_[std::stoul(key.substr(1))];
   if (object.is_missing) return oss_error(404, "NoSuchKey");
   if (has(kOverwritten) && one_in(60)) object.fake.etag += "x";

@@ -22,6 +22,17 @@
 
 namespace ossmc {
 
+// Lets so many things happen, one at each look, and then interrupts.
+class SteppingInterrupt final : public Interrupt {
+ public:
+  SteppingInterrupt(FakeTransport& transport, int steps) : transport_(transport), steps_(steps) {}
+  bool pending() override { return steps_-- <= 0 || !transport_.step(); }
+
+ private:
+  FakeTransport& transport_;
+  int steps_;
+};
+
 struct HouseOptions {
   std::uint32_t chunk_bytes = 64 * 1024;
   std::uint64_t budget_bytes = 16ULL * 64 * 1024;
@@ -95,7 +106,7 @@ class SchedulerHouse {
   }
   static std::string range_of(const HttpRequest& request) {
     const std::string range = header_of(request, "Range");
-    const std::string key = request.url.substr(request.url.rfind('/') + 1);
+    const std::string key = key_of(request);
     return key + "@" + range.substr(6, range.find('-') - 6);
   }
 
@@ -118,7 +129,7 @@ class SchedulerHouse {
     if (fault) {
       if (auto overridden = fault(request, index)) return *overridden;
     }
-    const std::string key = request.url.substr(request.url.rfind('/') + 1);
+    const std::string key = key_of(request);
     const auto found = objects.find(key);
     if (found == objects.end()) return oss_error(404, "NoSuchKey");
     FakeReply good = serve(found->second, request);

@@ -12,19 +12,8 @@ namespace {
 constexpr std::uint64_t kChunk = 64 * 1024;
 constexpr ReadOptions kOptions{.progress_limit = std::chrono::seconds(3600), .sequential = false};
 
-// Lets so many things happen, one at each look, and then interrupts.
-class SteppingInterrupt final : public Interrupt {
- public:
-  SteppingInterrupt(FakeTransport& transport, int steps) : transport_(transport), steps_(steps) {}
-  bool pending() override { return steps_-- <= 0 || !transport_.step(); }
-
- private:
-  FakeTransport& transport_;
-  int steps_;
-};
-
 std::optional<FakeReply> slowly(SchedulerHouse& house, const HttpRequest& request) {
-  const std::string key = request.url.substr(request.url.rfind('/') + 1);
+  const std::string key = key_of(request);
   FakeReply reply = serve(house.objects[key], request);
   reply.head_delay = std::chrono::milliseconds(5);
   reply.piece_delay = std::chrono::milliseconds(1);

@@ -375,7 +375,7 @@ TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
         case 1:
           return oss_error(503, "SlowDown");
         case 2: {
-          const std::string key = request.url.substr(request.url.rfind('/') + 1);
+          const std::string key = key_of(request);
           return serve(house.objects[key], request, 1000).reset_after(pick(kSmallChunk));
         }
         default:

@@ -50,6 +50,10 @@ FakeReply oss_error(int status, std::string_view code, std::string_view more_xml
   return reply;
 }
 
+std::string key_of(const HttpRequest& request) {
+  return request.url.substr(request.url.rfind('/') + 1);
+}
+
 std::string header_of(const HttpRequest& request, std::string_view name) {
   for (const NameValue& header : request.headers) {
     if (header.name.size() == name.size() &&

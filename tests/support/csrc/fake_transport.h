@@ -54,6 +54,9 @@ struct FakeObject {
 FakeReply serve(const FakeObject& object, const HttpRequest& request,
                 std::size_t piece_bytes = 16 * 1024);
 
+// What the path of its URL ends with: the object's key.
+std::string key_of(const HttpRequest& request);
+
 // The value of the first header of that name, in any case; empty: none.
 std::string header_of(const HttpRequest& request, std::string_view name);
 
