@@ -72,6 +72,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--no-peers", dest="peers", action="store_false")
     add("--objects", type=int, default=Sizes.objects)
     add("--object-bytes", type=int, default=Sizes.object_bytes)
+    add("--congestion", default="", help="control of the server's connections; the system's")
     add("--output", type=_folder, default=_folder("docs/performance"), help="for what it finds")
     add("--work", type=_folder, default=_folder("build/bench"), help="for objects and programs")
     options = parser.parse_args(arguments)
@@ -96,7 +97,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     peers_python = options.work / "peers-venv" / "bin" / "python"
     with (
         store.in_page_cache(sorted(read, key=lambda row: row.key)),
-        serve(store.folder, store.checksums(), networks, folder) as server,
+        serve(store.folder, store.checksums(), networks, folder, options.congestion) as server,
     ):
         if server.ca_file is not None:
             environment["SSL_CERT_FILE"] = str(server.ca_file)
@@ -119,7 +120,10 @@ def _run_scenarios(
     environment: Mapping[str, str],
 ) -> int:
     """Exit status: 1 when a client failed. Bars are told, not enforced."""
-    machine = host.describe(place.peers_python, list(_PEERS))
+    machine = {
+        **host.describe(place.peers_python, list(_PEERS)),
+        "congestion control": place.server.congestion,
+    }
     failed = False
     for entry in entries.values():
         begin = time.monotonic()

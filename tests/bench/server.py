@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,6 @@ DOMAIN = "oss-cn-test.local"
 BUCKET = "bucket"
 _HERE = Path(__file__).parent
 _START_SECONDS = 20.0
-_ATTEMPTS = 3
 _LUA_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 
 
@@ -71,6 +70,7 @@ class Server:
     ca_file: Path | None
     pid: int  # of nginx's master
     folder: Path  # of its own files
+    congestion: str = ""  # control of its connections, by the kernel's name
 
     def port(self, network: Network) -> int:
         return self.ports[network.name]
@@ -109,11 +109,16 @@ def nginx_version() -> str:
 
 @contextmanager
 def serve(
-    served: Path, checksums: Mapping[Path, int], networks: Sequence[Network], folder: Path
+    served: Path,
+    checksums: Mapping[Path, int],
+    networks: Sequence[Network],
+    folder: Path,
+    congestion: str = "",
 ) -> Iterator[Server]:
     """Serves the buckets in `served` while the context lasts; `folder` is for its own files.
 
-    `checksums` are the objects' CRC-64, which their replies carry.
+    `checksums` are the objects' CRC-64, which their replies carry. `congestion` is the congestion
+    control of the connections it takes; empty: the system's.
     """
     program = nginx_program()
     if program is None:
@@ -121,25 +126,61 @@ def serve(
     certificates = None
     if any(network.tls for network in networks):
         certificates = make_certificates(folder, ["localhost", DOMAIN, f"*.{DOMAIN}"])
-    for attempt in range(_ATTEMPTS):
-        ports = dict(zip((n.name for n in networks), _free_ports(len(networks))))
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listener(congestion)) for _ in networks]
+        ports = {n.name: one.getsockname()[1] for n, one in zip(networks, listeners)}
+        used = _congestion(listeners[0]) if listeners else ""
         configuration = folder / "nginx.conf"
         configuration.write_text(
             _configuration(served, checksums, networks, ports, certificates, folder)
         )
-        command = [program, "-c", str(configuration)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-            try:
-                if _listens(process, list(ports.values())):
-                    authority = certificates.authority if certificates else None
-                    yield Server(ports, authority, process.pid, folder)
-                    return
-            finally:
-                _end(process)
+        process = stack.enter_context(_start([program, "-c", str(configuration)], listeners))
+        for listener in listeners:
+            listener.close()  # so that nobody waits there for an nginx that has ended
+        if not _has_started(process, folder / "nginx.pid"):
+            _end(process)
             complaint = (process.stderr.read() if process.stderr else b"").decode(errors="replace")
-        # Another process may have taken a port since we found it free.
-        if "Address already in use" not in complaint or attempt == _ATTEMPTS - 1:
             raise BenchError(f"nginx did not start: {complaint.strip()}")
+        authority = certificates.authority if certificates else None
+        yield Server(ports, authority, process.pid, folder, used)
+
+
+def _listener(congestion: str) -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    # nginx takes it as it is, and each worker accepts what another may have accepted.
+    listener.setblocking(False)
+    try:
+        if congestion:
+            name = congestion.encode()
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name)
+    except OSError as error:
+        listener.close()
+        raise BenchError(
+            f"no congestion control {congestion!r} here, or not for this user: the kernel's are in "
+            f"/proc/sys/net/ipv4/tcp_allowed_congestion_control ({error})"
+        ) from error
+    return listener
+
+
+def _congestion(listener: socket.socket) -> str:
+    found = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    return found.partition(b"\0")[0].decode()
+
+
+@contextmanager
+def _start(
+    command: Sequence[str], listeners: Sequence[socket.socket]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """nginx, which takes over `listeners` as it does those of a process that it replaces."""
+    numbers = [listener.fileno() for listener in listeners]
+    environment = {**os.environ, "NGINX": "".join(f"{number};" for number in numbers)}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, pass_fds=numbers, env=environment
+    ) as process:
+        try:
+            yield process
+        finally:
+            _end(process)
 
 
 def _configuration(
@@ -219,29 +260,13 @@ def _required_module(name: str) -> Path:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
-
-
-def _listens(process: subprocess.Popen[bytes], ports: Sequence[int]) -> bool:
-    """Waits until all ports take connections; false when nginx ends instead."""
+def _has_started(process: subprocess.Popen[bytes], pid_file: Path) -> bool:
+    """Waits until nginx has read its configuration and has its sockets; false when it ends."""
     end = time.monotonic() + _START_SECONDS
-    waiting = list(ports)
-    while waiting:
+    while not pid_file.exists():
         if process.poll() is not None or time.monotonic() > end:
             return False
-        try:
-            socket.create_connection(("127.0.0.1", waiting[-1]), timeout=1).close()
-            waiting.pop()
-        except OSError:
-            time.sleep(0.02)
+        time.sleep(0.02)
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from bench import floor
 from bench.clients import check_fetched, same_cipher
-from bench.errors import RunError
+from bench.errors import BenchError, RunError
 from bench.objects import Store
 from bench.plots import draw
 from bench.programs.count_calls import difference
@@ -23,10 +24,21 @@ from bench.programs.usage import parse_keys
 from bench.results import Result, Row, with_rates
 from bench.runner import json_lines
 from bench.scenario import Bar, Client, Column, Run, Scenario, cpu_ratio, highest_of, speed_ratio
-from bench.server import BUCKET, FAR, HTTPS, PLAIN, SLOW_50, Server, nginx_program, serve
+from bench.server import (
+    BUCKET,
+    FAR,
+    HTTPS,
+    PLAIN,
+    SLOW_50,
+    Network,
+    Server,
+    nginx_program,
+    serve,
+)
 from bench.table import circumstances, measured_text, page, ratios, rows_table, verdicts
 
 ROOT = Path(__file__).parents[2]
+PLAIN_TOO = Network("plain, another port")
 MACHINE = {"cpu": "a CPU", "cores": "2"}
 
 
@@ -334,6 +346,31 @@ def test_floors_make_a_pass_before_the_one_that_counts_over_the_same_connections
 
 
 @needs_nginx
+def test_connections_have_the_congestion_control_that_is_asked_for(tmp_path):
+    def controls(wanted):
+        with serve(tmp_path, {}, [PLAIN, PLAIN_TOO], tmp_path, wanted) as server:
+            address = ("127.0.0.1", server.port(PLAIN_TOO))
+            with socket.create_connection(address, timeout=10) as client:
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert client.recv(9) == b"HTTP/1.1 "
+            return server.congestion
+
+    assert controls("reno") == "reno"
+    with socket.socket() as any_socket:
+        system = any_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    assert controls("") == system.rstrip(b"\0").decode()
+    with pytest.raises(BenchError, match="no congestion control 'none-such'"):
+        controls("none-such")
+
+
+@needs_nginx
+def test_a_server_that_does_not_start_says_why(tmp_path):
+    quoted = serve(tmp_path / 'a"quote', {}, [PLAIN], tmp_path)
+    with pytest.raises(BenchError, match='unexpected "q" in'), quoted:
+        pytest.fail("it is not served")
+
+
+@needs_nginx
 @needs_openssl
 def test_a_small_run(tmp_path):
     options = {
@@ -366,6 +403,7 @@ def test_a_small_run(tmp_path):
             assert row["samples"][0]["server_cpu_seconds_per_gb"] >= 0
             assert row["samples"][0].get("tls") == (TLS if name == "https" else None)
         assert readinto["samples"][0]["fetched_per_byte"] >= 0.999
+        assert found["machine"]["congestion control"]
         assert found["ratios"][floor["client"]]["both_cpu_seconds_per_gb"] == 1.0
         assert "peers' environment" in rows["osstorchconnector, readinto(4 MiB)"]["left_out"]
         page_text = (tmp_path / "pages" / f"{name}.md").read_text()
