@@ -40,8 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    options.work.mkdir(parents=True, exist_ok=True)
     try:
+        for folder in (options.work, options.output):
+            _make(folder)
         with tempfile.TemporaryDirectory(prefix="run-", dir=options.work) as folder:
             return _run(options, Path(folder))
     except KeyboardInterrupt:
@@ -54,6 +55,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _folder(path: str) -> Path:
     return (ROOT / path).resolve()
+
+
+def _make(folder: Path) -> None:
+    """Now, and not when half an hour has been measured."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"cannot make {folder}: {error.strerror}") from error
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

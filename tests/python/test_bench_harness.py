@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bench import floor
+from bench.__main__ import main
 from bench.clients import check_fetched, same_cipher
 from bench.errors import BenchError, RunError
 from bench.objects import Store
@@ -368,6 +369,17 @@ def test_a_server_that_does_not_start_says_why(tmp_path):
     quoted = serve(tmp_path / 'a"quote', {}, [PLAIN], tmp_path)
     with pytest.raises(BenchError, match='unexpected "q" in'), quoted:
         pytest.fail("it is not served")
+
+
+def test_a_folder_for_pages_that_cannot_be_made_is_told_before_anything_is_measured(
+    tmp_path, capsys
+):
+    (tmp_path / "file").write_text("")
+    words = ["--work", str(tmp_path / "work"), "--output", str(tmp_path / "file" / "pages")]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert "file/pages: Not a directory" in captured.err
+    assert captured.out == ""
 
 
 @needs_nginx
