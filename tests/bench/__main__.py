@@ -41,8 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        for folder in (options.work, options.output):
-            _make(folder)
+        _make(options.work)
+        _make(options.output)
         with tempfile.TemporaryDirectory(prefix="run-", dir=options.work) as folder:
             return _run(options, Path(folder))
     except KeyboardInterrupt:

@@ -21,8 +21,7 @@ What the last runs of `make bench` found; what it means is in [performance.md](.
 
 
 def write(scenario: Scenario, result: Result, folder: Path) -> list[Path]:
-    """Writes a scenario's files and tells which."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes a scenario's files into `folder`, which is there, and tells which."""
     plots = draw(scenario, result, folder)
     document, text = folder / f"{scenario.name}.json", folder / f"{scenario.name}.md"
     result.write(document, scenario.title, verdicts(scenario, result), ratios(scenario, result))

@@ -147,7 +147,7 @@ def serve(
 
 def _listener(congestion: str) -> socket.socket:
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-    # nginx takes it as it is, and each worker accepts what another may have accepted.
+    # nginx takes it as it is: a worker that comes too late for a connection would wait in accept().
     listener.setblocking(False)
     try:
         if congestion:

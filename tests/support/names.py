@@ -17,7 +17,11 @@ _SHIM = Path(__file__).parent / "names.c"
 
 
 class Names:
-    """What `environ` holds makes a program look NAME up here. Skips the test without a compiler."""
+    """What `environ` holds makes a program look NAME up here.
+
+    The library that does it is built for each test, which is skipped where there is no compiler:
+    an installed wheel needs none, and may be tested there.
+    """
 
     def __init__(self, folder: Path) -> None:
         if shutil.which("gcc") is None:
