@@ -27,6 +27,7 @@ from support.faults import (
     URI,
     Once,
     always,
+    refuse,
     requests_of_chunk,
 )
 from support.tries import HANG_SECONDS, once, once_within, wait_until
@@ -294,39 +295,70 @@ def test_fault_12_a_slow_reader_outlives_its_connections(faults, connect):
     assert len({request.connection for request in faults.requests}) > 1
 
 
+def overwritten(request, reply):
+    if request.headers.get("if-match") == ETAG:
+        refuse(reply, 412, "PreconditionFailed")
+
+
+# A chunk that was refused when nobody waited for it is asked for again by the read that needs it.
+ASKED_ONCE = "no retry: 1 request a chunk ahead of readers, 1 for a read"
+
+
+def check_asked_once(faults, connector):
+    assert all(len(requests_of_chunk(faults, index)) <= 2 for index in range(16))
+    assert len(requests_of_chunk(faults, 0)) == 1
+    assert connector.stats().retries == 0
+
+
 @pytest.mark.fault(
     17,
     "overwritten meanwhile: 412",
     "`ObjectChangedError`; no mixed bytes",
-    "1 request a chunk",
+    ASKED_ONCE,
 )
 def test_fault_17_overwritten_while_it_is_read(faults, connect):
-    def refuse(request, reply):
-        if request.headers.get("if-match") == ETAG:
-            reply.status, reply.body = 412, b""
-            reply.headers = {"Content-Length": "0", "x-oss-request-id": "5C3D"}
-
-    faults.script = refuse
-    reader = connect().open(URI)
+    faults.script = overwritten
+    connector = connect()
+    reader = connector.open(URI)
     with pytest.raises(ObjectChangedError):
         reader.read()
-    assert all(len(requests_of_chunk(faults, index)) <= 1 for index in range(16))
+    check_asked_once(faults, connector)
+
+
+@pytest.mark.fault(17)
+def test_fault_17_what_was_refused_ahead_of_a_read_is_asked_for_by_it(faults, connect):
+    faults.script = overwritten
+
+    def read():
+        faults.requests.clear()
+        connector = connect()
+        reader = connector.open(URI)
+        wait_until(lambda: requests_of_chunk(faults, 1))
+        time.sleep(0.1)  # until its refusal is there
+        with pytest.raises(ObjectChangedError):
+            reader.read()
+        check_asked_once(faults, connector)
+        return len(requests_of_chunk(faults, 1)) == 2
+
+    once(read)
 
 
 @pytest.mark.fault(
     18,
     "overwritten, and If-Match ignored",
     "`ObjectChangedError` with both ETags",
-    "1 request a chunk",
+    ASKED_ONCE,
 )
 def test_fault_18_overwritten_and_if_match_is_ignored(faults, connect):
     other = '"00000000000000000000000000000000"'
     faults.script = always(set_header("ETag", other))
-    reader = connect().open(URI)
+    connector = connect()
+    reader = connector.open(URI)
     with pytest.raises(ObjectChangedError) as caught:
         reader.read()
     assert ETAG.strip('"') in str(caught.value)
     assert other.strip('"') in str(caught.value)
+    check_asked_once(faults, connector)
 
 
 @pytest.mark.fault(
