@@ -325,6 +325,9 @@ std::uint64_t Scheduler::memory_bytes() const {
   std::set<const ViewRegion*> regions;
   for (const auto& [fetch, job] : jobs_) {
     if (!job.stream->is_closed()) continue;
+    // One that has ended, and whose bytes the fetch has yet to take.
+    if (job.hedge != nullptr && !hedges_.contains(job.hedge.get()))
+      draining += job.hedge->ticket_bytes();
     const ViewRegion* const region = job.stream->plan.region.get();
     if (!job.in_region) {
       draining += job.stream->slot(job.index).chunk.ticket_bytes();

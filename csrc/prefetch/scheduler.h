@@ -180,6 +180,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   // Something of it was started that nobody waits for.
   void note_start_locked(ObjectStream& stream, TimePoint now) OSSMC_REQUIRES(mutex_);
   ObjectStream* first_of_sweep_locked(TimePoint now) OSSMC_REQUIRES(mutex_);  // null: none
+  static bool is_before(const Job& one, const Job& other);
   bool pick_hedge_locked(TimePoint now, Pick* pick) OSSMC_REQUIRES(mutex_);
   Exchange* start_hedge(Pick& pick);
   // The chunk needs none any more. `ended` is to be destroyed without the mutex.

@@ -1,5 +1,6 @@
 // Second requests for the slowest chunks.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "prefetch/scheduler.h"
@@ -11,7 +12,17 @@ namespace {
 constexpr int kLooksPerWait = 8;
 constexpr Duration kLeastLookInterval = std::chrono::milliseconds(20);
 constexpr Duration kMostLookInterval = std::chrono::seconds(1);
+
 }  // namespace
+
+// The longest in progress; of several that began together the one that was opened first. Where
+// fetches lie in memory decides nothing: the same schedule runs the same way again.
+bool Scheduler::is_before(const Job& one, const Job& other) {
+  const auto rank = [](const Job& job) {
+    return std::tuple(job.started_at, job.stream->sequence(), job.index);
+  };
+  return rank(one) < rank(other);
+}
 
 bool Scheduler::pick_hedge_locked(TimePoint now, Pick* pick) {
   if (jobs_.empty() || now < look_for_slow_at_) return false;
@@ -31,7 +42,7 @@ bool Scheduler::pick_hedge_locked(TimePoint now, Pick* pick) {
     if (job.is_parked || job.was_hedged || job.stream->state() != StreamState::kOpen) continue;
     if (!all_started && job.stream->slot(job.index).claims == 0) continue;
     if (now - job.started_at <= slow_after) continue;
-    if (slowest != nullptr && its_job->started_at <= job.started_at) continue;
+    if (slowest != nullptr && !is_before(job, *its_job)) continue;
     slowest = fetch;
     its_job = &job;
   }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
@@ -270,6 +271,50 @@ TEST_F(HedgeTest, CloseEndsBoth) {
   while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
   expect_clean_end();
   house_.scheduler.release_claim(*stream_, 80);
+}
+
+TEST_F(HedgeTest, MemoryOfAClosedObjectWasCountedUntilItsFetchTookTheSecondRequestsBytes) {
+  first_hangs_ = false;
+  second_ = [](FakeReply reply) {
+    reply.piece_delay = milliseconds(1);
+    return reply;
+  };
+  stream_ = house_.open_now("big");
+  ASSERT_TRUE(read(0, 80 * std::size_t{kChunk}).is_ok());
+  house_.scheduler.claim(*stream_, 80);
+  while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
+  const auto& fetch = stream_->slot(80).fetch;
+  while (fetch != nullptr && !fetch->has_tail()) ASSERT_TRUE(house_.transport.step());
+  ASSERT_NE(fetch, nullptr);
+  expect_clean_end();
+  house_.scheduler.release_claim(*stream_, 80);
+}
+
+// Which of them lies first in memory decided it: the same seed made another schedule.
+TEST_F(HedgeTest, OfChunksThatBeganTogetherTheFirstOneIsAskedForAgain) {
+  std::vector<std::string> again;
+  house_.fault = [this, &again](const HttpRequest& request,
+                                std::size_t) -> std::optional<FakeReply> {
+    if (header_of(request, "If-Match").empty()) return std::nullopt;
+    const std::string range = header_of(request, "Range");
+    const auto asked = [&](const auto& started) {
+      return header_of(started.request, "Range") == range;
+    };
+    if (std::ranges::count_if(house_.transport.started(), asked) > 1) again.push_back(range);
+    FakeReply slow = serve(house_.objects["big"], request);
+    slow.head_delay = seconds(5);
+    return slow;
+  };
+  stream_ = house_.open_now("big");
+  for (std::uint64_t i = 0; i < 2 * HedgeRule::kRequestsPerHedge; ++i)
+    house_.parts.counters.chunk_whole_us.record(1000);
+  add(house_.parts.counters.requests, 2 * HedgeRule::kRequestsPerHedge);
+  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.claim(*stream_, i);
+  while (again.size() < 2) ASSERT_TRUE(house_.transport.step());
+  EXPECT_THAT(again[0], testing::HasSubstr("=" + std::to_string(kChunk) + "-"));
+  EXPECT_THAT(again[1], testing::HasSubstr("=" + std::to_string(2 * kChunk) + "-"));
+  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.release_claim(*stream_, i);
+  expect_clean_end();
 }
 
 TEST_F(HedgeTest, NotAboveTwoInAHundred) {
