@@ -1,0 +1,32 @@
+// ScheduleStore: the store under a random schedule: what it answers to a request, sometimes slowly,
+// and which of the faults of the schedule's shape befalls that answer.
+#pragma once
+
+#include <vector>
+
+#include "csrc/prefetch/chance.h"
+#include "csrc/prefetch/schedule_shape.h"
+#include "support/csrc/fake_transport.h"
+
+namespace ossmc {
+
+// Used by one thread.
+class ScheduleStore {
+ public:
+  ScheduleStore(const ScheduleShape& shape, Chance& chance)
+      : shape_(shape), chance_(chance), objects_(shape.objects) {}
+
+  // Objects may be overwritten meanwhile; they stay where they are.
+  const std::vector<StoredObject>& objects() const { return objects_; }
+
+  FakeReply answer(const HttpRequest& request);
+
+ private:
+  FakeReply fault(Fault fault, const StoredObject& object, const HttpRequest& request);
+
+  const ScheduleShape& shape_;
+  Chance& chance_;
+  std::vector<StoredObject> objects_;
+};
+
+}  // namespace ossmc
