@@ -4,32 +4,18 @@
 
 #include <array>
 
+#include "base/crc64_polynomial.h"
+
 namespace ossmc {
 
 namespace {
 
-constexpr std::uint64_t kPolynomial = 0xC96C5795D7870F42u;
-
-// Polynomials over GF(2) are held reflected: the top bit is the coefficient of x^0, the lowest that
-// of x^63.
-constexpr std::uint64_t kOne = std::uint64_t{1} << 63;
-
-// a * b modulo the CRC's polynomial.
-constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t product = 0;
-  for (std::uint64_t bit = kOne; bit != 0; bit >>= 1) {
-    if ((a & bit) != 0) product ^= b;
-    b = (b >> 1) ^ ((b & 1) != 0 ? kPolynomial : 0);  // b * x
-  }
-  return product;
-}
-
 // kPowers[n] = x^(8 * 2^n): what 2^n more bytes multiply a CRC by. 64 of them reach any length.
 constexpr std::array<std::uint64_t, 64> kPowers = [] {
   std::array<std::uint64_t, 64> powers{};
-  powers[0] = kOne >> 8;  // x^8
+  powers[0] = crc64_power(8);
   for (std::size_t n = 1; n < powers.size(); ++n) {
-    powers[n] = multiply(powers[n - 1], powers[n - 1]);
+    powers[n] = crc64_multiply(powers[n - 1], powers[n - 1]);
   }
   return powers;
 }();
@@ -46,7 +32,7 @@ std::uint64_t crc64_update(std::uint64_t crc, const void* data, std::size_t size
 // cancel out, and appending B is to multiply A's CRC by x^(8 * size_b) and add B's.
 std::uint64_t crc64_combine(std::uint64_t crc_a, std::uint64_t crc_b, std::uint64_t size_b) {
   for (std::size_t n = 0; size_b != 0; ++n, size_b >>= 1) {
-    if ((size_b & 1) != 0) crc_a = multiply(kPowers[n], crc_a);
+    if ((size_b & 1) != 0) crc_a = crc64_multiply(kPowers[n], crc_a);
   }
   return crc_a ^ crc_b;
 }

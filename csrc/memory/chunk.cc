@@ -5,8 +5,8 @@
 #include <cstring>
 #include <utility>
 
-#include "base/crc64.h"
 #include "base/wait.h"
+#include "memory/copy_with_crc64.h"
 #include "memory/streaming_copy.h"
 
 namespace ossmc {
@@ -183,15 +183,15 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   if (size == 0) return;
   std::byte* const to = data_ + filled_by_writer_;
-  if (block_) {
+  // A region's memory is new: the kernel has just cleared it, in the caches.
+  const Stores stores = block_ ? Stores::kStreaming : Stores::kOrdinary;
+  if (with_crc) {
+    running_crc_ = copy_with_crc64(to, bytes, size, running_crc_, stores);
+  } else if (stores == Stores::kStreaming) {
     streaming_copy(to, bytes, size);
   } else {
-    // A region's memory is new: the kernel has just cleared it, in the caches.
     std::memcpy(to, bytes, size);
   }
-  // Of the bytes where they came from: there they are in a cache, in the chunk they need not be.
-  // After the copy, whose stores reach memory meanwhile.
-  if (with_crc) running_crc_ = crc64_update(running_crc_, bytes, size);
   if (block_) finish_streaming_copies();
   filled_by_writer_ += static_cast<std::uint32_t>(size);
   // Publishes: release for the bytes, seq_cst for the Dekker pair (the same instruction on x86-64).

@@ -1,0 +1,134 @@
+#include "memory/copy_with_crc64.h"
+
+#include <cstring>
+
+#include "base/crc64.h"
+#include "base/crc64_polynomial.h"
+#include "memory/streaming_copy.h"
+
+// Sanitizers do not see streaming stores: their builds copy in the way they can check.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define OSSMC_CAN_FOLD 1
+#include <immintrin.h>
+#else
+#define OSSMC_CAN_FOLD 0
+#endif
+
+namespace ossmc {
+
+namespace {
+
+std::uint64_t copy_then_crc64(std::byte* to, const std::byte* from, std::size_t size,
+                              std::uint64_t crc, Stores stores) {
+  if (stores == Stores::kStreaming) {
+    streaming_copy(to, from, size);
+  } else {
+    std::memcpy(to, from, size);
+  }
+  // Of the bytes where they came from: there they are in a cache. After the copy, whose stores
+  // reach memory meanwhile.
+  return crc64_update(crc, from, size);
+}
+
+#if OSSMC_CAN_FOLD
+
+// Four registers of 32 bytes, each folded over the 128 bytes that the four cover: Gopal and others,
+// Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction, Intel 2009.
+constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kFoldBytes = 128;
+// Below this what is before the first line and behind the last fold is too large a part.
+constexpr std::size_t kSmallestBytes = 8 * kFoldBytes;
+
+// Bytes that stand first are the higher powers. A product of two reflected polynomials is one power
+// of x too high: hence the 1.
+constexpr std::uint64_t kFoldFirst = crc64_power(kFoldBytes * 8 + 64 - 1);
+constexpr std::uint64_t kFoldLast = crc64_power(kFoldBytes * 8 - 1);
+
+#define OSSMC_FOLD_TARGET __attribute__((target("avx2,vpclmulqdq")))
+
+struct Folded {
+  __m256i part[4];
+};
+
+OSSMC_FOLD_TARGET inline Folded load(const std::byte* from) {
+  const auto* const source = reinterpret_cast<const __m256i*>(from);
+  return {{_mm256_loadu_si256(source), _mm256_loadu_si256(source + 1),
+           _mm256_loadu_si256(source + 2), _mm256_loadu_si256(source + 3)}};
+}
+
+template <Stores kStores>
+OSSMC_FOLD_TARGET inline void store(std::byte* to, const Folded& bytes) {
+  auto* const target = reinterpret_cast<__m256i*>(to);
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (kStores == Stores::kStreaming) {
+      _mm256_stream_si256(target + i, bytes.part[i]);
+    } else {
+      _mm256_store_si256(target + i, bytes.part[i]);
+    }
+  }
+}
+
+// What was folded so far, as many bytes further on, and `next` after it.
+OSSMC_FOLD_TARGET inline void fold(Folded& sum, const Folded& next) {
+  const __m256i by =
+      _mm256_set_epi64x(static_cast<long long>(kFoldLast), static_cast<long long>(kFoldFirst),
+                        static_cast<long long>(kFoldLast), static_cast<long long>(kFoldFirst));
+  for (int i = 0; i < 4; ++i) {
+    const __m256i first = _mm256_clmulepi64_epi128(sum.part[i], by, 0x00);
+    const __m256i last = _mm256_clmulepi64_epi128(sum.part[i], by, 0x11);
+    sum.part[i] = _mm256_xor_si256(_mm256_xor_si256(first, last), next.part[i]);
+  }
+}
+
+// REQUIRES: size >= kSmallestBytes.
+template <Stores kStores>
+OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* from,
+                                              std::size_t size, std::uint64_t crc) {
+  // Whole lines only: see streaming_copy().
+  const std::size_t head = -reinterpret_cast<std::uintptr_t>(to) % kLineBytes;
+  crc = copy_then_crc64(to, from, head, crc, Stores::kOrdinary);
+  std::size_t at = head;
+  Folded sum = load(from + at);
+  store<kStores>(to + at, sum);
+  // The inverted CRC of what came before is added to the first bytes, as if they were its end.
+  sum.part[0] =
+      _mm256_xor_si256(sum.part[0], _mm256_set_epi64x(0, 0, 0, static_cast<long long>(~crc)));
+  for (at += kFoldBytes; size - at >= kFoldBytes; at += kFoldBytes) {
+    const Folded next = load(from + at);
+    store<kStores>(to + at, next);
+    fold(sum, next);
+  }
+  // The sum is 128 bytes with the same remainder as all that it was made of; the rest follows them.
+  alignas(32) std::byte end[2 * kFoldBytes];
+  store<Stores::kOrdinary>(end, sum);
+  std::memcpy(end + kFoldBytes, from + at, size - at);
+  std::memcpy(to + at, from + at, size - at);
+  constexpr std::uint64_t kNothingBefore = ~std::uint64_t{0};  // its inversion is 0
+  return crc64_update(kNothingBefore, end, kFoldBytes + (size - at));
+}
+
+#undef OSSMC_FOLD_TARGET
+
+bool should_fold() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq") &&
+         !__builtin_cpu_supports("avx512vl");
+}
+
+#endif
+
+}  // namespace
+
+std::uint64_t copy_with_crc64(std::byte* to, const std::byte* from, std::size_t size,
+                              std::uint64_t crc, Stores stores) {
+#if OSSMC_CAN_FOLD
+  static const bool folds = should_fold();
+  if (folds && size >= kSmallestBytes) {
+    return stores == Stores::kStreaming ? copy_and_fold<Stores::kStreaming>(to, from, size, crc)
+                                        : copy_and_fold<Stores::kOrdinary>(to, from, size, crc);
+  }
+#endif
+  return copy_then_crc64(to, from, size, crc, stores);
+}
+
+}  // namespace ossmc

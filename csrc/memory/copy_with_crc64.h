@@ -1,0 +1,24 @@
+// A copy and the CRC-64 of what is copied, in one pass where that is faster.
+//
+// Bytes come in pieces of some 16 KiB and are in the caches then: each is read once for both. With
+// 256-bit carry-less multiplication (VPCLMULQDQ without AVX-512: AMD's Zen 3, most of Intel's
+// processors for desktops) the CRC takes a third of ISA-L 2.30's time, which has that for AVX-512
+// alone, and hides behind the copy. Everywhere else it is the copy, and then ISA-L.
+// docs/performance.md has the figures.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ossmc {
+
+enum class Stores {
+  kOrdinary,
+  kStreaming,  // past the caches, as streaming_copy(): finish_streaming_copies() ends them
+};
+
+// memcpy(to, from, size), and crc64_update(crc, from, size).
+std::uint64_t copy_with_crc64(std::byte* to, const std::byte* from, std::size_t size,
+                              std::uint64_t crc, Stores stores);
+
+}  // namespace ossmc
