@@ -82,8 +82,8 @@ void SmallRequestQueue::close() {
   if (transport_ != nullptr) transport_->wake();
 }
 
-Exchange* SmallRequestQueue::next(int /*thread*/, int busy, bool /*behind*/) noexcept {
-  return busy < slots_per_thread_ ? take() : nullptr;
+Exchange* SmallRequestQueue::next(int /*thread*/, const Occupancy& occupancy) noexcept {
+  return occupancy.busy < slots_per_thread_ ? take() : nullptr;
 }
 
 Exchange* SmallRequestQueue::take() noexcept {

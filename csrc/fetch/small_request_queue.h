@@ -64,7 +64,7 @@ class SmallRequestQueue final : public WorkSource, public SmallRequestOwner {
 
   // The next request that is due; null: none. For a source that shares its threads with others.
   Exchange* take() noexcept;
-  Exchange* next(int thread, int busy, bool behind) noexcept override;
+  Exchange* next(int thread, const Occupancy& occupancy) noexcept override;
   TimePoint next_due() noexcept override;
   void on_retry(std::shared_ptr<SmallRequest> request, TimePoint due) override;
   void on_finished(std::shared_ptr<SmallRequest> request, const Status& status) override;

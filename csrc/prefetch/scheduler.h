@@ -121,7 +121,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   const FetchContext& context() const { return context_; }
 
   // --- WorkSource, ChunkFetchOwner, HedgeOwner: by I/O threads ---
-  Exchange* next(int thread, int busy, bool behind) noexcept override;
+  Exchange* next(int thread, const Occupancy& occupancy) noexcept override;
   TimePoint next_due() noexcept override;
   Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) override;
   void on_retry(ChunkFetch& fetch, TimePoint due) override;
@@ -166,8 +166,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   };
 
   bool has_work_locked(TimePoint now) const OSSMC_REQUIRES(mutex_);
-  bool pick_locked(int thread, int busy, bool behind, TimePoint now, Pick* pick, FreedMemory* freed)
-      OSSMC_REQUIRES(mutex_);
+  bool pick_locked(int thread, const Occupancy& occupancy, TimePoint now, Pick* pick,
+                   FreedMemory* freed) OSSMC_REQUIRES(mutex_);
   // An I/O thread gets nothing, and this is why.
   void note_limit_locked(int thread, Limit limit, TimePoint now) OSSMC_REQUIRES(mutex_);
   bool pick_urgent_locked(Pick* pick, FreedMemory* freed, bool* blocked) OSSMC_REQUIRES(mutex_);

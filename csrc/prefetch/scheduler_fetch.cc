@@ -32,7 +32,7 @@ bool may_pass(StatusCode code) {
 
 }  // namespace
 
-Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
+Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
   while (true) {
     const TimePoint now = context_.clock.now();
     slots_.measure_load(thread, now);
@@ -42,7 +42,7 @@ Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
       MutexLock lock(mutex_);
       more_slots = slots_.on_asked(now, load(context_.counters.bytes_received),
                                    load(context_.counters.throttles));
-      has_urgent_slot = busy < slots_.slots(thread) + kUrgentExtraSlots;
+      has_urgent_slot = occupancy.busy < slots_.slots(thread) + kUrgentExtraSlots;
     }
     if (more_slots) wake();
     if (has_urgent_slot) {
@@ -67,9 +67,9 @@ Exchange* Scheduler::next(int thread, int busy, bool behind) noexcept {
       credentials_pending_ = !settled;
       resume_at_ = TimePoint::max();
       retake_lingering_locked(&freed);
-      picked = settled && pick_locked(thread, busy, behind, now, &pick, &freed);
+      picked = settled && pick_locked(thread, occupancy, now, &pick, &freed);
       // Memory that this left over may be enough for what another thread could not start.
-      pick.wake_others = picked && starved_ && busy + 1 >= slots_.slots(thread);
+      pick.wake_others = picked && starved_ && occupancy.busy + 1 >= slots_.slots(thread);
       openers.swap(openers_to_wake_);
     }
     for (const StreamPtr& stream : openers) stream->wake_openers();

@@ -22,9 +22,12 @@ void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
   if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
 }
 
-bool Scheduler::pick_locked(int thread, int busy, bool behind, TimePoint now, Pick* pick,
+bool Scheduler::pick_locked(int thread, const Occupancy& occupancy, TimePoint now, Pick* pick,
                             FreedMemory* freed) {
+  const int busy = occupancy.busy;
   const int slots = slots_.slots(thread);
+  // More would bring nothing: docs/decisions/0003-concurrency.md.
+  const bool behind = occupancy.behind || (busy >= occupancy.enough && slots_.is_cpu_bound());
   // A retry holds its memory already; it comes first so that this memory does not lie idle.
   if (busy < slots + kUrgentExtraSlots) {
     if (!retries_.empty() && retries_.begin()->first <= now) {

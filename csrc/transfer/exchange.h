@@ -4,6 +4,7 @@
 // drives them in tests.
 #pragma once
 
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -60,15 +61,23 @@ class Exchange {
   virtual bool wants_fresh_connection() const noexcept { return false; }
 };
 
+// What an I/O thread has to do already when it asks for more.
+struct Occupancy {
+  int busy = 0;  // exchanges in progress
+  // More has arrived than the thread can take in, so that what is not urgent would only wait.
+  bool behind = false;
+  // With so many in progress the thread has all that it can take in, if it is the thread that is
+  // the limit and not the network.
+  int enough = INT_MAX;
+};
+
 // Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.
 class WorkSource {
  public:
   virtual ~WorkSource() = default;
-  // The next exchange for I/O thread `thread`, which has `busy` in progress; null: none now.
-  // Whether `busy` is too many is the source's decision: urgent work may exceed the usual number.
-  // `behind`: more has arrived than the thread can take in, so that what is not urgent would only
-  // wait.
-  virtual Exchange* next(int thread, int busy, bool behind) noexcept = 0;
+  // The next exchange for I/O thread `thread`; null: none now. Whether it has too much in progress
+  // is the source's decision: urgent work may exceed the usual number.
+  virtual Exchange* next(int thread, const Occupancy& occupancy) noexcept = 0;
   // When next() should be asked again although nothing completed (a back-off ends);
   // TimePoint::max(): not before a wake. Asked after each null of next(); while the time is past
   // and next() has nothing still, both are asked every 10 ms.

@@ -232,21 +232,26 @@ void IoThread::act(curl_socket_t socket, int events) {
   if (open_sockets_.take_any_opened()) {
     nudge_due_ = std::min(nudge_due_, clock_.now() + kNudgeInterval);
   }
-  if (body_bytes_ > 0) add(counters_.bytes_received, std::exchange(body_bytes_, 0));
+  if (body_bytes_ > 0) {
+    received_ += body_bytes_;
+    add(counters_.bytes_received, std::exchange(body_bytes_, 0));
+  }
   hand_out_completed();
 }
 
 void IoThread::ask_source() {
   ask_ = false;
   if (stopping_.load(std::memory_order_relaxed)) return;
-  const bool behind = turn_order_.is_behind();
-  Exchange* exchange = source_.next(number_, static_cast<int>(busy_.size()), behind);
+  const Occupancy occupancy = {.busy = static_cast<int>(busy_.size()),
+                               .behind = turn_order_.is_behind(),
+                               .enough = enough_.count()};
+  Exchange* exchange = source_.next(number_, occupancy);
   if (exchange != nullptr) {
     begin(*exchange);
     ask_ = true;  // after a look at the sockets: whether it is behind now
     return;
   }
-  ask_when_not_behind_ = behind;
+  ask_when_not_behind_ = occupancy.behind;
   ask_due_ = source_.next_due();
   if (ask_due_ != TimePoint::max()) ask_due_ = std::max(ask_due_, clock_.now() + kAskAgain);
 }
@@ -276,6 +281,7 @@ void IoThread::begin(Exchange& exchange) {
   }
   slot.index = busy_.size();
   busy_.push_back(std::move(owned));
+  note_oldest();
 }
 
 std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
@@ -288,6 +294,14 @@ std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
   }
   busy_.pop_back();
   return owned;
+}
+
+void IoThread::note_oldest() {
+  const auto oldest =
+      std::min_element(busy_.begin(), busy_.end(),
+                       [](const auto& a, const auto& b) { return a->sequence() < b->sequence(); });
+  if (oldest == busy_.end()) return;
+  enough_.on_oldest((*oldest)->sequence(), (*oldest)->bytes(), received_, clock_.now());
 }
 
 void IoThread::hand_out_completed() {
@@ -306,10 +320,12 @@ void IoThread::complete(Slot& slot, CURLcode code) {
   Exchange& exchange = slot.exchange();
   // A handle whose transfer failed is not used again.
   if (outcome.error == TransportError::kNone) {
+    enough_.on_whole(slot.sequence(), slot.bytes(), outcome.first_byte, received_, clock_.now());
     idle_.push_back(std::move(owned));
   } else {
     open_sockets_.forget_closed();
   }
+  note_oldest();
   ask_ = true;
   exchange.on_done(outcome);
 }

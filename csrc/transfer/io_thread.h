@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "transfer/curl_handle.h"
+#include "transfer/enough_requests.h"
 #include "transfer/exchange.h"
 #include "transfer/open_sockets.h"
 #include "transfer/slot.h"
@@ -60,6 +61,7 @@ class IoThread {
   void begin(Exchange& exchange);
   void hand_out_completed();
   void complete(Slot& slot, CURLcode code);
+  void note_oldest();
   void abort(Slot& slot, TransportError error, const char* text);
   void abort_cancelled();
   void abort_stalled();
@@ -102,11 +104,13 @@ class IoThread {
   std::vector<std::unique_ptr<Slot>> busy_;
   std::vector<std::unique_ptr<Slot>> idle_;
   TurnOrder turn_order_;
+  EnoughRequests enough_;
   std::uint64_t begun_ = 0;              // exchanges
   std::vector<Slot*> doomed_;            // scratch of the abort functions
   std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next one
   std::vector<std::size_t> stalled_;
   std::uint64_t body_bytes_ = 0;          // received and not yet counted
+  std::uint64_t received_ = 0;            // and counted
   bool ask_ = true;                       // ask the source before the next sleep
   bool ask_when_not_behind_ = false;      // it may have kept something back
   bool woken_ = false;                    // look at cancelled()

@@ -32,7 +32,7 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
     due_ = context.clock.now();
   }
 
-  Exchange* next(int /*thread*/, int /*busy*/, bool /*behind*/) noexcept override {
+  Exchange* next(int /*thread*/, const Occupancy& /*occupancy*/) noexcept override {
     if (!due_ || *due_ > context_.clock.now()) return nullptr;
     bool ready = false;
     const Status status = fetch_->prepare(&ready);

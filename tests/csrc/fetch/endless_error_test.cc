@@ -38,7 +38,7 @@ class OneFetch final : public ChunkFetchOwner, public WorkSource {
     version_.etag = FakeObject{}.etag;
     fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, &version_, chunk_, 0, SeenBytes{});
   }
-  Exchange* next(int /*thread*/, int /*busy*/, bool /*behind*/) noexcept override {
+  Exchange* next(int /*thread*/, const Occupancy& /*occupancy*/) noexcept override {
     if (due_ > context_.clock.now()) return nullptr;
     bool ready = false;
     EXPECT_TRUE(fetch_->prepare(&ready).is_ok());

@@ -7,6 +7,8 @@
 
 #include "base/random.h"
 #include "prefetch/slot_control.h"
+#include "support/csrc/fake_clock.h"
+#include "support/csrc/fake_thread_load.h"
 
 namespace ossmc {
 namespace {
@@ -162,18 +164,6 @@ TEST(ConcurrencyLevel, AFixedOneMovesForNothing) {
   EXPECT_EQ(drive.highest, 32);
 }
 
-class FixedLoad final : public ThreadLoad {
- public:
-  explicit FixedLoad(const TimePoint& now, double share) : now_(now), share_(share) {}
-  Duration busy_time() const override {
-    return std::chrono::duration_cast<Duration>(now_.time_since_epoch() * share_);
-  }
-
- private:
-  const TimePoint& now_;
-  const double share_;
-};
-
 TEST(SlotControl, SharesTheLevelEvenly) {
   const SlotControl slots({.threads = 3, .start_per_thread = 5});
   EXPECT_EQ(slots.slots(0) + slots.slots(1) + slots.slots(2), 15);
@@ -203,13 +193,13 @@ TEST(SlotControl, IsFullOnlyWhileEveryThreadIs) {
 
 TEST(SlotControl, ThreadsThatAreBusyNearlyAllTheTimeAreTheLimit) {
   for (const double share : {0.5, 0.95}) {
-    TimePoint now{seconds(1)};
-    const FixedLoad load(now, share);
+    FakeClock clock;
+    const FakeThreadLoad load(clock, share);
     SlotControl slots({.threads = 2, .start_per_thread = 4, .most_per_thread = 64, .load = &load});
     for (int i = 0; i < 10; ++i) {
-      now += milliseconds(100);
-      slots.measure_load(0, now);
-      slots.measure_load(1, now);
+      clock.advance(milliseconds(100));
+      slots.measure_load(0, clock.now());
+      slots.measure_load(1, clock.now());
     }
     EXPECT_EQ(slots.is_cpu_bound(), share > 0.9) << share;
   }

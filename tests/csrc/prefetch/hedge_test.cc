@@ -253,7 +253,7 @@ TEST_F(HedgeTest, ThreadsThatLookAtTheSameTimeCrashed) {
     if (house_.budget->used_bytes() == used || ++looks != 2) return;
     EXPECT_EQ(hedges(), 0u);
     house_.parts.clock.advance(seconds(2));
-    other = house_.scheduler.next(1, 0, false);
+    other = house_.scheduler.next(1, {});
   };
   while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
   EXPECT_GE(looks, 2);

@@ -34,11 +34,12 @@ class Meddler final : public WorkSource {
  public:
   explicit Meddler(Scheduler& scheduler) : scheduler_(scheduler) {}
 
-  Exchange* next(int thread, int busy, bool behind) noexcept override {
+  Exchange* next(int thread, const Occupancy& occupancy) noexcept override {
     if (instead) return instead();
     if (before) before();
     Exchange* const got =
-        scheduler_.next(thread, told_busy.value_or(busy), told_behind.value_or(behind));
+        scheduler_.next(thread, {.busy = told_busy.value_or(occupancy.busy),
+                                 .behind = told_behind.value_or(occupancy.behind)});
     if (after) after();
     return got;
   }

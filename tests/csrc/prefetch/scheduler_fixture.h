@@ -16,6 +16,7 @@
 #include "prefetch/object_view.h"
 #include "prefetch/scheduler.h"
 #include "prefetch/stream_reader.h"
+#include "support/csrc/fake_thread_load.h"
 #include "support/csrc/fake_transport.h"
 #include "support/csrc/fetch_parts.h"
 #include "support/csrc/pattern.h"
@@ -39,18 +40,21 @@ struct HouseOptions {
   int threads = 2;
   int slots_per_thread = 4;
   std::uint64_t seed = 1;
+  double thread_load = 0;  // the share of the time in which I/O threads are busy
 };
 
 class SchedulerHouse {
  public:
   explicit SchedulerHouse(HouseOptions options = {})
       : options_(options),
+        load(parts.clock, options.thread_load),
         budget(std::make_shared<Budget>(options.budget_bytes)),
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
-        scheduler(
-            {.chunk_bytes = options.chunk_bytes,
-             .slots = {.threads = options.threads, .start_per_thread = options.slots_per_thread}},
-            parts.context, budget, pool),
+        scheduler({.chunk_bytes = options.chunk_bytes,
+                   .slots = {.threads = options.threads,
+                             .start_per_thread = options.slots_per_thread,
+                             .load = &load}},
+                  parts.context, budget, pool),
         transport(
             scheduler, parts.clock,
             [this](const HttpRequest& request, std::size_t index) { return reply(request, index); },
@@ -115,6 +119,7 @@ class SchedulerHouse {
   std::map<std::string, FakeObject> objects;
   // Overrides the reply to a request when it returns one.
   std::function<std::optional<FakeReply>(const HttpRequest&, std::size_t)> fault;
+  FakeThreadLoad load;
   std::shared_ptr<Budget> budget;
   std::shared_ptr<PagePool> pool;
   Scheduler scheduler;

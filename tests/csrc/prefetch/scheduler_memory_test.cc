@@ -119,14 +119,14 @@ TEST(SchedulerMemory, AReadThatWaitsForMemoryIsLookedAfterSoonWhileOthersCopy) {
     house.scheduler.release_claim(*a, i);
   }
   house.scheduler.claim(*a, 7);
-  EXPECT_EQ(house.scheduler.next(0, 0, false), nullptr);
+  EXPECT_EQ(house.scheduler.next(0, {}), nullptr);
   EXPECT_LE(house.scheduler.next_due(), house.parts.clock.now() + std::chrono::milliseconds(10));
   a->slot(2).chunk.unpin();  // which tells nobody
   house.transport.run();
   EXPECT_EQ(a->slot(7).chunk.view().phase, ChunkPhase::kReady);
   for (const std::uint64_t i : {0, 1, 3}) a->slot(i).chunk.unpin();
   house.scheduler.release_claim(*a, 7);
-  EXPECT_EQ(house.scheduler.next(0, 0, false), nullptr);
+  EXPECT_EQ(house.scheduler.next(0, {}), nullptr);
   EXPECT_EQ(house.scheduler.next_due(), TimePoint::max());
 }
 

@@ -74,6 +74,37 @@ TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
   for (const std::uint64_t i : {30, 31}) house.scheduler.release_claim(*a, i);
 }
 
+// More would only cost it time. Where it has time left it is not the limit, whatever it says.
+TEST(SchedulerTest, AThreadThatIsTheLimitHasInProgressWhatIsEnoughAndWhatIsUrgent) {
+  for (const bool is_limit : {false, true}) {
+    SchedulerHouse house({.budget_bytes = 64 * kChunk,
+                          .threads = 1,
+                          .slots_per_thread = 8,
+                          .thread_load = is_limit ? 0.95 : 0.8});
+    house.add_object("a", 60 * kChunk);
+    house.fault = [&house](const HttpRequest& request, std::size_t) {
+      FakeReply reply = serve(house.objects["a"], request);
+      reply.head_delay = std::chrono::milliseconds(100);
+      return reply;
+    };
+    house.transport.set_enough(3);
+    const auto a = house.open_now("a");
+    // The load is known once it was measured twice; by then eight have been started.
+    while (house.transport.started().size() < 30) ASSERT_TRUE(house.transport.step());
+    ASSERT_TRUE(house.transport.step());
+    EXPECT_EQ(house.transport.in_progress(), is_limit ? 3 : 8);
+    EXPECT_EQ(house.scheduler.limited_by(), is_limit ? "cpu" : "network");
+    for (const std::uint64_t i : {50, 51}) house.scheduler.claim(*a, i);
+    const std::size_t before = house.ranges().size();
+    while (house.ranges().size() < before + 2) ASSERT_TRUE(house.transport.step());
+    EXPECT_EQ(house.ranges().at(before), "a@" + std::to_string(50 * kChunk));
+    EXPECT_EQ(house.ranges().at(before + 1), "a@" + std::to_string(51 * kChunk));
+    house.transport.run();
+    EXPECT_EQ(house.ranges().size(), 60U);
+    for (const std::uint64_t i : {50, 51}) house.scheduler.release_claim(*a, i);
+  }
+}
+
 TEST(SchedulerTest, BlockedReaderIsFirstInLineThoughEverySlotIsBusy) {
   SchedulerHouse house({.budget_bytes = 64 * kChunk});
   house.add_object("a", 60 * kChunk);

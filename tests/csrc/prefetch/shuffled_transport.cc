@@ -49,7 +49,7 @@ void ShuffledTransport::ask(int thread, bool behind) {
   }
   self.asks = behind;
   observer_.before_ask(busy(thread), behind);
-  Exchange* const exchange = source_.next(thread, busy(thread), behind);
+  Exchange* const exchange = source_.next(thread, {.busy = busy(thread), .behind = behind});
   observer_.after_ask(exchange);
   if (exchange != nullptr) {
     self.asks = true;

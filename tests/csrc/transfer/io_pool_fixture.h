@@ -160,9 +160,10 @@ class QueueSource final : public WorkSource {
     const std::lock_guard lock(mutex_);
     on_behind_ = std::move(call);
   }
-  Exchange* next(int, int busy, bool behind) noexcept override {
+  Exchange* next(int, const Occupancy& occupancy) noexcept override {
+    const bool behind = occupancy.behind;
     asked_.fetch_add(1);
-    if (busy >= limit_.load()) return nullptr;
+    if (occupancy.busy >= limit_.load()) return nullptr;
     const std::lock_guard lock(mutex_);
     if (behind) was_behind_.store(true);
     if (behind && on_behind_) std::exchange(on_behind_, nullptr)();

@@ -124,7 +124,9 @@ void FakeTransport::pull() {
     got = false;
     for (int thread = 0; thread < threads_; ++thread) {
       const int running = busy(thread);
-      if (Exchange* exchange = source_.next(thread, running, behind_ && running > 0)) {
+      const Occupancy occupancy = {
+          .busy = running, .behind = behind_ && running > 0, .enough = enough_};
+      if (Exchange* exchange = source_.next(thread, occupancy)) {
         start(*exchange, thread);
         got = true;
       }

@@ -2,6 +2,7 @@
 // does, and plays the replies that the test scripts, in an order that follows from a seed alone.
 #pragma once
 
+#include <climits>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -98,6 +99,8 @@ class FakeTransport final : public Transport {
   int wakes() const { return wakes_; }
   // Threads that have anything in progress say that they are behind.
   void set_behind(bool behind) { behind_ = behind; }
+  // What threads say would be enough.
+  void set_enough(int enough) { enough_ = enough; }
 
  private:
   struct Running {
@@ -127,6 +130,7 @@ class FakeTransport final : public Transport {
   int most_in_progress_ = 0;
   int wakes_ = 0;
   bool behind_ = false;
+  int enough_ = INT_MAX;
 };
 
 // For code under test that blocks in an Interrupt's wait: each look at it runs the transport until
