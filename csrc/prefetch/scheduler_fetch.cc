@@ -69,7 +69,8 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       retake_lingering_locked(&freed);
       picked = settled && pick_locked(thread, occupancy, now, &pick, &freed);
       // Memory that this left over may be enough for what another thread could not start.
-      pick.wake_others = picked && starved_ && occupancy.busy + 1 >= slots_.slots(thread);
+      pick.wake_others =
+          picked && starved_ && occupancy.busy + 1 >= slots_.slots(thread, occupancy.enough);
       openers.swap(openers_to_wake_);
     }
     for (const StreamPtr& stream : openers) stream->wake_openers();

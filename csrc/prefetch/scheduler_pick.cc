@@ -25,11 +25,9 @@ void Scheduler::start_sweep_locked(ObjectStream& stream, std::uint64_t from) {
 bool Scheduler::pick_locked(int thread, const Occupancy& occupancy, TimePoint now, Pick* pick,
                             FreedMemory* freed) {
   const int busy = occupancy.busy;
-  const int slots = slots_.slots(thread);
-  // More would bring nothing: docs/decisions/0003-concurrency.md.
-  const bool behind = occupancy.behind || (busy >= occupancy.enough && slots_.is_cpu_bound());
+  const int slots = slots_.slots(thread, occupancy.enough);
   // A retry holds its memory already; it comes first so that this memory does not lie idle.
-  if (busy < slots + kUrgentExtraSlots) {
+  if (busy < slots_.slots(thread) + kUrgentExtraSlots) {
     if (!retries_.empty() && retries_.begin()->first <= now) {
       pick->retry = retries_.begin()->second;
       retries_.erase(retries_.begin());
@@ -44,7 +42,7 @@ bool Scheduler::pick_locked(int thread, const Occupancy& occupancy, TimePoint no
     if (blocked) {  // nothing of a lower class may take what it waits for; what needs no memory
                     // goes on
       if (pick_past_blocked_locked(pick)) return true;
-      if (busy < slots && !behind && !is_paused_locked(pause_, now) &&
+      if (busy < slots && !occupancy.behind && !is_paused_locked(pause_, now) &&
           pick_ahead_locked(now, pick, freed, true))
         return true;
       pins_pending_ = residency_.take_met_pins();
@@ -56,7 +54,7 @@ bool Scheduler::pick_locked(int thread, const Occupancy& occupancy, TimePoint no
     note_limit_locked(thread, Limit::kNetwork, now);
     return false;
   }
-  if (behind) {
+  if (occupancy.behind) {
     note_limit_locked(thread, Limit::kCpu, now);
     return false;
   }

@@ -31,6 +31,11 @@ int SlotControl::slots(int thread) const {
   return level / threads + (thread < level % threads ? 1 : 0);
 }
 
+int SlotControl::slots(int thread, int enough) const {
+  const bool is_limit = is_cpu_bound(threads_[static_cast<std::size_t>(thread)]);
+  return is_limit ? std::min(slots(thread), enough) : slots(thread);
+}
+
 void SlotControl::measure_load(int thread, TimePoint now) {
   Thread& own = threads_[static_cast<std::size_t>(thread)];
   if (load_ == nullptr || now - own.measured_at < kLoadPeriod) return;
@@ -58,13 +63,22 @@ void SlotControl::on_nothing(int thread, bool full) {
 }
 
 TimePoint SlotControl::next_due(TimePoint now) const {
-  return level_.is_fixed() || !all_full() ? TimePoint::max() : now + kSamplePeriod;
+  if (!level_.is_fixed() && all_full()) return now + kSamplePeriod;
+  // Its load, as it was when measured last, may be what keeps a thread from more.
+  const bool is_kept = std::any_of(threads_.begin(), threads_.end(), [this](const Thread& thread) {
+    return thread.full && is_cpu_bound(thread);
+  });
+  return is_kept ? now + kLoadPeriod : TimePoint::max();
 }
 
 bool SlotControl::is_cpu_bound() const {
   std::size_t sum = 0;
   for (const Thread& thread : threads_) sum += thread.load_percent.load(std::memory_order_relaxed);
   return sum >= kCpuBoundPercent * threads_.size();
+}
+
+bool SlotControl::is_cpu_bound(const Thread& thread) const {
+  return thread.load_percent.load(std::memory_order_relaxed) >= kCpuBoundPercent;
 }
 
 bool SlotControl::all_full() const {

@@ -26,6 +26,9 @@ class SlotControl {
   explicit SlotControl(const SlotOptions& options);
 
   int slots(int thread) const;  // of an I/O thread
+  // For what nobody waits for: no more than is enough for the thread, where it is the limit itself
+  // (docs/decisions/0003-concurrency.md).
+  int slots(int thread, int enough) const;
   int total() const { return level_.level(); }
 
   // By I/O thread `thread` itself, without the mutex: system calls, a few times a second.
@@ -35,10 +38,10 @@ class SlotControl {
   bool on_asked(TimePoint now, std::uint64_t bytes_received, std::uint64_t throttles);
   // It got nothing; `full`: since all its slots are taken, though there is more to start.
   void on_nothing(int thread, bool full);
-  // When somebody should ask again, so that the measurement goes on.
+  // When somebody should ask again, so that the measurements go on.
   TimePoint next_due(TimePoint now) const;
 
-  bool is_cpu_bound() const;
+  bool is_cpu_bound() const;  // all I/O threads together
   bool is_throttled(TimePoint now) const { return level_.is_throttled(now); }
 
  private:
@@ -50,6 +53,7 @@ class SlotControl {
     std::atomic<std::uint32_t> load_percent{0};  // relaxed: a figure on its own
   };
 
+  bool is_cpu_bound(const Thread& thread) const;
   bool all_full() const;
 
   const ThreadLoad* const load_;

@@ -30,13 +30,15 @@ void EnoughRequests::on_whole(std::uint64_t sequence, std::uint64_t bytes, Durat
                               std::uint64_t received, TimePoint now) {
   first_bytes_[first_byte_count_++ % kFirstBytes] = first_byte;
   if (sequence != oldest_) return;
-  const std::uint64_t own = bytes - oldest_bytes_;
-  // One that was nearly done when it came to be the oldest says little.
-  if (own < bytes / 2 || own == 0 || now <= since_) return;
-  const auto all = static_cast<double>(received - received_);
-  learn(connections_, all / static_cast<double>(own));
-  learn(bytes_per_second_, all / std::chrono::duration<double>(now - since_).count());
-  learn(exchange_bytes_, static_cast<double>(bytes));
+  own_bytes_ += static_cast<double>(bytes - oldest_bytes_);
+  all_bytes_ += static_cast<double>(received - received_);
+  seconds_ += std::chrono::duration<double>(now - since_).count();
+  const auto whole = static_cast<double>(bytes);
+  if (own_bytes_ == 0 || own_bytes_ < whole / 2 || seconds_ == 0) return;
+  learn(connections_, all_bytes_ / own_bytes_);
+  learn(bytes_per_second_, all_bytes_ / seconds_);
+  learn(exchange_bytes_, whole);
+  own_bytes_ = all_bytes_ = seconds_ = 0;
   const double waiting = bytes_per_second_ / exchange_bytes_ *
                          std::chrono::duration<double>(least_first_byte()).count();
   count_ = static_cast<int>(std::min(1 + std::ceil(kMargin * connections_ + waiting), 1e6));

@@ -5,13 +5,14 @@
 // TurnOrder serves the exchange that began first. Where the thread is slower than its network, that
 // one then gets about all that its connection brings, and the others what time is left over: the
 // bytes of all, divided by its bytes, while it is the oldest, are the number of such connections
-// that the thread can empty. Where the network is the limit all get alike, and the quotient grows
-// with every exchange that is begun. Twice the quotient, for connections differ and a pause of one
-// must not leave the thread idle; and besides, those whose reply is still on its way: the rate of
-// the thread times the time to a first byte, in exchanges. More than that cost CPU and bring
-// nothing (docs/decisions/0003-concurrency.md). Whether the thread is the limit at all is for
-// others to say: where it is not, replies that are small and unequally late would make this too
-// few.
+// that the thread can empty. (One that was nearly done when it came to be the oldest says little:
+// as many are taken together as bring half a reply.) Where the network is the limit all get alike,
+// and the quotient grows with every exchange that is begun. Twice the quotient, for connections
+// differ and a pause of one must not leave the thread idle; and besides, those whose reply is still
+// on its way: the rate of the thread times the time to a first byte, in exchanges. More than that
+// cost CPU and bring nothing (docs/decisions/0003-concurrency.md). Whether the thread is the limit
+// at all is for others to say: where it is not, replies that are small and unequally late would
+// make this too few.
 #pragma once
 
 #include <array>
@@ -49,6 +50,11 @@ class EnoughRequests {
   std::uint64_t oldest_bytes_ = 0;
   std::uint64_t received_ = 0;
   TimePoint since_{};
+
+  // Of those that were the oldest since the last time that something was learnt.
+  double own_bytes_ = 0;
+  double all_bytes_ = 0;
+  double seconds_ = 0;
 
   // Means that forget; 0: none yet.
   double connections_ = 0;

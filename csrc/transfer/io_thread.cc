@@ -232,10 +232,6 @@ void IoThread::act(curl_socket_t socket, int events) {
   if (open_sockets_.take_any_opened()) {
     nudge_due_ = std::min(nudge_due_, clock_.now() + kNudgeInterval);
   }
-  if (body_bytes_ > 0) {
-    received_ += body_bytes_;
-    add(counters_.bytes_received, std::exchange(body_bytes_, 0));
-  }
   hand_out_completed();
 }
 
@@ -301,10 +297,14 @@ void IoThread::note_oldest() {
       std::min_element(busy_.begin(), busy_.end(),
                        [](const auto& a, const auto& b) { return a->sequence() < b->sequence(); });
   if (oldest == busy_.end()) return;
-  enough_.on_oldest((*oldest)->sequence(), (*oldest)->bytes(), received_, clock_.now());
+  enough_.on_oldest((*oldest)->sequence(), (*oldest)->body_bytes(), received_, clock_.now());
 }
 
 void IoThread::hand_out_completed() {
+  if (body_bytes_ > 0) {
+    received_ += body_bytes_;
+    add(counters_.bytes_received, std::exchange(body_bytes_, 0));
+  }
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -320,7 +320,8 @@ void IoThread::complete(Slot& slot, CURLcode code) {
   Exchange& exchange = slot.exchange();
   // A handle whose transfer failed is not used again.
   if (outcome.error == TransportError::kNone) {
-    enough_.on_whole(slot.sequence(), slot.bytes(), outcome.first_byte, received_, clock_.now());
+    enough_.on_whole(slot.sequence(), slot.body_bytes(), outcome.first_byte, received_,
+                     clock_.now());
     idle_.push_back(std::move(owned));
   } else {
     open_sockets_.forget_closed();
@@ -334,6 +335,7 @@ void IoThread::abort(Slot& slot, TransportError error, const char* text) {
   const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
   open_sockets_.forget_closed();
   const ExchangeOutcome outcome = slot.finish_aborted(error, text, clock_.now());
+  note_oldest();
   ask_ = true;
   slot.exchange().on_done(outcome);
 }

@@ -58,7 +58,7 @@ bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   header_list_.reset();
   head_.reset();
   progress_.restart(now);
-  bytes_ = 0;
+  bytes_ = head_bytes_ = 0;
   failure_ = TransportError::kNone;
   failure_text_ = "";
   error_buffer_[0] = '\0';
@@ -113,6 +113,7 @@ std::size_t Slot::header_callback(char* data, std::size_t size, std::size_t n,
 
 bool Slot::take_header(std::string_view line) {
   bytes_ += line.size();
+  head_bytes_ += line.size();
   switch (head_.add(line)) {
     case HeadCollector::Verdict::kMore:
       return true;

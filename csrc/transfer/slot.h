@@ -43,6 +43,7 @@ class Slot {
   Exchange& exchange() const { return *exchange_; }
   Progress& progress() { return progress_; }
   std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t body_bytes() const { return bytes_ - head_bytes_; }
   std::uint64_t sequence() const { return sequence_; }
   // The request has not been sent yet, or not again since libcurl replaced a dead connection.
   bool is_connecting() const;
@@ -84,7 +85,8 @@ class Slot {
   HeaderList header_list_;
   HeadCollector head_;
   Progress progress_;
-  std::uint64_t bytes_ = 0;                         // of head and body
+  std::uint64_t bytes_ = 0;  // of head and body
+  std::uint64_t head_bytes_ = 0;
   TransportError failure_ = TransportError::kNone;  // why a callback of ours gave up
   const char* failure_text_ = "";
   char error_buffer_[CURL_ERROR_SIZE] = {};

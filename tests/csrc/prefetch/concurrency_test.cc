@@ -191,6 +191,25 @@ TEST(SlotControl, IsFullOnlyWhileEveryThreadIs) {
   EXPECT_EQ(slots.next_due(now), now + milliseconds(50));
 }
 
+// What is enough holds for the thread that is the limit, whatever the others are.
+TEST(SlotControl, AThreadThatIsBusyNearlyAllTheTimeHasWhatIsEnoughForIt) {
+  FakeClock clock;
+  const FakeThreadLoad load(clock, 0.95);
+  SlotControl slots({.threads = 2, .start_per_thread = 8, .load = &load});
+  for (int i = 0; i < 10; ++i) {
+    clock.advance(milliseconds(100));
+    slots.measure_load(0, clock.now());
+  }
+  EXPECT_FALSE(slots.is_cpu_bound());
+  EXPECT_EQ(slots.slots(0, 3), 3);
+  EXPECT_EQ(slots.slots(0, 100), 8);
+  EXPECT_EQ(slots.slots(1, 3), 8);
+  // What keeps it from more may have ended: it is to ask again.
+  EXPECT_EQ(slots.next_due(clock.now()), TimePoint::max());
+  slots.on_nothing(0, true);
+  EXPECT_EQ(slots.next_due(clock.now()), clock.now() + milliseconds(200));
+}
+
 TEST(SlotControl, ThreadsThatAreBusyNearlyAllTheTimeAreTheLimit) {
   for (const double share : {0.5, 0.95}) {
     FakeClock clock;
