@@ -37,7 +37,7 @@ std::uint64_t copy_then_crc64(std::byte* to, const std::byte* from, std::size_t 
 constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kFoldBytes = 128;
 // Below this what is before the first line and behind the last fold is too large a part.
-constexpr std::size_t kSmallestBytes = 8 * kFoldBytes;
+static_assert(kLeastFoldedBytes >= 8 * kFoldBytes);
 
 // Bytes that stand first are the higher powers. A product of two reflected polynomials is one power
 // of x too high: hence the 1.
@@ -80,7 +80,6 @@ OSSMC_FOLD_TARGET inline void fold(Folded& sum, const Folded& next) {
   }
 }
 
-// REQUIRES: size >= kSmallestBytes.
 template <Stores kStores>
 OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* from,
                                               std::size_t size, std::uint64_t crc) {
@@ -109,26 +108,51 @@ OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* fr
 
 #undef OSSMC_FOLD_TARGET
 
-bool should_fold() {
+#endif
+
+}  // namespace
+
+#if OSSMC_CAN_FOLD
+
+bool can_fold_crc64() {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq") &&
-         !__builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq");
+}
+
+std::uint64_t copy_and_fold_crc64(std::byte* to, const std::byte* from, std::size_t size,
+                                  std::uint64_t crc, Stores stores) {
+  return stores == Stores::kStreaming ? copy_and_fold<Stores::kStreaming>(to, from, size, crc)
+                                      : copy_and_fold<Stores::kOrdinary>(to, from, size, crc);
+}
+
+#else
+
+bool can_fold_crc64() { return false; }
+
+std::uint64_t copy_and_fold_crc64(std::byte* to, const std::byte* from, std::size_t size,
+                                  std::uint64_t crc, Stores stores) {
+  return copy_then_crc64(to, from, size, crc, stores);
 }
 
 #endif
+
+namespace {
+
+bool should_fold() {
+#if OSSMC_CAN_FOLD
+  return can_fold_crc64() && !__builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
 
 }  // namespace
 
 std::uint64_t copy_with_crc64(std::byte* to, const std::byte* from, std::size_t size,
                               std::uint64_t crc, Stores stores) {
-#if OSSMC_CAN_FOLD
   static const bool folds = should_fold();
-  if (folds && size >= kSmallestBytes) {
-    return stores == Stores::kStreaming ? copy_and_fold<Stores::kStreaming>(to, from, size, crc)
-                                        : copy_and_fold<Stores::kOrdinary>(to, from, size, crc);
-  }
-#endif
-  return copy_then_crc64(to, from, size, crc, stores);
+  return folds && size >= kLeastFoldedBytes ? copy_and_fold_crc64(to, from, size, crc, stores)
+                                            : copy_then_crc64(to, from, size, crc, stores);
 }
 
 }  // namespace ossmc

@@ -301,9 +301,6 @@ def overwritten(request, reply):
 
 
 # A chunk that was refused when nobody waited for it is asked for again by the read that needs it.
-ASKED_ONCE = "no retry: 1 request a chunk ahead of readers, 1 for a read"
-
-
 def check_asked_once(faults, connector):
     assert all(len(requests_of_chunk(faults, index)) <= 2 for index in range(16))
     assert len(requests_of_chunk(faults, 0)) == 1
@@ -314,7 +311,7 @@ def check_asked_once(faults, connector):
     17,
     "overwritten meanwhile: 412",
     "`ObjectChangedError`; no mixed bytes",
-    ASKED_ONCE,
+    "no retry: 1 request a chunk ahead of readers, 1 for a read",
 )
 def test_fault_17_overwritten_while_it_is_read(faults, connect):
     faults.script = overwritten
@@ -347,7 +344,7 @@ def test_fault_17_what_was_refused_ahead_of_a_read_is_asked_for_by_it(faults, co
     18,
     "overwritten, and If-Match ignored",
     "`ObjectChangedError` with both ETags",
-    ASKED_ONCE,
+    "no retry: 1 request a chunk ahead of readers, 1 for a read",
 )
 def test_fault_18_overwritten_and_if_match_is_ignored(faults, connect):
     other = '"00000000000000000000000000000000"'

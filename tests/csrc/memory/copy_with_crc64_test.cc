@@ -1,9 +1,12 @@
 #include "memory/copy_with_crc64.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "base/crc64.h"
@@ -16,14 +19,29 @@ namespace {
 constexpr std::size_t kMargin = 256;
 constexpr std::byte kGuard{0xA5};
 
-class CopyWithCrc64Test : public testing::TestWithParam<Stores> {
+using Copy = std::uint64_t (*)(std::byte*, const std::byte*, std::size_t, std::uint64_t, Stores);
+
+struct Way {
+  const char* name;
+  Copy copy;
+  Stores stores;
+};
+
+// The one that the processor has chosen, and where it can the single pass, though it may be slower.
+class CopyWithCrc64Test : public testing::TestWithParam<Way> {
  protected:
+  void SetUp() override {
+    if (folds() && !can_fold_crc64()) GTEST_SKIP() << "no 256-bit carry-less multiplication here";
+  }
+  static bool folds() { return GetParam().copy == copy_and_fold_crc64; }
+
   // From `from` of the source to `shift` of the target, and what is around the target stays.
   void check(std::size_t size, std::size_t from, std::size_t shift, std::uint64_t crc) {
+    if (folds() && size < kLeastFoldedBytes) return;
     target_.assign(size + shift + 2 * kMargin, kGuard);
     std::byte* const to = target_.data() + kMargin + shift;
     const std::byte* const source = source_.data() + from;
-    const std::uint64_t got = copy_with_crc64(to, source, size, crc, GetParam());
+    const std::uint64_t got = GetParam().copy(to, source, size, crc, GetParam().stores);
     finish_streaming_copies();
     ASSERT_EQ(got, crc64_update(crc, source, size)) << size << " " << from << " " << shift;
     ASSERT_EQ(std::memcmp(to, source, size), 0) << size << " " << from << " " << shift;
@@ -60,8 +78,33 @@ TEST_P(CopyWithCrc64Test, ContinuesAnyCrc) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, CopyWithCrc64Test,
-                         testing::Values(Stores::kOrdinary, Stores::kStreaming));
+// Behind the last byte of the source is a page that nobody may read.
+TEST_P(CopyWithCrc64Test, ReadsNothingBehindTheEnd) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* const mapped =
+      ::mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  std::byte* const end = static_cast<std::byte*>(mapped) + 2 * page;
+  ASSERT_EQ(::mprotect(end, page, PROT_NONE), 0);
+  fill_pattern(mapped, 9, 0, 2 * page);
+  target_.assign(2 * page + kMargin, kGuard);
+  for (std::size_t size = kLeastFoldedBytes; size < kLeastFoldedBytes + 300; ++size) {
+    const std::byte* const source = end - size;
+    const std::uint64_t got =
+        GetParam().copy(target_.data() + size % 64, source, size, 0, GetParam().stores);
+    finish_streaming_copies();
+    ASSERT_EQ(got, crc64_update(0, source, size)) << size;
+  }
+  ASSERT_EQ(::munmap(mapped, 3 * page), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CopyWithCrc64Test,
+    testing::Values(Way{"Ordinary", copy_with_crc64, Stores::kOrdinary},
+                    Way{"Streaming", copy_with_crc64, Stores::kStreaming},
+                    Way{"FoldedOrdinary", copy_and_fold_crc64, Stores::kOrdinary},
+                    Way{"FoldedStreaming", copy_and_fold_crc64, Stores::kStreaming}),
+    [](const auto& way) { return std::string(way.param.name); });
 
 }  // namespace
 }  // namespace ossmc
