@@ -1,5 +1,6 @@
 #include "memory/copy_with_crc64.h"
 
+#include <bit>
 #include <cstring>
 
 #include "base/crc64.h"
@@ -56,11 +57,11 @@ OSSMC_FOLD_TARGET inline Folded load(const std::byte* from) {
            _mm256_loadu_si256(source + 2), _mm256_loadu_si256(source + 3)}};
 }
 
-template <Stores kStores>
+template <Stores Kind>
 OSSMC_FOLD_TARGET inline void store(std::byte* to, const Folded& bytes) {
   auto* const target = reinterpret_cast<__m256i*>(to);
   for (int i = 0; i < 4; ++i) {
-    if constexpr (kStores == Stores::kStreaming) {
+    if constexpr (Kind == Stores::kStreaming) {
       _mm256_stream_si256(target + i, bytes.part[i]);
     } else {
       _mm256_store_si256(target + i, bytes.part[i]);
@@ -71,8 +72,8 @@ OSSMC_FOLD_TARGET inline void store(std::byte* to, const Folded& bytes) {
 // What was folded so far, as many bytes further on, and `next` after it.
 OSSMC_FOLD_TARGET inline void fold(Folded& sum, const Folded& next) {
   const __m256i by =
-      _mm256_set_epi64x(static_cast<long long>(kFoldLast), static_cast<long long>(kFoldFirst),
-                        static_cast<long long>(kFoldLast), static_cast<long long>(kFoldFirst));
+      _mm256_set_epi64x(std::bit_cast<long long>(kFoldLast), std::bit_cast<long long>(kFoldFirst),
+                        std::bit_cast<long long>(kFoldLast), std::bit_cast<long long>(kFoldFirst));
   for (int i = 0; i < 4; ++i) {
     const __m256i first = _mm256_clmulepi64_epi128(sum.part[i], by, 0x00);
     const __m256i last = _mm256_clmulepi64_epi128(sum.part[i], by, 0x11);
@@ -80,7 +81,7 @@ OSSMC_FOLD_TARGET inline void fold(Folded& sum, const Folded& next) {
   }
 }
 
-template <Stores kStores>
+template <Stores Kind>
 OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* from,
                                               std::size_t size, std::uint64_t crc) {
   // Whole lines only: see streaming_copy().
@@ -88,13 +89,13 @@ OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* fr
   crc = copy_then_crc64(to, from, head, crc, Stores::kOrdinary);
   std::size_t at = head;
   Folded sum = load(from + at);
-  store<kStores>(to + at, sum);
+  store<Kind>(to + at, sum);
   // The inverted CRC of what came before is added to the first bytes, as if they were its end.
   sum.part[0] =
-      _mm256_xor_si256(sum.part[0], _mm256_set_epi64x(0, 0, 0, static_cast<long long>(~crc)));
+      _mm256_xor_si256(sum.part[0], _mm256_set_epi64x(0, 0, 0, std::bit_cast<long long>(~crc)));
   for (at += kFoldBytes; size - at >= kFoldBytes; at += kFoldBytes) {
     const Folded next = load(from + at);
-    store<kStores>(to + at, next);
+    store<Kind>(to + at, next);
     fold(sum, next);
   }
   // The sum is 128 bytes with the same remainder as all that it was made of; the rest follows them.
@@ -150,9 +151,9 @@ bool should_fold() {
 
 std::uint64_t copy_with_crc64(std::byte* to, const std::byte* from, std::size_t size,
                               std::uint64_t crc, Stores stores) {
-  static const bool folds = should_fold();
-  return folds && size >= kLeastFoldedBytes ? copy_and_fold_crc64(to, from, size, crc, stores)
-                                            : copy_then_crc64(to, from, size, crc, stores);
+  static const bool kFolds = should_fold();
+  return kFolds && size >= kLeastFoldedBytes ? copy_and_fold_crc64(to, from, size, crc, stores)
+                                             : copy_then_crc64(to, from, size, crc, stores);
 }
 
 }  // namespace ossmc
