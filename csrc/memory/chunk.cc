@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 #include "base/wait.h"
@@ -187,10 +186,8 @@ void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   const Stores stores = block_ ? Stores::kStreaming : Stores::kOrdinary;
   if (with_crc) {
     running_crc_ = copy_with_crc64(to, bytes, size, running_crc_, stores);
-  } else if (stores == Stores::kStreaming) {
-    streaming_copy(to, bytes, size);
   } else {
-    std::memcpy(to, bytes, size);
+    copy_bytes(to, bytes, size, stores);
   }
   if (block_) finish_streaming_copies();
   filled_by_writer_ += static_cast<std::uint32_t>(size);

@@ -5,7 +5,6 @@
 
 #include "base/crc64.h"
 #include "base/crc64_polynomial.h"
-#include "memory/streaming_copy.h"
 
 // Sanitizers do not see streaming stores: their builds copy in the way they can check.
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -21,11 +20,7 @@ namespace {
 
 std::uint64_t copy_then_crc64(std::byte* to, const std::byte* from, std::size_t size,
                               std::uint64_t crc, Stores stores) {
-  if (stores == Stores::kStreaming) {
-    streaming_copy(to, from, size);
-  } else {
-    std::memcpy(to, from, size);
-  }
+  copy_bytes(to, from, size, stores);
   // Of the bytes where they came from: there they are in a cache. After the copy, whose stores
   // reach memory meanwhile.
   return crc64_update(crc, from, size);

@@ -10,12 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace ossmc {
+#include "memory/streaming_copy.h"
 
-enum class Stores {
-  kOrdinary,
-  kStreaming,  // past the caches, as streaming_copy(): finish_streaming_copies() ends them
-};
+namespace ossmc {
 
 // memcpy(to, from, size), and crc64_update(crc, from, size).
 std::uint64_t copy_with_crc64(std::byte* to, const std::byte* from, std::size_t size,
