@@ -16,18 +16,16 @@
 #pragma once
 
 #include <array>
-#include <climits>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/clock.h"
+#include "transfer/exchange.h"
 
 namespace ossmc {
 
 class EnoughRequests {
  public:
-  static constexpr int kNotKnown = INT_MAX;
-
   // `received` here and below: bytes that the thread has taken in since it began, all exchanges
   // together; `bytes`: those of the one exchange.
   //
@@ -38,6 +36,7 @@ class EnoughRequests {
   void on_whole(std::uint64_t sequence, std::uint64_t bytes, Duration first_byte,
                 std::uint64_t received, TimePoint now);
 
+  // For Occupancy::enough.
   int count() const { return count_; }
 
  private:
@@ -62,7 +61,7 @@ class EnoughRequests {
   double exchange_bytes_ = 0;
   std::array<Duration, kFirstBytes> first_bytes_{};
   std::size_t first_byte_count_ = 0;
-  int count_ = kNotKnown;
+  int count_ = Occupancy::kNotKnown;
 };
 
 }  // namespace ossmc

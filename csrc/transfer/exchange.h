@@ -68,7 +68,8 @@ struct Occupancy {
   bool behind = false;
   // With so many in progress the thread has all that it can take in, if it is the thread that is
   // the limit and not the network.
-  int enough = INT_MAX;
+  static constexpr int kNotKnown = INT_MAX;
+  int enough = kNotKnown;
 };
 
 // Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.

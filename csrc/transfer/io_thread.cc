@@ -277,7 +277,7 @@ void IoThread::begin(Exchange& exchange) {
   }
   slot.index = busy_.size();
   busy_.push_back(std::move(owned));
-  note_oldest();
+  if (busy_.size() == 1) note_oldest(now);  // else it is the youngest
 }
 
 std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
@@ -292,12 +292,12 @@ std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
   return owned;
 }
 
-void IoThread::note_oldest() {
+void IoThread::note_oldest(TimePoint now) {
   const auto oldest =
       std::min_element(busy_.begin(), busy_.end(),
                        [](const auto& a, const auto& b) { return a->sequence() < b->sequence(); });
   if (oldest == busy_.end()) return;
-  enough_.on_oldest((*oldest)->sequence(), (*oldest)->body_bytes(), received_, clock_.now());
+  enough_.on_oldest((*oldest)->sequence(), (*oldest)->body_bytes(), received_, now);
 }
 
 void IoThread::hand_out_completed() {
@@ -316,17 +316,17 @@ void IoThread::hand_out_completed() {
 
 void IoThread::complete(Slot& slot, CURLcode code) {
   std::unique_ptr<Slot> owned = take_out(slot);
-  const ExchangeOutcome outcome = slot.finish(code, clock_.now());
+  const TimePoint now = clock_.now();
+  const ExchangeOutcome outcome = slot.finish(code, now);
   Exchange& exchange = slot.exchange();
   // A handle whose transfer failed is not used again.
   if (outcome.error == TransportError::kNone) {
-    enough_.on_whole(slot.sequence(), slot.body_bytes(), outcome.first_byte, received_,
-                     clock_.now());
+    enough_.on_whole(slot.sequence(), slot.body_bytes(), outcome.first_byte, received_, now);
     idle_.push_back(std::move(owned));
   } else {
     open_sockets_.forget_closed();
   }
-  note_oldest();
+  note_oldest(now);
   ask_ = true;
   exchange.on_done(outcome);
 }
@@ -334,8 +334,9 @@ void IoThread::complete(Slot& slot, CURLcode code) {
 void IoThread::abort(Slot& slot, TransportError error, const char* text) {
   const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
   open_sockets_.forget_closed();
-  const ExchangeOutcome outcome = slot.finish_aborted(error, text, clock_.now());
-  note_oldest();
+  const TimePoint now = clock_.now();
+  const ExchangeOutcome outcome = slot.finish_aborted(error, text, now);
+  note_oldest(now);
   ask_ = true;
   slot.exchange().on_done(outcome);
 }

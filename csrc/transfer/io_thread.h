@@ -61,7 +61,7 @@ class IoThread {
   void begin(Exchange& exchange);
   void hand_out_completed();
   void complete(Slot& slot, CURLcode code);
-  void note_oldest();
+  void note_oldest(TimePoint now);
   void abort(Slot& slot, TransportError error, const char* text);
   void abort_cancelled();
   void abort_stalled();

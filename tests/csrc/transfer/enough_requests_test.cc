@@ -34,13 +34,13 @@ class EnoughRequestsTest : public ::testing::Test {
 };
 
 TEST_F(EnoughRequestsTest, NotKnownBeforeAnOldestOneHasEnded) {
-  EXPECT_EQ(enough_.count(), EnoughRequests::kNotKnown);
+  EXPECT_EQ(enough_.count(), Occupancy::kNotKnown);
   enough_.on_oldest(1, 0, 0, now_);
   now_ += 10ms;
   enough_.on_whole(2, kChunk, 1ms, 2 * kChunk, now_);
-  EXPECT_EQ(enough_.count(), EnoughRequests::kNotKnown);
+  EXPECT_EQ(enough_.count(), Occupancy::kNotKnown);
   enough_.on_whole(1, kChunk, 1ms, 3 * kChunk, now_);
-  EXPECT_LT(enough_.count(), EnoughRequests::kNotKnown);
+  EXPECT_LT(enough_.count(), Occupancy::kNotKnown);
 }
 
 TEST_F(EnoughRequestsTest, TwiceWhatTheThreadCanEmptyAndOne) {
@@ -112,11 +112,11 @@ TEST_F(EnoughRequestsTest, OneOddReplyMovesItByAQuarter) {
 TEST_F(EnoughRequestsTest, AnEmptyReplyAndNoTimeSayNothing) {
   enough_.on_oldest(1, 0, 0, now_);
   enough_.on_whole(1, 0, 0ms, 0, now_ + 1ms);
-  EXPECT_EQ(enough_.count(), EnoughRequests::kNotKnown);
+  EXPECT_EQ(enough_.count(), Occupancy::kNotKnown);
   enough_ = {};
   enough_.on_oldest(2, 0, 0, now_);
   enough_.on_whole(2, kChunk, 0ms, kChunk, now_);
-  EXPECT_EQ(enough_.count(), EnoughRequests::kNotKnown);
+  EXPECT_EQ(enough_.count(), Occupancy::kNotKnown);
 }
 
 }  // namespace

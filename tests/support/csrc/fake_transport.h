@@ -2,7 +2,6 @@
 // does, and plays the replies that the test scripts, in an order that follows from a seed alone.
 #pragma once
 
-#include <climits>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -130,7 +129,7 @@ class FakeTransport final : public Transport {
   int most_in_progress_ = 0;
   int wakes_ = 0;
   bool behind_ = false;
-  int enough_ = INT_MAX;
+  int enough_ = Occupancy::kNotKnown;
 };
 
 // For code under test that blocks in an Interrupt's wait: each look at it runs the transport until
