@@ -1,10 +1,10 @@
 #include "connector/connector.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "auth/signature_choice.h"
 #include "base/log.h"
+#include "prefetch/object_open.h"
 #include "protocol/dates.h"
 #include "transfer/tls_roots.h"
 
@@ -115,7 +115,7 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   for (ObjectName& name : names) streams.push_back((*engine)->scheduler().open(std::move(name)));
   Status status;
   for (const auto& stream : streams) {
-    status = wait_until_open(**engine, *stream, interrupt);
+    status = wait_until_open((*engine)->scheduler(), *stream, config_.read_timeout, interrupt);
     if (!status.is_ok()) break;
   }
   std::vector<std::shared_ptr<ObjectReader>> readers;
@@ -131,59 +131,13 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   return readers;
 }
 
-Status Connector::wait_until_open(Engine& engine, ObjectStream& stream,
-                                  Interrupt& interrupt) const {
-  const Duration limit = config_.read_timeout;
-  const TimePoint deadline = engine.clock().now() + limit;
-  while (true) {
-    switch (stream.state()) {
-      case StreamState::kOpen:
-        return Status::ok();
-      case StreamState::kFailed:
-        return stream.failure();
-      case StreamState::kClosed:
-        return Status(StatusCode::kClosed, "the connector was closed");
-      case StreamState::kNeedsHead: {
-        const Result<ObjectVersion> version = head(engine, stream.name(), interrupt);
-        if (version.status().code() == StatusCode::kInterrupted) return version.status();
-        engine.scheduler().complete_open(stream, version);
-        continue;
-      }
-      case StreamState::kOpening:
-        break;
-    }
-    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    const TimePoint now = engine.clock().now();
-    if (now >= deadline) {
-      ErrorDetail detail;
-      detail.uri = stream.name().uri();
-      return Status(StatusCode::kTransferTimeout,
-                    "open of " + printable(detail.uri) + " had no reply within timeout.readSeconds",
-                    detail);
-    }
-    stream.wait_while_opening(std::min<Duration>(kWaitSlice, deadline - now));
-  }
-}
-
-Result<ObjectVersion> Connector::head(Engine& engine, const ObjectName& name,
-                                      Interrupt& interrupt) const {
-  const auto pending = engine.scheduler().small_requests().submit(
-      Operation::kHeadObject, head_request(name.bucket, name.key), "HEAD " + printable(name.uri()),
-      name.uri(), 64 * 1024);
-  const Status status = pending->wait(interrupt, engine.clock(), config_.read_timeout);
-  if (!status.is_ok()) return status;
-  CheckedReply checked = check_head_reply(pending->head());
-  if (checked.failure.has_value())
-    return checked.failure->status.with_prefix("HEAD " + printable(name.uri()));
-  return std::move(checked.version);
-}
-
 Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
   Result<ObjectName> name = checked_name(uri);
   if (!name.is_ok()) return name.status();
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
-  Result<ObjectVersion> version = head(**engine, *name, interrupt);
+  Result<ObjectVersion> version =
+      head_object((*engine)->scheduler(), *name, config_.read_timeout, interrupt);
   if (!version.is_ok()) return version.status();
   ObjectStat stat;
   stat.key = name->key;

@@ -112,9 +112,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
             std::shared_ptr<CredentialsCache> credentials);
   Result<ObjectName> checked_name(std::string_view uri) const;
-  Status wait_until_open(Engine& engine, ObjectStream& stream, Interrupt& interrupt) const;
   std::shared_ptr<Engine> engine_if_started() const;
-  Result<ObjectVersion> head(Engine& engine, const ObjectName& name, Interrupt& interrupt) const;
 
   const Config config_;
   const RequestBuilderOptions request_options_;

@@ -93,9 +93,8 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
       virtual_threads_(parts_.clock),
       judge_(shape_, with_trace, scheduler_, budget_, parts_, counts_,
              [this] { virtual_threads_.end_all_waits(); }),
-      store_(shape_, chance_),
-      callers_(shape_, chance_, store_.objects(), parts_.clock, scheduler_, judge_, counts_,
-               virtual_threads_),
+      store_(shape_, chance_, counts_),
+      callers_(shape_, chance_, store_.objects(), scheduler_, judge_, counts_, virtual_threads_),
       transport_(
           scheduler_, parts_.clock, parts_.counters,
           [this](const HttpRequest& request) { return store_.answer(request); }, shape_.threads,

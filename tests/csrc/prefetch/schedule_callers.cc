@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "prefetch/object_open.h"
 #include "prefetch/object_view.h"
 #include "prefetch/stream_reader.h"
 
@@ -28,13 +29,12 @@ class ScheduleCallers::CallerInterrupt final : public Interrupt {
 };
 
 ScheduleCallers::ScheduleCallers(const ScheduleShape& shape, Chance& chance,
-                                 const std::vector<StoredObject>& objects, const FakeClock& clock,
-                                 Scheduler& scheduler, ScheduleJudge& judge, ScheduleCounts& counts,
+                                 const std::vector<StoredObject>& objects, Scheduler& scheduler,
+                                 ScheduleJudge& judge, ScheduleCounts& counts,
                                  VirtualThreads& virtual_threads)
     : shape_(shape),
       chance_(chance),
       objects_(objects),
-      clock_(clock),
       scheduler_(scheduler),
       judge_(judge),
       watch_(judge.watch()),
@@ -147,9 +147,10 @@ void ScheduleCallers::open(Caller& caller) {
     judge_.note("open " + InvariantWatch::name_of(*stream, 0));
     opened.push_back(std::make_shared<Handle>(Handle{std::move(stream), &object}));
   }
+  CallerInterrupt interrupt(*this, caller);
   bool all_open = true;
   for (const auto& handle : opened) {
-    const Status status = wait_until_open(caller, *handle->stream);
+    const Status status = wait_until_open(scheduler_, *handle->stream, kProgressLimit, interrupt);
     all_open = all_open && outcome(caller, "open", *handle->stream, *handle->object, status);
     if (!all_open) break;
   }
@@ -176,46 +177,6 @@ void ScheduleCallers::open_known() {
   watch_.opened(*stream, false);
   judge_.note("open_known " + InvariantWatch::name_of(**stream, 0));
   handles_.push_back(std::make_shared<Handle>(Handle{*stream, &object}));
-}
-
-// As Connector::wait_until_open and Connector::head do it.
-Status ScheduleCallers::wait_until_open(Caller& caller, ObjectStream& stream) {
-  CallerInterrupt interrupt(*this, caller);
-  const TimePoint deadline = clock_.now() + kProgressLimit;
-  while (true) {
-    switch (stream.state()) {
-      case StreamState::kOpen:
-        return Status::ok();
-      case StreamState::kFailed:
-        return stream.failure();
-      case StreamState::kClosed:
-        return closed_status();
-      case StreamState::kNeedsHead: {
-        const Result<ObjectVersion> version = head(caller, stream.name());
-        if (version.status().code() == StatusCode::kInterrupted) return version.status();
-        scheduler_.complete_open(stream, version);
-        continue;
-      }
-      case StreamState::kOpening:
-        break;
-    }
-    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    if (clock_.now() >= deadline) return Status(StatusCode::kTransferTimeout, "open had no reply");
-    stream.wait_while_opening(kWaitSlice);
-  }
-}
-
-Result<ObjectVersion> ScheduleCallers::head(Caller& caller, const ObjectName& name) {
-  ++counts_.heads;
-  CallerInterrupt interrupt(*this, caller);
-  const auto pending = scheduler_.small_requests().submit(
-      Operation::kHeadObject, head_request(name.bucket, name.key), "HEAD " + name.uri(), name.uri(),
-      64 * 1024);
-  const Status status = pending->wait(interrupt, clock_, kProgressLimit);
-  if (!status.is_ok()) return status;
-  CheckedReply checked = check_head_reply(pending->head());
-  if (checked.failure.has_value()) return checked.failure->status;
-  return std::move(checked.version);
 }
 
 void ScheduleCallers::close_one() {

@@ -19,7 +19,6 @@
 #include "csrc/prefetch/schedule_shape.h"
 #include "csrc/prefetch/virtual_threads.h"
 #include "prefetch/scheduler.h"
-#include "support/csrc/fake_clock.h"
 
 namespace ossmc {
 
@@ -31,9 +30,8 @@ class ScheduleCallers {
 
   // `objects`: of the store.
   ScheduleCallers(const ScheduleShape& shape, Chance& chance,
-                  const std::vector<StoredObject>& objects, const FakeClock& clock,
-                  Scheduler& scheduler, ScheduleJudge& judge, ScheduleCounts& counts,
-                  VirtualThreads& virtual_threads);
+                  const std::vector<StoredObject>& objects, Scheduler& scheduler,
+                  ScheduleJudge& judge, ScheduleCounts& counts, VirtualThreads& virtual_threads);
   ScheduleCallers(const ScheduleCallers&) = delete;
   ScheduleCallers& operator=(const ScheduleCallers&) = delete;
 
@@ -75,8 +73,6 @@ class ScheduleCallers {
   void act(Caller& caller);
   void open(Caller& caller);
   void open_known();
-  Status wait_until_open(Caller& caller, ObjectStream& stream);
-  Result<ObjectVersion> head(Caller& caller, const ObjectName& name);
   void close_one();
   void close_all();
   void read_on(Caller& caller, Handle& handle);
@@ -92,7 +88,6 @@ class ScheduleCallers {
   const ScheduleShape& shape_;
   Chance& chance_;
   const std::vector<StoredObject>& objects_;
-  const FakeClock& clock_;
   Scheduler& scheduler_;
   ScheduleJudge& judge_;
   InvariantWatch& watch_;

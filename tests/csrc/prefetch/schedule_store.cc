@@ -12,6 +12,7 @@ constexpr Duration kStall = std::chrono::seconds(30);
 }  // namespace
 
 FakeReply ScheduleStore::answer(const HttpRequest& request) {
+  if (request.method == Method::kHead) ++counts_.heads;
   const std::string key = key_of(request);
   StoredObject& object = objects_[std::stoul(key.substr(1))];
   if (object.is_missing) return oss_error(404, "NoSuchKey");

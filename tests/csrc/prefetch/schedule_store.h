@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "csrc/prefetch/chance.h"
+#include "csrc/prefetch/schedule_result.h"
 #include "csrc/prefetch/schedule_shape.h"
 #include "support/csrc/fake_transport.h"
 
@@ -13,8 +14,9 @@ namespace ossmc {
 // Used by one thread.
 class ScheduleStore {
  public:
-  ScheduleStore(const ScheduleShape& shape, Chance& chance)
-      : shape_(shape), chance_(chance), objects_(shape.objects) {}
+  // `counts`: of the run; HEADs are counted here.
+  ScheduleStore(const ScheduleShape& shape, Chance& chance, ScheduleCounts& counts)
+      : shape_(shape), chance_(chance), counts_(counts), objects_(shape.objects) {}
 
   // Objects may be overwritten meanwhile; they stay where they are.
   const std::vector<StoredObject>& objects() const { return objects_; }
@@ -26,6 +28,7 @@ class ScheduleStore {
 
   const ScheduleShape& shape_;
   Chance& chance_;
+  ScheduleCounts& counts_;
   std::vector<StoredObject> objects_;
 };
 
