@@ -40,21 +40,25 @@ static_assert(kLeastFoldedBytes >= 8 * kFoldBytes);
 constexpr std::uint64_t kFoldFirst = crc64_power(kFoldBytes * 8 + 64 - 1);
 constexpr std::uint64_t kFoldLast = crc64_power(kFoldBytes * 8 - 1);
 
+// Inlined, and its loops over the four unrolled, by -O2 too: else the four live on the stack, and
+// each fold waits for the stores of the one before (0.10 CPU-seconds a GB in place of 0.06).
 #define OSSMC_FOLD_TARGET __attribute__((target("avx2,vpclmulqdq")))
+#define OSSMC_FOLD_STEP OSSMC_FOLD_TARGET __attribute__((always_inline)) inline
 
 struct Folded {
   __m256i part[4];
 };
 
-OSSMC_FOLD_TARGET inline Folded load(const std::byte* from) {
+OSSMC_FOLD_STEP Folded load(const std::byte* from) {
   const auto* const source = reinterpret_cast<const __m256i*>(from);
   return {{_mm256_loadu_si256(source), _mm256_loadu_si256(source + 1),
            _mm256_loadu_si256(source + 2), _mm256_loadu_si256(source + 3)}};
 }
 
 template <Stores Kind>
-OSSMC_FOLD_TARGET inline void store(std::byte* to, const Folded& bytes) {
+OSSMC_FOLD_STEP void store(std::byte* to, const Folded& bytes) {
   auto* const target = reinterpret_cast<__m256i*>(to);
+#pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
     if constexpr (Kind == Stores::kStreaming) {
       _mm256_stream_si256(target + i, bytes.part[i]);
@@ -65,10 +69,11 @@ OSSMC_FOLD_TARGET inline void store(std::byte* to, const Folded& bytes) {
 }
 
 // What was folded so far, as many bytes further on, and `next` after it.
-OSSMC_FOLD_TARGET inline void fold(Folded& sum, const Folded& next) {
+OSSMC_FOLD_STEP void fold(Folded& sum, const Folded& next) {
   const __m256i by =
       _mm256_set_epi64x(std::bit_cast<long long>(kFoldLast), std::bit_cast<long long>(kFoldFirst),
                         std::bit_cast<long long>(kFoldLast), std::bit_cast<long long>(kFoldFirst));
+#pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
     const __m256i first = _mm256_clmulepi64_epi128(sum.part[i], by, 0x00);
     const __m256i last = _mm256_clmulepi64_epi128(sum.part[i], by, 0x11);
@@ -102,6 +107,7 @@ OSSMC_FOLD_TARGET std::uint64_t copy_and_fold(std::byte* to, const std::byte* fr
   return crc64_update(kNothingBefore, end, kFoldBytes + (size - at));
 }
 
+#undef OSSMC_FOLD_STEP
 #undef OSSMC_FOLD_TARGET
 
 #endif
