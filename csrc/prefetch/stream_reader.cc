@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "memory/copy_out.h"
+
 namespace ossmc {
 
 namespace {
@@ -145,7 +147,7 @@ class Read {
       std::byte* const to = out.data();
       const Status status = pass(
           index, begin, begin + size,
-          [to](std::span<const std::byte> bytes) { std::memcpy(to, bytes.data(), bytes.size()); });
+          [to](std::span<const std::byte> bytes) { copy_out(to, bytes.data(), bytes.size()); });
       if (!status.is_ok()) return status;
       offset += size;
       out = out.subspan(size);
@@ -317,7 +319,7 @@ bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint6
   const auto end = static_cast<std::uint32_t>(begin + out.size());
   Chunk& chunk = stream.slot(index).chunk;
   if (!chunk.try_pin(end)) return false;
-  std::memcpy(out.data(), chunk.data() + begin, out.size());
+  copy_out(out.data(), chunk.data() + begin, out.size());
   unpin(scheduler, stream, index);
   note_handed_out(scheduler, stream, index, begin, end, true);
   if (stream.needs_verdict()) return false;  // a read that may wait gets the bytes again
