@@ -54,7 +54,12 @@ def warm_memory(size: int) -> None:
             memory.madvise(mmap.MADV_HUGEPAGE)
         for at in range(0, size, _HUGE_PAGE):
             memory[at] = 1
-        time.sleep(_UNTIL_REPORTED_SECONDS)
+        let_host_take_back()
+
+
+def let_host_take_back() -> None:
+    """Waits until the host has what was freed before: see `warm_memory`."""
+    time.sleep(_UNTIL_REPORTED_SECONDS)
 
 
 def free_memory_bytes() -> int:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from bench.errors import RunError, UnavailableError
-from bench.host import warm_memory
+from bench.host import let_host_take_back, warm_memory
 from bench.results import Result, Row, Sample, with_rates
 from bench.scenario import Client, Run, Scenario
+
+# What a client has had at its peak goes back to the host once it has ended; less than this is not
+# felt.
+_MUCH_BYTES = 128 << 20
 
 
 def json_lines(output: str) -> list[Sample]:
@@ -30,23 +35,29 @@ def run_scenario(
     """Failures and missing clients end in their rows, not here."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     rows = {client.name: Row(client.name) for client in scenario.clients}
+    gave_much_back = False
     for number in range(-1 if scenario.warm_up else 0, rounds):
-        # Each round begins with another client, so that none always follows the same one.
-        first = max(number, 0) % len(scenario.clients)
-        for client in [*scenario.clients[first:], *scenario.clients[:first]]:
+        for client in in_turn(scenario.clients, number):
             row = rows[client.name]
             if row.left_out or row.failure:
                 continue
             begin = time.monotonic()
-            sample = _measure(client, number, row, environment)
+            sample = _measure(client, number, row, environment, gave_much_back)
+            if not row.left_out:
+                gave_much_back = sample is None or sample.get("peak_rss_bytes", 0) >= _MUCH_BYTES
             if sample is not None and number >= 0:
                 row.samples.append(sample)
             _report(scenario, client, number, rounds, row, sample, time.monotonic() - begin)
     return Result(scenario.name, started, rounds, machine, list(rows.values()), scenario.warm_up)
 
 
+def in_turn(clients: Sequence[Client], number: int) -> list[Client]:
+    """In an order that is drawn anew for each round, so that none always follows the same one."""
+    return random.Random(f"round {number}").sample(list(clients), len(clients))
+
+
 def _measure(
-    client: Client, number: int, row: Row, environment: Mapping[str, str]
+    client: Client, number: int, row: Row, environment: Mapping[str, str], wait: bool
 ) -> Sample | None:
     try:
         run = client.start(number)
@@ -54,6 +65,10 @@ def _measure(
         row.left_out = str(error)
         return None
     try:
+        if run.fresh_bytes:
+            warm_memory(run.fresh_bytes)
+        elif wait:
+            let_host_take_back()
         samples = run.parse(_output(run, environment))
         if not samples:
             raise RunError("it printed no figures")
@@ -64,8 +79,6 @@ def _measure(
 
 
 def _output(run: Run, environment: Mapping[str, str]) -> str:
-    if run.fresh_bytes:
-        warm_memory(run.fresh_bytes)
     # A session of its own, so that what it starts ends with it.
     process = subprocess.Popen(
         run.command,

@@ -23,7 +23,7 @@ from bench.programs.profile import parse as parse_profile
 from bench.programs.profile import unwanted
 from bench.programs.usage import parse_keys
 from bench.results import Result, Row, with_rates
-from bench.runner import json_lines
+from bench.runner import in_turn, json_lines, run_scenario
 from bench.scenario import Bar, Client, Column, Run, Scenario, cpu_ratio, highest_of, speed_ratio
 from bench.server import (
     BUCKET,
@@ -88,6 +88,39 @@ def test_medians_and_ratios():
     assert both.ratio("ours", "floor", "cpu_seconds_per_gb") == pytest.approx(1.0 / 0.5)
     assert both.ratio("ours", "absent", "seconds") is None
     assert result(ABSENT).median("peer", "seconds") is None
+
+
+def test_clients_follow_now_one_and_now_another():
+    clients = [Client(str(number), lambda _: pytest.fail("not started")) for number in range(4)]
+    orders = [in_turn(clients, number) for number in range(-1, 5)]
+    assert all(sorted(order, key=clients.index) == clients for order in orders)
+    before_the_first = {
+        order[at - 1].name
+        for order in orders
+        for at in range(1, len(order))
+        if order[at] is clients[0]
+    }
+    assert len(before_the_first) > 1
+    assert in_turn(clients, 3) == in_turn(clients, 3)
+
+
+def test_after_a_client_with_much_memory_the_next_one_waits_until_the_host_has_it(monkeypatch):
+    def prints(peak):
+        sample = {"bytes": 1, "seconds": 1.0, "peak_rss_bytes": peak}
+        return Run([sys.executable, "-c", f"print({json.dumps(json.dumps(sample))})"], json_lines)
+
+    happened = []
+
+    def client(name, peak):
+        return Client(name, lambda number: happened.append(name) or prints(peak))
+
+    monkeypatch.setattr("bench.runner.let_host_take_back", lambda: happened.append("wait"))
+    clients = [client("small", 5 << 20), client("large", 512 << 20)]
+    run_scenario(Scenario("name", "Title", "About.", clients), 5, {}, dict(os.environ))
+    assert happened.count("small") == happened.count("large") == 6
+    followers = [happened[at + 1 :][:2] for at, name in enumerate(happened[:-1]) if name == "large"]
+    assert all("wait" in after for after in followers)
+    assert happened.count("wait") == len(followers)
 
 
 def test_bars_are_held_not_held_or_not_measured():
