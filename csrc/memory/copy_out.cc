@@ -26,7 +26,7 @@ constexpr std::size_t kSlowToBytes = std::size_t{2} << 20;
 bool is_slow(const std::byte* to, const std::byte* from, std::size_t size) {
   const std::size_t distance =
       (reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from)) % kPageBytes;
-  return distance - 1 < kSlowDistances - 1 && size >= kSlowFromBytes && size < kSlowToBytes;
+  return distance > 0 && distance < kSlowDistances && size >= kSlowFromBytes && size < kSlowToBytes;
 }
 
 // REQUIRES: size >= kVectorBytes.
