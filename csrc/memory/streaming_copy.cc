@@ -1,7 +1,8 @@
 #include "memory/streaming_copy.h"
 
-#include <cstdint>
 #include <cstring>
+
+#include "memory/line_copy.h"
 
 // Sanitizers do not see these stores: their builds copy in the way they can check.
 #if defined(__SSE2__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -17,7 +18,6 @@ namespace ossmc {
 
 namespace {
 
-constexpr std::size_t kLineBytes = 64;
 // Below this the lines that are begun or ended by ordinary stores are too large a part.
 constexpr std::size_t kSmallestBytes = 16 * kLineBytes;
 
@@ -29,22 +29,7 @@ void streaming_copy(std::byte* to, const std::byte* from, std::size_t size) {
     return;
   }
   // Whole lines only: a line that is written in part goes to memory in several transfers.
-  const std::size_t head = -reinterpret_cast<std::uintptr_t>(to) % kLineBytes;
-  std::memcpy(to, from, head);
-  std::size_t at = head;
-  for (; size - at >= kLineBytes; at += kLineBytes) {
-    const auto* const source = reinterpret_cast<const __m128i*>(from + at);
-    auto* const line = reinterpret_cast<__m128i*>(to + at);
-    const __m128i a = _mm_loadu_si128(source);
-    const __m128i b = _mm_loadu_si128(source + 1);
-    const __m128i c = _mm_loadu_si128(source + 2);
-    const __m128i d = _mm_loadu_si128(source + 3);
-    _mm_stream_si128(line, a);
-    _mm_stream_si128(line + 1, b);
-    _mm_stream_si128(line + 2, c);
-    _mm_stream_si128(line + 3, d);
-  }
-  std::memcpy(to + at, from + at, size - at);
+  copy_by_lines<Stores::kStreaming>(to, from, size);
 }
 
 // A release store alone does not wait for these stores.

@@ -3,21 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
+#include "support/csrc/exact_copy.h"
 #include "support/csrc/pattern.h"
 
 namespace ossmc {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
-constexpr std::size_t kMargin = 64;
-constexpr std::byte kGuard{0xA5};
 
 // The first byte of a page in `bytes`, which has a page to spare.
-template <typename Byte>
-Byte* page_of(std::vector<Byte>& bytes) {
+std::byte* page_of(std::vector<std::byte>& bytes) {
   return bytes.data() + (-reinterpret_cast<std::uintptr_t>(bytes.data()) % kPageBytes);
 }
 
@@ -38,13 +35,9 @@ TEST(CopyOut, CopiesExactlyTheRangeForAllDistancesAndSizes) {
       const std::size_t begin = distance * 29 % 50;
       const std::byte* const from = from_page + begin;
       std::byte* const to = to_page + begin + distance;
-      std::memset(to - kMargin, static_cast<int>(kGuard), size + 2 * kMargin);
+      set_guards(to, size);
       copy_out(to, from, size);
-      ASSERT_EQ(std::memcmp(to, from, size), 0) << size << " " << distance;
-      for (std::size_t i = 0; i < kMargin; ++i) {
-        ASSERT_EQ(to[size + i], kGuard) << size << " " << distance << " " << i;
-        ASSERT_EQ(*(to - 1 - i), kGuard) << size << " " << distance << " " << i;
-      }
+      ASSERT_TRUE(is_exact_copy(to, from, size)) << size << " " << distance;
     }
   }
 }

@@ -4,19 +4,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "base/crc64.h"
+#include "support/csrc/exact_copy.h"
 #include "support/csrc/pattern.h"
 
 namespace ossmc {
 namespace {
-
-constexpr std::size_t kMargin = 256;
-constexpr std::byte kGuard{0xA5};
 
 using Copy = std::uint64_t (*)(std::byte*, const std::byte*, std::size_t, std::uint64_t, Stores);
 
@@ -39,17 +36,14 @@ class CopyWithCrc64Test : public testing::TestWithParam<Way> {
   // From `from` of the source to `shift` of the target, and what is around the target stays.
   void check(std::size_t size, std::size_t from, std::size_t shift, std::uint64_t crc) {
     if (folds() && size < kLeastFoldedBytes) return;
-    target_.assign(size + shift + 2 * kMargin, kGuard);
-    std::byte* const to = target_.data() + kMargin + shift;
+    target_.resize(size + shift + 2 * kGuardBytes);
+    std::byte* const to = target_.data() + kGuardBytes + shift;
+    set_guards(to, size);
     const std::byte* const source = source_.data() + from;
     const std::uint64_t got = GetParam().copy(to, source, size, crc, GetParam().stores);
     finish_streaming_copies();
     ASSERT_EQ(got, crc64_update(crc, source, size)) << size << " " << from << " " << shift;
-    ASSERT_EQ(std::memcmp(to, source, size), 0) << size << " " << from << " " << shift;
-    for (std::size_t i = 0; i < kMargin; ++i) {
-      ASSERT_EQ(to[size + i], kGuard) << size << " " << shift << " " << i;
-      ASSERT_EQ(*(to - 1 - i), kGuard) << size << " " << shift << " " << i;
-    }
+    ASSERT_TRUE(is_exact_copy(to, source, size)) << size << " " << from << " " << shift;
   }
 
   std::vector<std::byte> source_ = [] {
@@ -88,7 +82,7 @@ TEST_P(CopyWithCrc64Test, ReadsNothingBehindTheEnd) {
   std::byte* const end = static_cast<std::byte*>(mapped) + 2 * page;
   ASSERT_EQ(::mprotect(end, page, PROT_NONE), 0);
   fill_pattern(mapped, 9, 0, 2 * page);
-  target_.assign(2 * page + kMargin, kGuard);
+  target_.resize(2 * page + kGuardBytes);
   for (std::size_t size = kLeastFoldedBytes; size < kLeastFoldedBytes + 300; ++size) {
     const std::byte* const source = end - size;
     const std::uint64_t got =
