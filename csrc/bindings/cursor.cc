@@ -3,12 +3,15 @@
 // torch.load and its like make thousands of tiny reads and seeks. A class made by hand, with
 // methods of the vectorcall kind, costs 50 ns a call where a Python method over a pybind11 one
 // costs 250.
+//
+// The class has no destructor of its own. What it adds to its base is one member, the Reader that
+// owns the C++ reader, and CPython drops members by itself.
 #include <algorithm>
 #include <limits>
-#include <memory>
-#include <utility>
 
 #include "bindings/handles.h"
+
+#include <structmember.h>  // wants Python.h before it
 
 namespace ossmc::bindings {
 
@@ -18,38 +21,23 @@ namespace {
 // up and taking it again costs about as much as copying 64 KiB.
 constexpr std::size_t kCopyUnderGilBytes = 64 * 1024;
 
-// What the class adds to its base. All zero when an instance is made.
-struct State {
-  Released<ObjectReader>* reader;  // owned; null before __init__
-  bool forked;                     // the threads that serve requests stayed in the parent process
-};
+// Where an instance has its Reader, behind the base's own fields. Constant after registration.
+Py_ssize_t core_offset = 0;
 
-// The class and its base live as long as the process.
-PyTypeObject* base_type = nullptr;
-Py_ssize_t state_offset = 0;
-
-State& state_of(PyObject* self) {
-  return *reinterpret_cast<State*>(reinterpret_cast<char*>(self) + state_offset);
+// The instance's Reader. ValueError for an instance that never got one, or whose reader is closed.
+ReaderHandle& open_handle(PyObject* self) {
+  PyObject* const core = *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + core_offset);
+  if (core == nullptr) throw py::value_error("I/O operation on uninitialized object");
+  auto& handle = py::handle(core).cast<ReaderHandle&>();
+  if (handle.reader->is_closed()) raise(closed_status());
+  return handle;
 }
 
-// The reader, for a call that reads or only moves: ValueError once closed.
-ObjectReader& open_reader(PyObject* self) {
-  const State& state = state_of(self);
-  if (state.reader == nullptr) throw py::value_error("I/O operation on uninitialized object");
-  ObjectReader& reader = **state.reader;
-  if (reader.is_closed()) raise(closed_status());
-  return reader;
-}
+// The reader, for a call that only moves the cursor.
+ObjectReader& open_reader(PyObject* self) { return *open_handle(self).reader; }
 
-// In a forked child the first call that may send a request starts what serves it.
-void start_if_forked(PyObject* self) {
-  State& state = state_of(self);
-  if (!state.forked) return;
-  const auto done =
-      py::reinterpret_steal<py::object>(PyObject_CallMethod(self, "_start_after_fork", nullptr));
-  if (!done) throw py::error_already_set();
-  state.forked = false;
-}
+// The reader, for a call that may send a request.
+ObjectReader& reading_reader(PyObject* self) { return open_handle(self).ready_for_requests(); }
 
 void require_arguments(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
   if (count >= least && count <= most) return;
@@ -94,8 +82,7 @@ void fill(ObjectReader& reader, std::span<std::byte> out) {
 PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t size = size_argument("read", arguments, count);
-    start_if_forked(self);
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = reading_reader(self);
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const std::uint64_t remaining = reader.remaining();
     py::bytes result =
@@ -108,8 +95,7 @@ PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
 
 PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
-    start_if_forked(self);
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = reading_reader(self);
     const WritableBuffer buffer(target, "readinto");
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const auto size =
@@ -122,8 +108,7 @@ PyObject* readinto(PyObject* self, PyObject* target) {
 PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t limit = size_argument("readline", arguments, count);
-    start_if_forked(self);
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = reading_reader(self);
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const std::uint64_t most =
         limit < 0 ? reader.remaining()
@@ -146,8 +131,7 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     require_arguments("peek", count, 0, 1);
     const std::int64_t size = count == 0 ? 0 : integer(arguments[0]);
-    start_if_forked(self);
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = reading_reader(self);
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     py::bytes result =
         make_bytes(reader.peek_length(size > 0 ? static_cast<std::size_t>(size) : 0));
@@ -196,38 +180,6 @@ PyObject* tell(PyObject* self, PyObject* /*none*/) {
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     return PyLong_FromUnsignedLongLong(reader.position());
   });
-}
-
-PyObject* set_forked(PyObject* self, PyObject* /*none*/) {
-  state_of(self).forked = true;
-  Py_RETURN_NONE;
-}
-
-int init(PyObject* self, PyObject* arguments, PyObject* /*keywords*/) {
-  PyObject* const done = guarded([&] {
-    PyObject* core = nullptr;
-    if (PyArg_ParseTuple(arguments, "O:Cursor", &core) == 0) throw py::error_already_set();
-    const auto& handle = py::handle(core).cast<const ReaderHandle&>();
-    // The old one goes last, for its end gives up the GIL.
-    const std::unique_ptr<Released<ObjectReader>> old(
-        std::exchange(state_of(self).reader, new Released<ObjectReader>(handle.reader.get())));
-    Py_INCREF(Py_None);
-    return Py_None;
-  });
-  Py_XDECREF(done);
-  return done == nullptr ? -1 : 0;
-}
-
-void dealloc(PyObject* self) {
-  PyTypeObject* const type = Py_TYPE(self);
-  // Its end gives up the GIL, and must come after the instance's: another thread's collector may
-  // not meet an instance that nobody refers to.
-  const std::unique_ptr<Released<ObjectReader>> reader(
-      std::exchange(state_of(self).reader, nullptr));
-  const bool base_is_heap_type = (base_type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
-  base_type->tp_dealloc(self);
-  // A heap type's tp_dealloc gives up the instance's hold on its type.
-  if (!base_is_heap_type) Py_DECREF(type);
 }
 
 constexpr const char* kRead =
@@ -308,25 +260,22 @@ void register_cursor(py::module_& module) {
                                   method("peek", peek, kPeek),
                                   method("seek", seek, kSeek),
                                   {"tell", tell, METH_NOARGS, kTell},
-                                  {"_set_forked", set_forked, METH_NOARGS, nullptr},
                                   {nullptr, nullptr, 0, nullptr}};
+  py::object base = py::module_::import("_io").attr("_BufferedIOBase");
+  const Py_ssize_t base_size = reinterpret_cast<PyTypeObject*>(base.ptr())->tp_basicsize;
+  constexpr auto kAlign = static_cast<Py_ssize_t>(alignof(PyObject*));
+  core_offset = (base_size + kAlign - 1) / kAlign * kAlign;
+  static PyMemberDef members[] = {{"_core", T_OBJECT_EX, core_offset, 0, nullptr},
+                                  {nullptr, 0, 0, 0, nullptr}};
   static PyType_Slot slots[] = {
       {Py_tp_doc, const_cast<char*>("The calls of ObjectReader that move its cursor.")},
       {Py_tp_methods, static_cast<void*>(methods)},
-      {Py_tp_init, reinterpret_cast<void*>(&init)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc)},
+      {Py_tp_members, static_cast<void*>(members)},
       {0, nullptr}};
-  py::object base = py::module_::import("_io").attr("_BufferedIOBase");
-  base_type = reinterpret_cast<PyTypeObject*>(base.release().ptr());
-  // Behind the base's own fields, aligned for a pointer.
-  state_offset = static_cast<Py_ssize_t>(
-      (static_cast<std::size_t>(base_type->tp_basicsize) + alignof(State) - 1) / alignof(State) *
-      alignof(State));
   PyType_Spec spec{"ossmodelconnector._core.Cursor",
-                   static_cast<int>(state_offset + static_cast<Py_ssize_t>(sizeof(State))), 0,
+                   static_cast<int>(core_offset + static_cast<Py_ssize_t>(sizeof(PyObject*))), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
-  const py::tuple bases = py::make_tuple(py::handle(reinterpret_cast<PyObject*>(base_type)));
-  PyObject* const type = PyType_FromSpecWithBases(&spec, bases.ptr());
+  PyObject* const type = PyType_FromSpecWithBases(&spec, py::make_tuple(base).ptr());
   if (type == nullptr) throw py::error_already_set();
   module.attr("Cursor") = py::reinterpret_steal<py::object>(type);
 }

@@ -26,8 +26,23 @@ struct ConnectorHandle {
   std::vector<std::string> warnings;
 };
 
+// The one owner of a C++ reader on Python's side.
 struct ReaderHandle {
+  explicit ReaderHandle(Released<ObjectReader> opened) : reader(std::move(opened)) {}
+
+  // The reader, for a call that may send a request. In a forked child the first such call starts
+  // the threads that serve requests: they stayed in the parent.
+  ObjectReader& ready_for_requests() {
+    if (start_after_fork) {
+      const py::object start = start_after_fork;  // another thread may be done with it first
+      start();
+      start_after_fork = py::object();
+    }
+    return *reader;
+  }
+
   Released<ObjectReader> reader;
+  py::object start_after_fork;  // null but in a child of fork that has not sent a request yet
 };
 
 struct ViewHandle {

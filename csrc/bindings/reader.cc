@@ -9,17 +9,19 @@ namespace ossmc::bindings {
 
 namespace {
 
-void require_open(const ObjectReader& reader) {
-  if (reader.is_closed()) raise(closed_status());
+// The reader, for a call that may send a request. ValueError once closed.
+ObjectReader& reading_reader(ReaderHandle& self) {
+  if (self.reader->is_closed()) raise(closed_status());
+  return self.ready_for_requests();
 }
 
 std::size_t read_at(ReaderHandle& self, Index offset_index, const py::object& target) {
   const std::int64_t offset = offset_index.value;
-  require_open(*self.reader);
+  ObjectReader& reader = reading_reader(self);
   if (offset < 0) throw py::value_error("offset must not be negative: " + std::to_string(offset));
   const WritableBuffer buffer(target, "read_at");
   return value_or_raise(without_gil([&](Interrupt& interrupt) {
-    return self.reader->read_at(static_cast<std::uint64_t>(offset), buffer.span(), interrupt);
+    return reader.read_at(static_cast<std::uint64_t>(offset), buffer.span(), interrupt);
   }));
 }
 
@@ -36,8 +38,7 @@ std::pair<std::int64_t, std::int64_t> range_of(const py::handle& item) {
 }
 
 py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
-  ObjectReader& reader = *self.reader;
-  require_open(reader);
+  ObjectReader& reader = reading_reader(self);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
   for (const py::handle& item : ranges) {
     const auto pair = range_of(item);
@@ -93,16 +94,23 @@ void register_reader(py::module_& module) {
       .def("read_ranges", &read_ranges, py::arg("ranges"))
       .def("getbuffer",
            [](ReaderHandle& self) {
-             require_open(*self.reader);
+             ObjectReader& reader = reading_reader(self);
              return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
-                 without_gil([&](Interrupt& interrupt) { return self.reader->view(interrupt); }))));
+                 without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
            })
       .def("close",
            [](ReaderHandle& self) {
+             self.start_after_fork = py::object();
              const GilReleased released;
              self.reader->close();
            })
-      .def("after_fork_in_child", [](ReaderHandle& self) { self.reader->after_fork_in_child(); });
+      .def(
+          "after_fork_in_child",
+          [](ReaderHandle& self, const py::function& start) {
+            self.reader->after_fork_in_child();
+            self.start_after_fork = start;
+          },
+          py::arg("start"));
 }
 
 }  // namespace ossmc::bindings

@@ -225,11 +225,11 @@ class OssModelConnector:
         _require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
         self._start_helpers()
         if progress is None:
-            return ObjectList(self._core.list(bucket, prefix, bool(fast)))
+            return ObjectList._over(self._core.list(bucket, prefix, bool(fast)))
         listing = self._core.start_list(bucket, prefix, bool(fast))
         while listing.more():
             progress(len(listing))
-        return ObjectList(listing.take())
+        return ObjectList._over(listing.take())
 
     def iter_objects(
         self, bucket: str, prefix: str = "", fast: bool = False
@@ -475,7 +475,7 @@ class OssModelConnector:
     @overload
     def _wrap(self, core: _core.Reader, binary: bool) -> ObjectReader | io.TextIOWrapper: ...
     def _wrap(self, core: _core.Reader, binary: bool) -> ObjectReader | io.TextIOWrapper:
-        reader = ObjectReader(core, self)
+        reader = ObjectReader._over(core, self)
         _process.register_reader(reader)
         if binary:
             return reader
@@ -549,4 +549,4 @@ def _stacklevel_of_caller() -> int:
 
 def _objects_of(listing: _core.Listing) -> Iterator[ObjectInfo]:
     while listing.more():
-        yield from ObjectList(listing.take())
+        yield from ObjectList._over(listing.take())

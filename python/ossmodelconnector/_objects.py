@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ossmodelconnector import _core
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["ObjectInfo", "ObjectKeys", "ObjectList"]
 
@@ -81,9 +84,18 @@ class ObjectKeys(Sequence[str]):
 
     __slots__ = ("_columns_and_rows",)
 
-    def __init__(self, columns: _core.ListColumns, rows: range) -> None:
-        # One attribute, so that _adjacent() replaces both at once.
-        self._columns_and_rows = columns, rows
+    # One attribute, so that _adjacent() replaces both at once.
+    _columns_and_rows: tuple[_core.ListColumns, range]
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Raises TypeError: `ObjectList.keys` makes them."""
+        raise TypeError(f"{cls.__name__} is not constructed: ObjectList.keys is one")
+
+    @classmethod
+    def _over(cls, columns: _core.ListColumns, rows: range) -> ObjectKeys:
+        keys: ObjectKeys = object.__new__(cls)
+        keys._columns_and_rows = columns, rows
+        return keys
 
     def __len__(self) -> int:
         return len(self._columns_and_rows[1])
@@ -95,7 +107,7 @@ class ObjectKeys(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | ObjectKeys:
         columns, rows = self._columns_and_rows
         if isinstance(index, slice):
-            return ObjectKeys(columns, rows[index])
+            return ObjectKeys._over(columns, rows[index])
         try:
             row = rows[index]
         except IndexError:
@@ -156,9 +168,18 @@ class ObjectList(Sequence[ObjectInfo]):
 
     __slots__ = ("_columns_and_rows",)
 
-    def __init__(self, columns: _core.ListColumns, rows: range | None = None) -> None:
-        # One attribute, so that sort() replaces both at once.
-        self._columns_and_rows = columns, range(len(columns)) if rows is None else rows
+    # One attribute, so that sort() replaces both at once.
+    _columns_and_rows: tuple[_core.ListColumns, range]
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Raises TypeError: `OssModelConnector.list` makes them."""
+        raise TypeError(f"{cls.__name__} is not constructed: OssModelConnector.list returns one")
+
+    @classmethod
+    def _over(cls, columns: _core.ListColumns, rows: range | None = None) -> ObjectList:
+        objects: ObjectList = object.__new__(cls)
+        objects._columns_and_rows = columns, range(len(columns)) if rows is None else rows
+        return objects
 
     def __len__(self) -> int:
         return len(self._columns_and_rows[1])
@@ -170,7 +191,7 @@ class ObjectList(Sequence[ObjectInfo]):
     def __getitem__(self, index: int | slice) -> ObjectInfo | ObjectList:
         columns, rows = self._columns_and_rows
         if isinstance(index, slice):
-            return ObjectList(columns, rows[index])
+            return ObjectList._over(columns, rows[index])
         try:
             row = rows[index]
         except IndexError:
@@ -192,7 +213,7 @@ class ObjectList(Sequence[ObjectInfo]):
             >>> objects.keys[0]
             'qwen/config.json'
         """
-        return ObjectKeys(*self._columns_and_rows)
+        return ObjectKeys._over(*self._columns_and_rows)
 
     @property
     def sizes(self) -> memoryview:
@@ -241,7 +262,7 @@ class ObjectList(Sequence[ObjectInfo]):
         return f"<ObjectList: {len(rows)} objects of bucket {columns.bucket!r}>"
 
     def __copy__(self) -> ObjectList:
-        return ObjectList(*self._columns_and_rows)
+        return ObjectList._over(*self._columns_and_rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore_list, _state(*self._columns_and_rows)
@@ -254,4 +275,4 @@ def _state(columns: _core.ListColumns, rows: range) -> tuple[Any, ...]:
 
 
 def _restore_list(bucket: Any, parts: Any) -> ObjectList:
-    return ObjectList(_core.ListColumns.restore(bucket, parts))
+    return ObjectList._over(_core.ListColumns.restore(bucket, parts))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ossmodelconnector import _core
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+    from typing_extensions import Self
 
     from ossmodelconnector._connector import OssModelConnector
 
@@ -40,16 +41,24 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     """
 
     # Small reads are many: read, readinto, seek and the others that move the cursor are the core's
-    # own methods (_core.Cursor).
-    __slots__ = ("_connector", "_core")
+    # own methods (_core.Cursor), which has the member _core.
+    __slots__ = ("_connector",)
 
     mode = "rb"
 
-    def __init__(self, core: _core.Reader, connector: OssModelConnector) -> None:
-        super().__init__(core)
-        self._core = core
-        # Kept alive, since it serves the reader's credentials; None once closed.
-        self._connector: OssModelConnector | None = connector
+    # Kept alive, since it serves the reader's credentials; None once closed.
+    _connector: OssModelConnector | None
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Raises TypeError: `OssModelConnector.open` makes readers."""
+        raise TypeError(f"{cls.__name__} is not constructed: OssModelConnector.open returns one")
+
+    @classmethod
+    def _over(cls, core: _core.Reader, connector: OssModelConnector) -> ObjectReader:
+        reader: ObjectReader = _core.Cursor.__new__(cls)
+        reader._core = core
+        reader._connector = connector
+        return reader
 
     @property
     def bucket(self) -> str:
@@ -199,46 +208,9 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
     def _after_fork_in_child(self) -> None:
         """Gives the reader a fresh start in the child; called by the fork hook."""
-        held: object = self._core
-        # Forked again before it was used?
-        core = held._core if isinstance(held, _FirstUseAfterFork) else self._core
-        if core.closed:
-            return
-        core.after_fork_in_child()
-        self._core = cast("_core.Reader", _FirstUseAfterFork(self, core))
-        self._set_forked()
-
-    def _start_after_fork(self) -> None:
-        """Called before the first request in the child."""
-        held: object = self._core
-        if not isinstance(held, _FirstUseAfterFork):
-            return
-        if self._connector is not None:
-            self._connector._start_helpers()
-        self._core = held._core
+        if self._connector is not None and not self.closed:
+            self._core.after_fork_in_child(self._connector._start_helpers)
 
     def _check_open(self) -> None:
         if self._core.closed:
             raise ValueError("I/O operation on closed file.")
-
-
-class _FirstUseAfterFork:
-    """Stands in for a reader's core in a forked child until the first call that may send a request.
-
-    The threads that serve requests stayed in the parent. They are started anew here, so that the
-    reading methods need not look for them at every call.
-    """
-
-    __slots__ = ("_core", "_reader")
-
-    def __init__(self, reader: ObjectReader, core: _core.Reader) -> None:
-        self._reader = reader
-        self._core = core
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _SENDING_METHODS:
-            self._reader._start_after_fork()
-        return getattr(self._core, name)
-
-
-_SENDING_METHODS = frozenset(("read_at", "read_ranges", "getbuffer"))

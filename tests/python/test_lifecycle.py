@@ -15,7 +15,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from ossmodelconnector import ConnectError, OssError, TransferTimeoutError
+from ossmodelconnector import ConnectError, ObjectReader, OssError, TransferTimeoutError
 from support.tries import (
     HANG_SECONDS,
     TRIES,
@@ -95,6 +95,72 @@ def test_dropping_the_last_reference_gives_its_memory_back(make_connector, store
     del text
     gc.collect()
     assert connector.stats().memory_bytes == 0
+
+
+def test_dropping_a_reader_never_returned_from_python_3_12_on(server, store):
+    # The GIL was held meanwhile, so no limit of this process would have ended the wait.
+    code = f"""
+import gc, io
+from ossmodelconnector import ObjectReader, OssModelConnector
+
+connector = OssModelConnector.from_env()
+reader = connector.open({store.uri("text.txt")!r})
+del reader
+unread_text = connector.open({store.uri("text.txt")!r}, False)
+del unread_text
+buffered = io.BufferedReader(connector.open({store.uri("text.txt")!r}))
+buffered.read(10)
+del buffered
+in_a_cycle = [connector.open({store.uri("text.txt")!r})]
+in_a_cycle.append(in_a_cycle)
+del in_a_cycle
+gc.collect()
+assert connector.stats().memory_bytes == 0
+left_to_the_end = connector.open({store.uri("large.bin")!r})
+print("returned")
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::UserWarning", "-c", code],
+        env=server.environ(),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "returned\n", "")
+
+
+def test_a_subclass_of_the_reader_may_have_a_finalizer_and_come_back(make_connector, store):
+    # What Python's own file classes bear: a finalizer that keeps the instance.
+    kept = []
+
+    class Kept(ObjectReader):
+        def __del__(self):
+            kept.append(self)
+
+    connector = make_connector()
+    opened = connector.open(store.uri("text.txt"))
+    reader = Kept._over(opened._core, connector)
+    del opened, reader
+    gc.collect()
+    (reader,) = kept
+    assert reader.closed  # by the first one's end, for both had one core
+    kept.clear()
+    reader = None
+    gc.collect()
+    assert not kept  # a finalizer runs once
+    assert connector.stats().memory_bytes == 0
+
+
+def test_readers_and_lists_are_made_by_the_connector_alone(make_connector, store):
+    objects = make_connector().list(store.bucket, "list/")
+    for kind, source in (
+        (ObjectReader, "OssModelConnector.open"),
+        (type(objects), "OssModelConnector.list"),
+        (type(objects.keys), "ObjectList.keys"),
+    ):
+        for arguments in ((), (object(),), (object(), object())):
+            with pytest.raises(TypeError, match=f"{kind.__name__} is not constructed: {source}"):
+                kind(*arguments)
 
 
 def test_readers_dropped_while_another_thread_collects_garbage(make_connector, store):

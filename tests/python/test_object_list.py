@@ -53,7 +53,7 @@ def parts_of(keys: list[str], sizes: list[int] | None = None) -> tuple[Any, ...]
 
 
 def make_list(keys: list[str], bucket: str = "bucket") -> ObjectList:
-    return ObjectList(_core.ListColumns.restore(bucket, parts_of(keys)))
+    return ObjectList._over(_core.ListColumns.restore(bucket, parts_of(keys)))
 
 
 def make_infos(keys: list[str], bucket: str = "bucket") -> list[ObjectInfo]:
@@ -182,7 +182,7 @@ def resident():
 n = 1_000_000
 columns = _core.ListColumns.restore("b", (1, b"k" * n, struct.pack(f"<{n + 1}q", *range(n + 1)),
     bytes(8 * n), bytes(8 * n), bytes(16 * n), bytes(4 * n), b"", bytes(4 * n), (b"IA",)))
-objects = ObjectList(columns)
+objects = ObjectList._over(columns)
 del columns
 before = resident()
 info = objects[500]

@@ -110,6 +110,42 @@ def test_forked_child_with_an_unused_connector(make_connector, store):
     assert connector.exists(store.uri("large.bin"))
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda reader: reader.read(100),
+        lambda reader: reader.readline(100),
+        lambda reader: reader.peek(100)[:100],
+        lambda reader: reader.read_ranges([(0, 100)])[0],
+        lambda reader: bytes(reader.getbuffer()[:100]),
+        lambda reader: read_into(reader.readinto),
+        lambda reader: read_into(lambda buffer: reader.read_at(0, buffer)),
+    ],
+    ids=["read", "readline", "peek", "read_ranges", "getbuffer", "readinto", "read_at"],
+)
+def test_whichever_call_is_the_first_in_a_forked_child_has_threads_to_serve_it(
+    make_connector, store, read
+):
+    connector = make_connector(config={"prefetch": {"chunkBytes": "64 KiB"}})
+    reader = connector.open(store.uri("large.txt"))
+
+    def child():
+        position = reader.tell()  # needs no threads
+        return [position, digest(read(reader)), len(reader.read_ranges([(0, reader.size)])[0])]
+
+    first = store["large.txt"][:100]
+    line = first[: first.index(b"\n") + 1]
+    position, found, size = in_child(child)
+    assert (position, size) == (0, len(store["large.txt"]))
+    assert found in (digest(first), digest(line))
+
+
+def read_into(call):
+    buffer = bytearray(100)
+    assert call(buffer) == 100
+    return bytes(buffer)
+
+
 def test_grandchild(make_connector, store):
     connector = make_connector()
     reader = connector.open(store.uri("large.bin"))
