@@ -1,5 +1,5 @@
 # pybind11, pybind11.readthedocs.io.
-# Version: 2.13 or newer, below 4; the range that pyproject.toml asks for. Licence: BSD-3-Clause.
+# Version: 3.0 or newer, below 4 (3 initializes modules in phases); the range that pyproject.toml asks for. Licence: BSD-3-Clause.
 # Why: Python bindings in C++ with little to write and no code generator.
 #
 # It comes from the Python environment that builds: pip's build environment, or the virtual environment whose python
@@ -18,9 +18,9 @@ if(NOT pybind11_DIR)
     set(pybind11_DIR "${_ossmc_pybind11_dir}")
   endif()
 endif()
-find_package(pybind11 2.13 CONFIG QUIET)
+find_package(pybind11 3.0 CONFIG QUIET)
 if(NOT pybind11_FOUND)
-  message(FATAL_ERROR "pybind11 2.13 or newer was not found for ${Python_EXECUTABLE}. Install it there:\n"
-                      "  ${Python_EXECUTABLE} -m pip install 'pybind11>=2.13,<4'\n"
+  message(FATAL_ERROR "pybind11 3.0 or newer was not found for ${Python_EXECUTABLE}. Install it there:\n"
+                      "  ${Python_EXECUTABLE} -m pip install 'pybind11>=3.0,<4'\n"
                       "or build without the Python module: -DOSSMC_BUILD_PYTHON=OFF")
 endif()
