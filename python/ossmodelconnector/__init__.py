@@ -15,7 +15,7 @@ import logging
 
 from ossmodelconnector._connector import ConnectorStats, OssModelConnector
 from ossmodelconnector._core import __version__
-from ossmodelconnector._credentials import AnonymousCredentialsProvider
+from ossmodelconnector._credentials import AnonymousCredentialsProvider, CredentialsProvider
 from ossmodelconnector._errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -32,7 +32,8 @@ from ossmodelconnector._errors import (
     ThrottledError,
     TransferTimeoutError,
 )
-from ossmodelconnector._objects import ObjectInfo, ObjectList
+from ossmodelconnector._objects import ObjectInfo, ObjectKeys, ObjectList
+from ossmodelconnector._public import name_package as _name_package
 from ossmodelconnector._reader import ObjectReader
 
 __all__ = [
@@ -43,10 +44,12 @@ __all__ = [
     "ConnectError",
     "ConnectorStats",
     "CredentialsError",
+    "CredentialsProvider",
     "MemoryBudgetError",
     "ObjectArchivedError",
     "ObjectChangedError",
     "ObjectInfo",
+    "ObjectKeys",
     "ObjectList",
     "ObjectNotFoundError",
     "ObjectReader",
@@ -58,6 +61,8 @@ __all__ = [
     "TransferTimeoutError",
     "__version__",
 ]
+
+_name_package(__name__, vars())
 
 # The program decides what to show; without this, warnings would go to stderr by themselves.
 logging.getLogger("ossmodelconnector").addHandler(logging.NullHandler())

@@ -22,7 +22,9 @@ from ossmodelconnector._credentials import (
     Refresher,
     check_provider,
     is_anonymous,
+    pickled_provider,
     read_now,
+    restored_provider,
 )
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
 from ossmodelconnector._reader import ObjectReader
@@ -72,7 +74,7 @@ class ConnectorStats:
     memory_peak_bytes: int
     memory_limit_bytes: int
     connections: int
-    limited_by: str
+    limited_by: Literal["idle", "network", "memory", "reader", "cpu", "throttle"]
 
 
 class _Configuration(NamedTuple):
@@ -163,33 +165,56 @@ class OssModelConnector:
             raise
 
     @classmethod
-    def from_env(cls, **kwargs: Any) -> Self:
+    def from_env(
+        cls,
+        *,
+        endpoint: str | None = None,
+        cred_path: str | os.PathLike[str] = "",
+        config_path: str | os.PathLike[str] = "",
+        cred_provider: CredentialsProvider | None = None,
+        region: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Makes a connector from environment variables.
 
         OSS_ENDPOINT and OSS_REGION (optional) are read now; OSS_ACCESS_KEY_ID,
         OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN (optional) whenever credentials are due.
+        Arguments are the constructor's, and win over the variables.
 
         Args:
-            **kwargs: any argument of the constructor; it wins over the variable.
+            endpoint: instead of OSS_ENDPOINT.
+            cred_path: instead of the variables with keys.
+            config_path: as for the constructor.
+            cred_provider: instead of the variables with keys.
+            region: instead of OSS_REGION.
+            config: as for the constructor.
 
         Raises:
             ValueError: there is no endpoint.
             CredentialsError: there are no keys.
 
         Example:
-            >>> connector = OssModelConnector.from_env(config_path="/etc/loader.json")
+            >>> connector = OssModelConnector.from_env(config={"logLevel": 2})
         """
-        if "endpoint" not in kwargs:
+        if endpoint is None:
             endpoint = os.environ.get("OSS_ENDPOINT", "")
             if not endpoint:
                 raise ValueError("no endpoint: set OSS_ENDPOINT, or pass endpoint=")
-            kwargs["endpoint"] = endpoint
-        kwargs.setdefault("region", os.environ.get("OSS_REGION") or None)
-        if not kwargs.get("cred_path") and kwargs.get("cred_provider") is None:
-            provider = EnvironmentProvider()
-            provider.get_credentials()  # tells now what is missing
-            kwargs["cred_provider"] = provider
-        return cls(**kwargs)
+        if region is None:
+            region = os.environ.get("OSS_REGION") or None
+        if not cred_path and cred_provider is None:
+            cred_provider = EnvironmentProvider()
+            cred_provider.get_credentials()  # tells now what is missing
+        arguments: dict[str, Any] = {
+            "cred_path": cred_path or None,
+            "config_path": config_path or None,
+            "cred_provider": cred_provider,
+            "region": region,
+            "config": config,
+        }
+        # What is not given is not passed on: the constructor of a subclass may not have it.
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return cls(endpoint=endpoint, **given)
 
     def list(
         self,
@@ -445,7 +470,17 @@ class OssModelConnector:
                 f"cannot pickle the connector: its cred_provider, a {name}, cannot be pickled "
                 f"({type(error).__name__}: {error}); use cred_path, or a provider that can be"
             ) from None
-        return _unpickle, (type(self), tuple(self._configuration))
+        pickled = self._configuration._replace(provider=pickled_provider(provider))
+        return self._restore, tuple(pickled)
+
+    # A method, not a function: a pickle names it by the class, and no private module.
+    @classmethod
+    def _restore(cls, *fields: Any) -> Self:
+        connector = cls.__new__(cls)
+        pickled = _Configuration(*fields)
+        # Its warnings were given where it was made first.
+        connector._set_up(pickled._replace(provider=restored_provider(pickled.provider)))
+        return connector
 
     def _set_up(self, configuration: _Configuration) -> None:
         """Makes the core. Sends nothing and asks nobody, and starts no thread."""
@@ -495,13 +530,6 @@ class OssModelConnector:
         feed = _feed_for(self._configuration.provider)
         self._refresher = self._refresher.successor(feed)
         self._core.after_fork_in_child(feed)
-
-
-def _unpickle(cls: type[OssModelConnector], configuration: tuple[Any, ...]) -> OssModelConnector:
-    connector = cls.__new__(cls)
-    # Its warnings were given where it was made first.
-    connector._set_up(_Configuration(*configuration))
-    return connector
 
 
 def _feed_for(provider: object) -> _core.CredentialsFeed:

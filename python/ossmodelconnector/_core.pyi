@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar, final
+from typing import BinaryIO, TypeVar, final
 
 from typing_extensions import Buffer, Self, disjoint_base
 
@@ -109,8 +109,9 @@ class Reader:
     # request: it starts the threads that serve requests.
     def after_fork_in_child(self, start: Callable[[], object]) -> None: ...
 
+# BinaryIO to type checkers alone, as typeshed has io.BytesIO: what wants an IO[bytes] takes it.
 @disjoint_base
-class Cursor(io.BufferedIOBase):
+class Cursor(io.BufferedIOBase, BinaryIO):
     """The calls of ObjectReader that move its cursor."""
 
     _core: Reader

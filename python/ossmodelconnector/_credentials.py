@@ -160,6 +160,23 @@ class CredentialsFileProvider:
         )
 
 
+def pickled_provider(provider: object) -> object:
+    """What a connector's pickle holds for `provider`: of ours no private class, but its argument.
+
+    That is the path of a credentials file, or None for the environment.
+    """
+    if isinstance(provider, CredentialsFileProvider):
+        return str(provider.path)
+    return None if isinstance(provider, EnvironmentProvider) else provider
+
+
+def restored_provider(pickled: Any) -> CredentialsProvider:
+    """The provider that `pickled_provider` told of."""
+    if isinstance(pickled, str):
+        return CredentialsFileProvider(pickled)
+    return EnvironmentProvider() if pickled is None else pickled
+
+
 def check_provider(provider: object) -> None:
     """Raises TypeError unless `provider` is of a shape that can be asked."""
     if isinstance(provider, type):

@@ -71,6 +71,8 @@ class OssError(OSError):
     ec: str
     request_id: str
     attempts: int
+    errno: int | None
+    strerror: str
 
     def __init__(
         self,

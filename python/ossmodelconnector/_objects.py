@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from ossmodelconnector import _core
 
@@ -255,7 +255,7 @@ class ObjectList(Sequence[ObjectInfo]):
         return columns.same_rows(rows, other_columns, other_rows)
 
     # Comparing walks all of it, hashing would have to as well. (typeshed knows None for no method.)
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         columns, rows = self._columns_and_rows
@@ -265,14 +265,12 @@ class ObjectList(Sequence[ObjectInfo]):
         return ObjectList._over(*self._columns_and_rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_list, _state(*self._columns_and_rows)
+        columns, rows = self._columns_and_rows
+        if rows != range(len(columns)):
+            columns = columns.select(rows)
+        return self._restore, (columns.bucket, columns.parts())
 
-
-def _state(columns: _core.ListColumns, rows: range) -> tuple[Any, ...]:
-    if rows != range(len(columns)):
-        columns = columns.select(rows)
-    return columns.bucket, columns.parts()
-
-
-def _restore_list(bucket: Any, parts: Any) -> ObjectList:
-    return ObjectList._over(_core.ListColumns.restore(bucket, parts))
+    # A method, not a function: a pickle names it by the class, and no private module.
+    @classmethod
+    def _restore(cls, bucket: Any, parts: Any) -> ObjectList:
+        return cls._over(_core.ListColumns.restore(bucket, parts))

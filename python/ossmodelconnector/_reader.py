@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import operator
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from ossmodelconnector import _core
 
@@ -91,7 +91,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         return self._core.etag
 
     @property
-    def verified(self) -> str:
+    def verified(self) -> Literal["crc64", "length+etag"]:
         """What the object's bytes have been checked by so far.
 
         ``"crc64"``: all of them were fetched, and their CRC-64 is the object's. ``"length+etag"``:

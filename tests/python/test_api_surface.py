@@ -8,16 +8,28 @@ import inspect
 import io
 import logging
 import pickle
+import re
 import subprocess
 import sys
 import types
+import typing
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import ossmodelconnector
 import pytest
-from ossmodelconnector import ConnectorStats, ObjectInfo, ObjectReader, OssModelConnector
+from ossmodelconnector import (
+    AnonymousCredentialsProvider,
+    ConnectorStats,
+    ObjectInfo,
+    ObjectReader,
+    OssError,
+    OssModelConnector,
+    local,
+)
 
+ROOT = Path(__file__).parents[2]
 INFO = ObjectInfo(
     bucket="bucket",
     key="a/b",
@@ -38,12 +50,64 @@ def test_all_is_sorted_and_complete():
     assert sorted(public | {"__version__"}) == ossmodelconnector.__all__
 
 
-def test_public_classes_say_where_they_are_from():
-    for name in ossmodelconnector.__all__:
-        value = getattr(ossmodelconnector, name)
+@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+def test_public_classes_name_the_package_that_they_are_imported_from(package):
+    for name in package.__all__:
+        value = getattr(package, name)
+        # A text has no __module__, and an instance has its class's.
+        assert getattr(value, "__module__", package.__name__) == package.__name__, name
         if inspect.isclass(value):
-            assert value.__name__ == name
+            assert value.__qualname__ == name
             assert value.__doc__, name
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 cannot evaluate X | None")
+@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+def test_annotations_are_understood_outside_of_the_modules_they_stand_in(package):
+    for name in package.__all__:
+        value = getattr(package, name)
+        if inspect.isclass(value):
+            hints = typing.get_type_hints(value)
+            assert not [hint for hint in hints.values() if isinstance(hint, str)], name
+
+
+def assert_pickles_by_public_names(value):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(value, protocol)
+        assert not re.search(rb"ossmodelconnector(\.local)?\._", data), value
+        assert type(pickle.loads(data)) is type(value)
+
+
+def test_pickles_of_connectors_name_no_private_module(
+    make_connector, server, monkeypatch, tmp_path
+):
+    for name, value in server.environ().items():
+        if name.startswith("OSS_"):
+            monkeypatch.setenv(name, value)
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"AccessKeyId": "id", "AccessKeySecret": "secret"}')
+    with OssModelConnector.from_env(region="cn-hangzhou") as by_environment:
+        assert_pickles_by_public_names(by_environment)
+    assert_pickles_by_public_names(make_connector())
+    assert_pickles_by_public_names(make_connector(cred_provider=None, cred_path=keys))
+    assert_pickles_by_public_names(make_connector(cred_provider=AnonymousCredentialsProvider()))
+
+
+def test_pickles_of_values_name_no_private_module(make_connector, server, store):
+    connector = make_connector()
+    objects = connector.list(store.bucket, "list/")
+    for value in (objects, objects[1:2], objects[0], connector.stats(), server.log()[-1]):
+        assert_pickles_by_public_names(value)
+    for value in (AnonymousCredentialsProvider(), local.DEFAULT_CREDENTIAL, local.Reply(404)):
+        assert_pickles_by_public_names(value)
+
+
+@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+def test_pickles_of_classes_and_errors_name_no_private_module(package):
+    for cls in filter(inspect.isclass, map(vars(package).get, package.__all__)):
+        assert_pickles_by_public_names(cls)
+        if issubclass(cls, OssError):
+            assert_pickles_by_public_names(cls("text", uri="oss://bucket/key"))
 
 
 def test_public_methods_have_docstrings():
@@ -73,7 +137,7 @@ def test_signatures():
         ]
 
     required = inspect.Parameter.empty
-    anywhere, by_name, anything = "POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY", "VAR_KEYWORD"
+    anywhere, by_name = "POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY"
     assert parameters(OssModelConnector) == [
         ("endpoint", anywhere, required),
         ("cred_path", anywhere, ""),
@@ -82,7 +146,14 @@ def test_signatures():
         ("region", by_name, None),
         ("config", by_name, None),
     ]
-    assert parameters(OssModelConnector.from_env) == [("kwargs", anything, required)]
+    assert parameters(OssModelConnector.from_env) == [
+        ("endpoint", by_name, None),
+        ("cred_path", by_name, ""),
+        ("config_path", by_name, ""),
+        ("cred_provider", by_name, None),
+        ("region", by_name, None),
+        ("config", by_name, None),
+    ]
     assert parameters(OssModelConnector.list) == [
         ("bucket", anywhere, required),
         ("prefix", anywhere, ""),
@@ -110,6 +181,26 @@ def test_signatures():
     ]
     assert parameters(ObjectReader.read_ranges) == [("ranges", anywhere, required)]
     assert parameters(ObjectReader.getbuffer) == []
+
+
+def test_from_env_passes_on_what_it_is_given_and_no_more(monkeypatch):
+    class Narrow(OssModelConnector):
+        def __init__(self, endpoint, cred_provider):
+            super().__init__(endpoint, cred_provider=cred_provider, region="cn-beijing")
+
+    monkeypatch.setenv("OSS_ENDPOINT", "https://127.0.0.1")
+    with Narrow.from_env(cred_provider=AnonymousCredentialsProvider()) as connector:
+        assert type(connector) is Narrow
+        assert connector.region == "cn-beijing"
+
+
+def test_limited_by_has_the_words_of_the_core():
+    source = (ROOT / "csrc" / "prefetch" / "scheduler.cc").read_text(encoding="utf-8")
+    body = re.search(r"Scheduler::limited_by\(\) const {\n(.*?)\n}\n", source, re.DOTALL)[1]
+    words = set(re.findall(r'return "(\w+)";', body))
+    assert words == set(typing.get_args(typing.get_type_hints(ConnectorStats)["limited_by"]))
+    for word in words:
+        assert f'``"{word}"``' in ConnectorStats.__doc__
 
 
 def test_package_is_typed():

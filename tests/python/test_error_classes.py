@@ -109,7 +109,7 @@ def test_the_text_is_printed_as_it_is():
     error = error_of("ObjectNotFound")
     assert repr(error) == f"ObjectNotFoundError({TEXT!r})"
     last_line = traceback.format_exception_only(type(error), error)[-1]
-    assert last_line == f"ossmodelconnector._errors.ObjectNotFoundError: {TEXT}\n"
+    assert last_line == f"ossmodelconnector.ObjectNotFoundError: {TEXT}\n"
 
 
 def test_errors_can_be_made_by_hand():

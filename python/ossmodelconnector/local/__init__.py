@@ -14,14 +14,17 @@ from __future__ import annotations
 try:
     import aiohttp as _aiohttp  # noqa: F401 - looked for, not used
     import cryptography as _cryptography  # noqa: F401 - looked for, not used
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        f"the local server needs {error.name}: pip install 'ossmodelconnector[local]'",
-        name=error.name,
+        f"the local server needs {_error.name}: pip install 'ossmodelconnector[local]'",
+        name=_error.name,
     ) from None
 
+from ossmodelconnector._public import name_package as _name_package
 from ossmodelconnector.local._record import Reply, RequestRecord
 from ossmodelconnector.local._server import DEFAULT_CREDENTIAL, LocalServer
 from ossmodelconnector.local._signature import Credential
 
 __all__ = ["DEFAULT_CREDENTIAL", "Credential", "LocalServer", "Reply", "RequestRecord"]
+
+_name_package(__name__, vars())
