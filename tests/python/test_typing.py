@@ -1,0 +1,53 @@
+"""Type checkers take user code: ``tests/typing`` is such code, checked as users do it, strictly.
+
+They see the package as it is installed. A line that must be an error has a ``type: ignore`` behind
+it, which both checkers report where there is no such error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Kept: what mypy makes of numpy takes it 10 s.
+MYPY_CACHE = ROOT / "build" / "mypy-typing"
+
+
+@pytest.fixture
+def user_code(tmp_path):
+    """A copy: the checkers look for their configuration in the folder above too."""
+    return shutil.copytree(ROOT / "tests" / "typing", tmp_path / "user_code")
+
+
+def check(folder, tool, *arguments):
+    environ = dict(os.environ)
+    # pyright asks the first python in the PATH where packages are.
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    # It is pinned, so it need not ask the network for a newer one.
+    environ["PYRIGHT_PYTHON_IGNORE_WARNINGS"] = "1"
+    command = [sys.executable, "-m", tool, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mypy_takes_user_code(user_code):
+    # Of torch's sources mypy takes 40 s more, so pyright alone answers for torch.load.
+    (user_code / "torch_load.py").unlink()
+    check(user_code, "mypy", "--cache-dir", str(MYPY_CACHE), ".")
+
+
+def test_pyright_takes_user_code(user_code):
+    if importlib.util.find_spec("torch") is None:  # tests/support/install_torch.py says where
+        (user_code / "torch_load.py").unlink()
+    check(user_code, "pyright")
+
+
+def test_all_that_is_public_has_a_type(tmp_path):
+    check(tmp_path, "pyright", "--ignoreexternal", "--verifytypes", "ossmodelconnector")
