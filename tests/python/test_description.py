@@ -1,17 +1,16 @@
 """The code blocks of the description that this library was made after run as they stand there.
 
 ``data/description.md`` has them, unchanged. They make a connector of an endpoint, oss2's provider
-and ``/tmp/config.json``, and read objects of a bucket named ``ai-testset``: the local server has
-that bucket, and that file is written here.
+and ``/tmp/config.json``, and read objects of a bucket named ``ai-testset``, which the local server
+has. One thing of them is not as it stands: another path is put in for that of the file, since it
+is the machine's, and may be somebody's.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
-import os
 import random
 import warnings
 from pathlib import Path
@@ -22,7 +21,7 @@ from support.markdown import code_blocks
 from support.relay import ForwardProxy
 
 DESCRIPTION = Path(__file__).parents[1] / "data" / "description.md"
-CONFIG_PATH = Path("/tmp/config.json")  # as the blocks name it
+CONFIG_PATH = "/tmp/config.json"  # as the blocks name it; never written
 BLOCKS = code_blocks(DESCRIPTION.read_text(encoding="utf-8"))
 MiB = 1 << 20
 
@@ -51,20 +50,6 @@ def fill(bucket):
     return bucket
 
 
-@pytest.fixture
-def config_file():
-    """Writes /tmp/config.json; puts back what was there. Test runs side by side take turns."""
-    lock = os.open("/tmp/ossmodelconnector-test-config.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    before = CONFIG_PATH.read_bytes() if CONFIG_PATH.exists() else None
-    yield lambda config: CONFIG_PATH.write_text(json.dumps(config))
-    if before is not None:
-        CONFIG_PATH.write_bytes(before)
-    else:
-        CONFIG_PATH.unlink(missing_ok=True)
-    os.close(lock)
-
-
 @contextlib.contextmanager
 def reached_by_name(served):
     """Yields an endpoint that tells its region, and the configuration that leads it to `served`.
@@ -87,7 +72,7 @@ def reached_by_name(served):
 @pytest.mark.parametrize("signature", ["V1", "V4"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_each_block_runs_as_it_stands(
-    objects, server, https_server, config_file, monkeypatch, capsys, signature, scheme
+    objects, server, https_server, tmp_path, monkeypatch, capsys, signature, scheme
 ):
     served = server if scheme == "http" else https_server
     config = {"tls": {"caFile": served.ca_file}} if scheme == "https" else {}
@@ -96,12 +81,13 @@ def test_each_block_runs_as_it_stands(
         if signature == "V4":
             endpoint, by_proxy = stack.enter_context(reached_by_name(served))
             config.update(by_proxy)
-        config_file(config)
+        config_path = tmp_path / "config.json"
+        config_path.write_text(json.dumps(config))
         for name, value in served.environ().items():
             if name.startswith("OSS_ACCESS_KEY"):
                 monkeypatch.setenv(name, value)
         monkeypatch.delenv("OSS_SESSION_TOKEN", raising=False)
-        names = run_blocks(endpoint, signature, stack)
+        names = run_blocks(endpoint, config_path, signature, stack)
 
     assert len(BLOCKS) == 6
     assert f"signature {signature}" in repr(names["connector"])
@@ -109,7 +95,7 @@ def test_each_block_runs_as_it_stands(
     assert_reads(names, objects)
 
 
-def run_blocks(endpoint, signature, stack):
+def run_blocks(endpoint, config_path, signature, stack):
     """Runs all blocks, one after the other, in one namespace; returns it."""
     # What the first blocks take for granted.
     names = {"ENDPOINT": endpoint}
@@ -117,11 +103,14 @@ def run_blocks(endpoint, signature, stack):
     exec("from oss2.credentials import EnvironmentVariableCredentialsProvider", names)
     for block in BLOCKS:
         assert block.info == "python"
-        code = compile(block.text, f"{DESCRIPTION}:{block.line}", "exec")
+        makes_connector = "OssModelConnector(" in block.text
+        # So that none reads the machine's file, or none at all.
+        assert block.text.count(CONFIG_PATH) == makes_connector
+        text = block.text.replace(CONFIG_PATH, str(config_path))
+        code = compile(text, f"{DESCRIPTION}:{block.line}", "exec")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             exec(code, names)
-        makes_connector = "OssModelConnector(" in block.text
         expected = ["region="] if makes_connector and signature == "V1" else []
         assert [word for word in expected if word in str(caught[0].message)] == expected
         assert len(caught) == len(expected)

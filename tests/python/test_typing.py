@@ -22,7 +22,7 @@ MYPY_CACHE = ROOT / "build" / "mypy-typing"
 
 @pytest.fixture
 def user_code(tmp_path):
-    """A copy: the checkers look for their configuration in the folder above too."""
+    """A copy, with the checkers' configuration, of which files can be left out."""
     return shutil.copytree(ROOT / "tests" / "typing", tmp_path / "user_code")
 
 
