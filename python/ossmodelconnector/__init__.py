@@ -3,10 +3,12 @@
 Example:
     >>> from oss2.credentials import EnvironmentVariableCredentialsProvider
     >>> from ossmodelconnector import OssModelConnector
-    >>> provider = EnvironmentVariableCredentialsProvider()
-    >>> connector = OssModelConnector(ENDPOINT, cred_provider=provider)
-    >>> readers = [connector.open(obj) for obj in connector.list("bucket", "model/")]
-    >>> shards = [reader.read() for reader in readers]
+    >>> with OssModelConnector(
+    ...     "https://oss-cn-hangzhou.aliyuncs.com",
+    ...     cred_provider=EnvironmentVariableCredentialsProvider(),
+    ... ) as connector:
+    ...     readers = connector.open_many(connector.list("bucket", "model/"))
+    ...     shards = [reader.read() for reader in readers]
 """
 
 from __future__ import annotations

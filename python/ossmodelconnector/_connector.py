@@ -243,8 +243,10 @@ class OssModelConnector:
             OssError: or another of its kinds.
 
         Example:
-            >>> for obj in connector.list("bucket", "qwen/", True):
+            >>> for obj in connector.list("bucket", "qwen/")[:2]:
             ...     print(obj.key, obj.size)
+            qwen/config.json 14
+            qwen/model-00001-of-00004.safetensors 1048576
         """
         _require_text("bucket", bucket)
         _require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
@@ -281,7 +283,7 @@ class OssModelConnector:
 
         Example:
             >>> sum(obj.size for obj in connector.iter_objects("bucket", "qwen/", fast=True))
-            144383672320
+            4194318
         """
         _require_text("bucket", bucket)
         _require_text("prefix", prefix, hint="; fast comes third")
@@ -373,7 +375,7 @@ class OssModelConnector:
 
         Example:
             >>> connector.stat("oss://bucket/model.safetensors").size
-            4294967296
+            4194304
         """
         text = _uri_text(uri)
         self._start_helpers()
@@ -405,7 +407,7 @@ class OssModelConnector:
         """Returns the counters as they stand.
 
         Example:
-            >>> connector.stats().memory_bytes
+            >>> connector.stats().memory_limit_bytes
             1073741824
         """
         counters: dict[str, Any] = self._core.stats()

@@ -39,6 +39,13 @@ class CredentialsProvider(Protocol):
     ``access_key_secret`` and ``security_token``, as alibabacloud-oss-v2 has. An attribute
     ``expiration`` (datetime in UTC, or unix seconds) tells when they end; without it they are asked
     for anew from time to time, and when the server refuses them.
+
+    Example:
+        >>> import types
+        >>> class FromVault:
+        ...     def get_credentials(self):
+        ...         return types.SimpleNamespace(access_key_id="id", access_key_secret="secret")
+        >>> provider: CredentialsProvider = FromVault()
     """
 
     def get_credentials(self) -> Any:

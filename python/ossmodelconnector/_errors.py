@@ -60,9 +60,10 @@ class OssError(OSError):
 
     Example:
         >>> try:
-        ...     connector.open("oss://bucket/key")
+        ...     connector.open("oss://bucket/no-such-key")
         ... except OssError as error:
-        ...     print(error.status, error.code, error.request_id)
+        ...     print(error.status, error.code, error.uri)
+        404 NoSuchKey oss://bucket/no-such-key
     """
 
     uri: str

@@ -32,7 +32,7 @@ class ObjectInfo(_core.ObjectRow):
     Example:
         >>> info = connector.stat("oss://bucket/model.safetensors")
         >>> info.size, info.last_modified.isoformat()
-        (4294967296, '2024-08-02T15:04:05+00:00')
+        (4194304, '2024-08-02T15:04:05+00:00')
     """
 
     __slots__ = ()
@@ -163,7 +163,7 @@ class ObjectList(Sequence[ObjectInfo]):
     Example:
         >>> objects = connector.list("bucket", "qwen/")
         >>> len(objects), sum(objects.sizes), objects[-1].key
-        (38, 144383672320, 'qwen/model-00038-of-00038.safetensors')
+        (5, 4194318, 'qwen/model-00004-of-00004.safetensors')
     """
 
     __slots__ = ("_columns_and_rows",)
@@ -224,7 +224,7 @@ class ObjectList(Sequence[ObjectInfo]):
 
         Example:
             >>> sum(objects.sizes)
-            144383672320
+            4194318
         """
         columns, rows = self._columns_and_rows
         sizes = memoryview(columns.sizes)

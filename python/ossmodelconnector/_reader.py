@@ -38,6 +38,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         ...     header_size = int.from_bytes(reader.read(8), "little")
         ...     reader.seek(-1024, io.SEEK_END)
         ...     tail = reader.read()
+        4193280
     """
 
     # Small reads are many: read, readinto, seek and the others that move the cursor are the core's
@@ -100,7 +101,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
         Example:
             >>> data = reader.read()
-            >>> assert reader.verified == "crc64"
+            >>> reader.verified
+            'crc64'
         """
         return "crc64" if self._core.is_verified else "length+etag"
 
@@ -148,7 +150,9 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             The number of bytes read: less than fits only at the end, 0 from there on.
 
         Example:
-            >>> count = reader.read_at(1 << 20, buffer)
+            >>> buffer = bytearray(65536)
+            >>> reader.read_at(1 << 20, buffer)
+            65536
         """
         return self._core.read_at(offset, buffer)
 
@@ -180,7 +184,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
         Example:
             >>> view = reader.getbuffer()
-            >>> tensor = numpy.frombuffer(view, dtype=numpy.float16, offset=header_size)
+            >>> header_size = 8 + int.from_bytes(view[:8], "little")
+            >>> tensor = numpy.frombuffer(view, dtype=numpy.float32, offset=header_size)
         """
         return memoryview(self._core.getbuffer())
 

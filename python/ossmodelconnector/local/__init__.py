@@ -1,12 +1,15 @@
 """An OSS server on this machine, for tests and for trying things out.
 
 Example:
-    >>> from ossmodelconnector import OssModelConnector
+    >>> from ossmodelconnector import AnonymousCredentialsProvider, OssModelConnector
     >>> from ossmodelconnector.local import LocalServer
-    >>> with LocalServer("/data", anonymous=True) as server:  # serves /data/BUCKET/KEY
-    ...     connector = OssModelConnector(server.endpoint, cred_path="credentials.json")
+    >>> anonymous = AnonymousCredentialsProvider()
+    >>> with LocalServer("buckets", anonymous=True) as server:  # serves buckets/BUCKET/KEY
+    ...     with OssModelConnector(server.endpoint, cred_provider=anonymous) as connector:
+    ...         connector.open("oss://models/weights.bin").read()
+    b'weights'
 
-On the command line: ``python -m ossmodelconnector serve /data``.
+On the command line: ``python -m ossmodelconnector serve buckets``.
 """
 
 from __future__ import annotations

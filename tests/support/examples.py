@@ -1,0 +1,63 @@
+"""Where the examples of the documentation run, word for word.
+
+They name objects of a bucket ``bucket`` at ``https://oss-cn-hangzhou.aliyuncs.com``, or at the
+internal endpoint. Both lead to a local server here: by a proxy, which the environment names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
+from support.relay import ForwardProxy
+
+ENDPOINT = "https://oss-cn-hangzhou.aliyuncs.com"
+HOSTS = ("oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou-internal.aliyuncs.com")
+MiB = 1 << 20
+
+
+def safetensors_file(size: int) -> bytes:
+    """One tensor of float32, all ones, in a file of `size` bytes, of which the header has 1 KiB."""
+    count = (size - 1024) // 4
+    tensor = {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}
+    header = json.dumps({"weight": tensor}).encode().ljust(1024 - 8)
+    return struct.pack("<Q", len(header)) + header + struct.pack("<f", 1.0) * count
+
+
+def objects() -> dict[str, bytes]:
+    """What the examples may read."""
+    config = b'{"layers": 2}\n'
+    found = {
+        "config.json": config,
+        "qwen/config.json": config,
+        "vocabulary.txt": "ä\nb\nc\n".encode(),
+        "model.safetensors": safetensors_file(4 * MiB),
+    }
+    for i in range(1, 5):
+        for folder in ("model", "qwen"):
+            found[f"{folder}/model-{i:05d}-of-00004.safetensors"] = safetensors_file(MiB)
+    return found
+
+
+@contextlib.contextmanager
+def service() -> Iterator[dict[str, str]]:
+    """Serves the objects. Yields the environment in which the examples reach them."""
+    with contextlib.ExitStack() as stack:
+        local = LocalServer(buckets=["bucket"], tls=True, virtual_host=HOSTS)
+        server = stack.enter_context(local)
+        proxy = stack.enter_context(ForwardProxy("127.0.0.1", server.port))
+        for key, data in objects().items():
+            modified = datetime(2024, 8, 2, 15, 4, 5, tzinfo=timezone.utc)
+            server.put_object("bucket", key, data, last_modified=modified)
+        assert server.ca_file is not None
+        yield {
+            "OSS_ENDPOINT": ENDPOINT,
+            "OSS_ACCESS_KEY_ID": DEFAULT_CREDENTIAL.access_key_id,
+            "OSS_ACCESS_KEY_SECRET": DEFAULT_CREDENTIAL.access_key_secret,
+            "HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}",
+            "SSL_CERT_FILE": server.ca_file,
+        }
