@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::uint32_t kMaxSecondsV4 = 7 * 86400;
 
-Status invalid(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
 // Both add the query parameters of their version to `request`.
 Result<Signer::Explained> add_v1(StoreRequest* request, const Credentials& credentials,
                                  double unix_seconds, std::uint32_t expires_seconds) {
@@ -74,13 +70,16 @@ Result<PresignedUrl> presign(const Endpoint& endpoint, Addressing addressing,
                              const Credentials& credentials, double unix_seconds,
                              std::uint32_t expires_seconds) {
   const bool is_v4 = options.version == SignatureVersion::kV4;
-  if (credentials.anonymous) return invalid("anonymous credentials cannot presign a URL");
-  if (is_v4 && options.region.empty()) return invalid("signature V4 needs a region: give region=");
-  if (expires_seconds == 0) return invalid("a presigned URL must be good for a second or more");
+  if (credentials.anonymous) return invalid_argument("anonymous credentials cannot presign a URL");
+  if (is_v4 && options.region.empty())
+    return invalid_argument("signature V4 needs a region: give region=");
+  if (expires_seconds == 0)
+    return invalid_argument("a presigned URL must be good for a second or more");
   if (is_v4 && expires_seconds > kMaxSecondsV4) {
-    return invalid("a presigned URL is good for 7 days at most");
+    return invalid_argument("a presigned URL is good for 7 days at most");
   }
-  if (!(unix_seconds >= 0 && unix_seconds < 1e12)) return invalid("not a time to sign with");
+  if (!(unix_seconds >= 0 && unix_seconds < 1e12))
+    return invalid_argument("not a time to sign with");
   Status status = check_can_sign(credentials);
   if (!status.is_ok()) return status;
   Result<Signer::Explained> explained =

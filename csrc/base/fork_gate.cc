@@ -11,7 +11,7 @@ namespace {
 constinit ForkGate gate;
 
 // When this library is loaded. Fails only without memory.
-[[maybe_unused]] const int kRegistered = ::pthread_atfork(
+[[maybe_unused]] const int kGateRegistered = ::pthread_atfork(
     [] { static_cast<void>(gate.close()); }, [] { gate.open(); }, [] { gate.open_as_child(); });
 
 }  // namespace

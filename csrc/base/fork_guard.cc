@@ -15,7 +15,7 @@ constinit std::atomic<std::uint64_t> generation{0};
 void count_fork() { generation.fetch_add(1, std::memory_order_relaxed); }
 
 // When this library is loaded. Fails only without memory.
-[[maybe_unused]] const int kRegistered = ::pthread_atfork(nullptr, nullptr, &count_fork);
+[[maybe_unused]] const int kGuardRegistered = ::pthread_atfork(nullptr, nullptr, &count_fork);
 
 }  // namespace
 

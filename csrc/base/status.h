@@ -76,6 +76,11 @@ class [[nodiscard]] Status {
 
 std::string_view status_code_name(StatusCode code);
 
+// A caller's argument does not hold.
+inline Status invalid_argument(std::string message) {
+  return Status(StatusCode::kInvalidArgument, std::move(message));
+}
+
 // Either a T or the Status that says why there is none.
 template <typename T>
 class [[nodiscard]] Result {

@@ -8,31 +8,23 @@
 
 namespace ossmc {
 
-namespace {
-
-Status broken(std::string text) { return {StatusCode::kProtocol, std::move(text)}; }
-
-std::string quoted(std::string_view key) { return "\"" + printable(key, 200) + "\""; }
-
-}  // namespace
-
 Status check_key(std::string_view key, std::string_view prefix, std::string_view previous,
                  KeyOrder order) {
-  if (key.empty()) return broken("the page holds an object without a key");
+  if (key.empty()) return broken_page("the page holds an object without a key");
   if (!key.starts_with(prefix))
-    return broken("the page holds " + quoted(key) + ", which is not inside the prefix");
+    return broken_page("the page holds " + quoted(key) + ", which is not inside the prefix");
   // string_view compares as unsigned char, which is the store's order.
   if (order == KeyOrder::kByteOrder && key <= previous) {
-    return broken("the keys are not in increasing byte order: " + quoted(key) + " follows " +
-                  quoted(previous));
+    return broken_page("the keys are not in increasing byte order: " + quoted(key) + " follows " +
+                       quoted(previous));
   }
   return Status::ok();
 }
 
 Status check_size(const ListedObject& object) {
   if (object.size <= kMaxObjectBytes) return Status::ok();
-  return broken("an object of " + std::to_string(object.size) +
-                " bytes is not possible: " + quoted(object.key));
+  return broken_page("an object of " + std::to_string(object.size) +
+                     " bytes is not possible: " + quoted(object.key));
 }
 
 }  // namespace ossmc

@@ -1,7 +1,9 @@
 // What every page of a listing must be like, whoever asked for it.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "protocol/list_reply.h"
@@ -17,5 +19,10 @@ Status check_key(std::string_view key, std::string_view prefix, std::string_view
                  KeyOrder order);
 // Its size is one that an object can have. kProtocol otherwise.
 Status check_size(const ListedObject& object);
+
+// kProtocol: a page that is not what a page must be.
+inline Status broken_page(std::string text) {
+  return Status(StatusCode::kProtocol, std::move(text));
+}
 
 }  // namespace ossmc

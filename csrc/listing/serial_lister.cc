@@ -12,8 +12,6 @@ namespace {
 // are a loop.
 constexpr int kMaxEmptyPages = 1000;
 
-Status broken(std::string text) { return {StatusCode::kProtocol, std::move(text)}; }
-
 }  // namespace
 
 SerialListing::SerialListing(std::string bucket, std::string prefix, KeyOrder order)
@@ -40,17 +38,18 @@ Status SerialListing::take_page(const ListPage& page) {
     return Status::ok();
   }
   if (page.next_continuation_token.empty()) {
-    return broken("page " + std::to_string(pages_) +
-                  " says that more follow, but has no continuation token");
+    return broken_page("page " + std::to_string(pages_) +
+                       " says that more follow, but has no continuation token");
   }
   if (page.next_continuation_token == token_) {
-    return broken("page " + std::to_string(pages_) +
-                  " repeats the continuation token of the page before: the listing would not end");
+    return broken_page(
+        "page " + std::to_string(pages_) +
+        " repeats the continuation token of the page before: the listing would not end");
   }
   empty_pages_ = page.objects.empty() ? empty_pages_ + 1 : 0;
   if (empty_pages_ >= kMaxEmptyPages) {
-    return broken(std::to_string(kMaxEmptyPages) +
-                  " empty pages in a row, each saying that more follow");
+    return broken_page(std::to_string(kMaxEmptyPages) +
+                       " empty pages in a row, each saying that more follow");
   }
   token_ = page.next_continuation_token;
   return Status::ok();

@@ -4,12 +4,11 @@
 #include <cstring>
 
 #include "memory/line_copy.h"
+#include "memory/mapping.h"
 
 namespace ossmc {
 
 namespace {
-
-constexpr std::size_t kPageBytes = 4096;
 
 // Wider than where it was seen to be slow (1 to 31 bytes, 4 to 448 KiB): glibc takes the limits of
 // its range from the processor. What is copied here in vain loses next to nothing.

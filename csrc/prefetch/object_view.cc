@@ -12,10 +12,10 @@ namespace {
 constexpr Duration kCopyPoll = std::chrono::milliseconds(1);
 
 Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+  const auto waited_s = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
   return stream.error(StatusCode::kTransferTimeout,
                       "getbuffer of " + printable(stream.name().uri()) + " waited " +
-                          std::to_string(seconds) + " s (timeout.readSeconds) for " +
+                          std::to_string(waited_s) + " s (timeout.readSeconds) for " +
                           std::to_string(stream.size()) +
                           " bytes of prefetch.memoryBytes: release views, or close readers");
 }

@@ -16,12 +16,6 @@ constexpr std::string_view kAliyunSuffix = ".aliyuncs.com";
 constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035, without the root's dot
 constexpr std::size_t kMaxLabelBytes = 63;
 
-Status invalid(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
-std::string quoted(std::string_view text) { return "\"" + printable(text, 200) + "\""; }
-
 bool is_region_text(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || is_ascii_digit(c) || c == '-';
@@ -60,23 +54,25 @@ std::string resolve_dual_stack_alias(std::string_view label) {
 }
 
 Status check_host_name(std::string_view host) {
-  if (host.empty()) return invalid("the endpoint has no host");
-  if (host.size() > kMaxHostBytes) return invalid("the endpoint's host is too long");
+  if (host.empty()) return invalid_argument("the endpoint has no host");
+  if (host.size() > kMaxHostBytes) return invalid_argument("the endpoint's host is too long");
   for (const char c : host) {
     if (static_cast<unsigned char>(c) >= 0x80) {
-      return invalid("the endpoint's host " + quoted(host) +
-                     " is not ASCII: write an international name in its xn-- form");
+      return invalid_argument("the endpoint's host " + quoted(host) +
+                              " is not ASCII: write an international name in its xn-- form");
     }
     if (!(c >= 'a' && c <= 'z') && !is_ascii_digit(c) && c != '-' && c != '_' && c != '.') {
-      return invalid("the endpoint's host " + quoted(host) + " has a character that no host has");
+      return invalid_argument("the endpoint's host " + quoted(host) +
+                              " has a character that no host has");
     }
   }
   for (std::string_view rest = host;;) {
     const std::size_t dot = rest.find('.');
     const std::string_view label = rest.substr(0, dot);
     if (label.empty() || label.size() > kMaxLabelBytes) {
-      return invalid("the endpoint's host " + quoted(host) +
-                     " has a part between dots that is empty or longer than 63 characters");
+      return invalid_argument(
+          "the endpoint's host " + quoted(host) +
+          " has a part between dots that is empty or longer than 63 characters");
     }
     if (dot == rest.npos) return Status::ok();
     rest.remove_prefix(dot + 1);
@@ -89,19 +85,20 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
   std::optional<std::string_view> port;
   if (text.starts_with('[')) {
     const std::size_t end = text.find(']');
-    if (end == text.npos) return invalid("the endpoint's IPv6 address lacks its ]");
+    if (end == text.npos) return invalid_argument("the endpoint's IPv6 address lacks its ]");
     host = text.substr(1, end - 1);
     const std::string_view after = text.substr(end + 1);
     if (after.starts_with(':')) {
       port = after.substr(1);
     } else if (!after.empty()) {
-      return invalid("the endpoint goes on after its IPv6 address with " + quoted(after) +
-                     ": only :port may follow");
+      return invalid_argument("the endpoint goes on after its IPv6 address with " + quoted(after) +
+                              ": only :port may follow");
     }
     endpoint->is_ip = endpoint->is_ipv6 = true;
   } else if (const std::size_t colon = text.find(':'); colon != text.npos) {
     if (text.find(':', colon + 1) != text.npos) {
-      return invalid("an IPv6 address in an endpoint stands in brackets, as in http://[::1]:9000");
+      return invalid_argument(
+          "an IPv6 address in an endpoint stands in brackets, as in http://[::1]:9000");
     }
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
@@ -109,7 +106,8 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
   if (port) {
     const auto number = parse_decimal(*port, 65535);
     if (!number || *number == 0) {
-      return invalid("the endpoint's port " + quoted(*port) + " is not a number from 1 to 65535");
+      return invalid_argument("the endpoint's port " + quoted(*port) +
+                              " is not a number from 1 to 65535");
     }
     endpoint->port = static_cast<std::uint16_t>(*number);
   }
@@ -118,7 +116,7 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
     in6_addr address;
     if (inet_pton(AF_INET6, endpoint->host.c_str(), &address) != 1 ||
         host.find('\0') != host.npos) {
-      return invalid("the endpoint's " + quoted(host) + " is not an IPv6 address");
+      return invalid_argument("the endpoint's " + quoted(host) + " is not an IPv6 address");
     }
     return Status::ok();
   }
@@ -130,8 +128,8 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
   if (std::all_of(last.begin(), last.end(), is_ascii_digit)) {
     in_addr address;
     if (inet_pton(AF_INET, endpoint->host.c_str(), &address) != 1) {
-      return invalid("the endpoint's host " + quoted(host) +
-                     " is not an IPv4 address of four numbers");
+      return invalid_argument("the endpoint's host " + quoted(host) +
+                              " is not an IPv4 address of four numbers");
     }
     endpoint->is_ip = true;
   }
@@ -159,33 +157,35 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   constexpr std::string_view kExample = "https://oss-cn-hangzhou.aliyuncs.com";
   // First, since no other message may then repeat a password.
   if (text.find('@') != text.npos) {
-    return invalid(
+    return invalid_argument(
         "the endpoint holds user information (text before an @): leave it out, credentials come "
         "from cred_provider or cred_path");
   }
-  if (text.empty()) return invalid("the endpoint is empty; an example: " + std::string(kExample));
+  if (text.empty())
+    return invalid_argument("the endpoint is empty; an example: " + std::string(kExample));
   if (std::any_of(text.begin(), text.end(),
                   [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; })) {
-    return invalid("the endpoint " + quoted(text) + " holds a blank or a control character");
+    return invalid_argument("the endpoint " + quoted(text) +
+                            " holds a blank or a control character");
   }
   Endpoint endpoint;
   std::string_view rest = text;
   if (const std::size_t mark = text.find("://"); mark != text.npos) {
     const std::string scheme = to_ascii_lower(text.substr(0, mark));
     if (scheme != "http" && scheme != "https") {
-      return invalid("the endpoint's scheme is " + quoted(scheme) +
-                     ": use http:// or https://, as in " + std::string(kExample));
+      return invalid_argument("the endpoint's scheme is " + quoted(scheme) +
+                              ": use http:// or https://, as in " + std::string(kExample));
     }
     endpoint.scheme = scheme == "http" ? Scheme::kHttp : Scheme::kHttps;
     rest.remove_prefix(mark + 3);
   }
   if (rest.find_first_of("?#") != rest.npos) {
-    return invalid("the endpoint holds a query (text from ? or # on): leave it out");
+    return invalid_argument("the endpoint holds a query (text from ? or # on): leave it out");
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (const std::size_t slash = rest.find_first_of("/\\"); slash != rest.npos) {
-    return invalid("the endpoint holds the path " + quoted(rest.substr(slash)) +
-                   ": leave it out, bucket and key are named by oss://bucket/key");
+    return invalid_argument("the endpoint holds the path " + quoted(rest.substr(slash)) +
+                            ": leave it out, bucket and key are named by oss://bucket/key");
   }
   Status status = parse_authority(rest, &endpoint);
   if (!status.is_ok()) return status;
@@ -234,7 +234,7 @@ Result<std::string> normalize_region(std::string_view region) {
   std::string_view id = region;
   if (id.starts_with("oss-")) id.remove_prefix(4);
   if (!is_region_text(id)) {
-    return invalid("not a region: " + quoted(region) + "; an example: cn-hangzhou");
+    return invalid_argument("not a region: " + quoted(region) + "; an example: cn-hangzhou");
   }
   return std::string(id);
 }
@@ -271,10 +271,10 @@ Status check_endpoint_for_bucket(const Endpoint& endpoint, Addressing addressing
                                        cloud_box_from_host(without.host).has_value();
     if (!is_endpoint) return Status::ok();
   }
-  return invalid("the endpoint's host " + quoted(host) + " begins with the bucket " +
-                 quoted(bucket) + ": give the endpoint without it (" +
-                 printable(without.text(), 300) +
-                 "), or set \"addressing\" to \"cname\" if this host is bound to the bucket");
+  return invalid_argument(
+      "the endpoint's host " + quoted(host) + " begins with the bucket " + quoted(bucket) +
+      ": give the endpoint without it (" + printable(without.text(), 300) +
+      "), or set \"addressing\" to \"cname\" if this host is bound to the bucket");
 }
 
 }  // namespace ossmc

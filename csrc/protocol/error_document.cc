@@ -13,7 +13,7 @@ namespace ossmc {
 namespace {
 
 constexpr std::size_t kMaxBodyBytes = 64 << 10;
-constexpr XmlDocument::Limits kLimits{kMaxBodyBytes, 2000};
+constexpr XmlDocument::Limits kDocumentLimits{kMaxBodyBytes, 2000};
 constexpr std::size_t kMaxMessageBytes = 512;  // the dots of one that was cut among them
 constexpr std::size_t kMaxCleanedBytes = 4096;
 constexpr std::size_t kMaxWordBytes = 128;  // codes, ids, hosts
@@ -163,7 +163,7 @@ ErrorReply parse_error_body(std::string_view body) {
   ErrorReply reply;
   XmlDocument document;
   body = body.substr(0, kMaxBodyBytes);
-  const bool is_whole = document.load(body, kLimits).is_ok();
+  const bool is_whole = document.load(body, kDocumentLimits).is_ok();
   const pugi::xml_node root = document.root();
   if (local_name(root) != "Error") return reply;
   const pugi::xml_node cut = is_whole ? pugi::xml_node() : cut_element(root, body);

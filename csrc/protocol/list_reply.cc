@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kMaxObjects =
     1000;  // what list_request() asks for, and the most that OSS gives
 // An object with all that OSS may say of it has 14 elements, and each has two tags.
-constexpr XmlScanner::Limits kLimits{8 << 20, 100 * kMaxObjects};
+constexpr XmlScanner::Limits kPageLimits{8 << 20, 100 * kMaxObjects};
 constexpr auto kMaxSize = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
 Status broken(std::string_view what, std::string_view value) {
@@ -37,7 +37,7 @@ std::string_view unquoted(std::string_view text) {
 // Reads `page->body` into the page.
 class PageReader {
  public:
-  explicit PageReader(ListPage* page) : page_(*page), scanner_(page->body, kLimits) {}
+  explicit PageReader(ListPage* page) : page_(*page), scanner_(page->body, kPageLimits) {}
 
   Status read() {
     Status status = read_tags();

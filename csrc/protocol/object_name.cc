@@ -14,22 +14,15 @@ constexpr std::size_t kMaxKeyBytes = 1023;
 constexpr std::size_t kMinBucketBytes = 3;
 constexpr std::size_t kMaxBucketBytes = 63;
 
-Status invalid(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
-std::string quoted(std::string_view text, std::size_t limit = 120) {
-  return "\"" + printable(text, limit) + "\"";
-}
-
 // What both keys and prefixes must be.
 Status check_key_bytes(std::string_view what, std::string_view bytes) {
   if (bytes.size() > kMaxKeyBytes) {
-    return invalid(std::string(what) + " is longer than 1,023 bytes of UTF-8 (it has " +
-                   std::to_string(bytes.size()) + "): " + quoted(bytes));
+    return invalid_argument(std::string(what) + " is longer than 1,023 bytes of UTF-8 (it has " +
+                            std::to_string(bytes.size()) + "): " + quoted(bytes));
   }
   if (!is_utf8(bytes)) {
-    return invalid(std::string(what) + " is not UTF-8 (a lone surrogate?): " + quoted(bytes));
+    return invalid_argument(std::string(what) +
+                            " is not UTF-8 (a lone surrogate?): " + quoted(bytes));
   }
   return Status::ok();
 }
@@ -66,7 +59,8 @@ std::string escaped_control(char32_t point) {
 Result<ObjectName> parse_object_uri(std::string_view uri) {
   constexpr std::string_view kScheme = "oss://";
   if (!uri.starts_with(kScheme)) {
-    return invalid("an object's URI begins with oss:// (oss://bucket/key), not so " + quoted(uri));
+    return invalid_argument("an object's URI begins with oss:// (oss://bucket/key), not so " +
+                            quoted(uri));
   }
   const std::string_view rest = uri.substr(kScheme.size());
   const std::size_t slash = rest.find('/');
@@ -87,12 +81,12 @@ Status check_bucket_name(std::string_view bucket) {
                       return (c >= 'a' && c <= 'z') || is_ascii_digit(c) || c == '-';
                     });
   if (fits) return Status::ok();
-  return invalid("not a bucket name: " + quoted(bucket) +
-                 " (3 to 63 characters of a-z, 0-9 and -, no - at either end)");
+  return invalid_argument("not a bucket name: " + quoted(bucket) +
+                          " (3 to 63 characters of a-z, 0-9 and -, no - at either end)");
 }
 
 Status check_object_key(std::string_view key) {
-  if (key.empty()) return invalid("the object's key is empty");
+  if (key.empty()) return invalid_argument("the object's key is empty");
   return check_key_bytes("the object's key", key);
 }
 

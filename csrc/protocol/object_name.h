@@ -30,5 +30,9 @@ Status check_list_prefix(std::string_view prefix);
 // For texts: `bytes` cut off after `limit` (then "..." follows) and with control characters and
 // invalid UTF-8 escaped, so that an error is one line.
 std::string printable(std::string_view bytes, std::size_t limit = 1200);
+// The same in quotation marks.
+inline std::string quoted(std::string_view bytes, std::size_t limit = 200) {
+  return "\"" + printable(bytes, limit) + "\"";
+}
 
 }  // namespace ossmc

@@ -11,7 +11,7 @@
 namespace ossmc {
 namespace {
 
-constexpr double kNow = 1717291805;  // 2024-06-02T01:30:05Z
+constexpr double kSigningTime = 1717291805;  // 2024-06-02T01:30:05Z
 
 SigningOptions v4() {
   SigningOptions options;
@@ -25,7 +25,7 @@ SigningOptions v1() {
   return options;
 }
 
-Credentials keys(std::string token = "") {
+Credentials test_keys(std::string token = "") {
   Credentials credentials;
   credentials.access_key_id = "ak-test";
   credentials.access_key_secret = "sk-test-secret";
@@ -50,7 +50,7 @@ std::string value_of(const StoreRequest& request, std::string_view name) {
 
 TEST(Signer, AddsTheHeadersOfItsVersion) {
   StoreRequest request = head_request("bkt", "k");
-  ASSERT_TRUE(Signer(v4()).sign(request, keys(), kNow).is_ok());
+  ASSERT_TRUE(Signer(v4()).sign(request, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(names(request),
             (std::vector<std::string>{"Authorization", "x-oss-content-sha256", "x-oss-date"}));
   EXPECT_EQ(value_of(request, "x-oss-date"), "20240602T013005Z");
@@ -58,7 +58,7 @@ TEST(Signer, AddsTheHeadersOfItsVersion) {
                   .starts_with("OSS4-HMAC-SHA256 Credential=ak-test/20240602/cn-hangzhou/oss/"
                                "aliyun_v4_request,Signature="));
   request = head_request("bkt", "k");
-  ASSERT_TRUE(Signer(v1()).sign(request, keys("tok"), kNow).is_ok());
+  ASSERT_TRUE(Signer(v1()).sign(request, test_keys("tok"), kSigningTime).is_ok());
   EXPECT_EQ(names(request),
             (std::vector<std::string>{"Authorization", "Date", "x-oss-security-token"}));
   EXPECT_EQ(value_of(request, "Date"), "Sun, 02 Jun 2024 01:30:05 GMT");
@@ -71,17 +71,18 @@ TEST(Signer, AnonymousAddsNothing) {
   StoreRequest request = get_range_request("bkt", "k", {0, 1}, "");
   const StoreRequest before = request;
   // Not even a region is needed.
-  ASSERT_TRUE(Signer(SigningOptions{}).sign(request, anonymous, kNow).is_ok());
+  ASSERT_TRUE(Signer(SigningOptions{}).sign(request, anonymous, kSigningTime).is_ok());
   EXPECT_EQ(request.headers, before.headers);
-  EXPECT_EQ(Signer(v4()).explain(request, anonymous, kNow)->signature, "");
+  EXPECT_EQ(Signer(v4()).explain(request, anonymous, kSigningTime)->signature, "");
 }
 
 TEST(Signer, RefusesAndLeavesTheRequestAlone) {
   StoreRequest request = head_request("bkt", "k");
-  EXPECT_EQ(Signer(SigningOptions{}).sign(request, keys(), kNow).code(),
+  EXPECT_EQ(Signer(SigningOptions{}).sign(request, test_keys(), kSigningTime).code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(Signer(v4()).sign(request, Credentials{}, kNow).code(), StatusCode::kCredentials);
-  EXPECT_EQ(Signer(v4()).explain(request, Credentials{}, kNow).status().code(),
+  EXPECT_EQ(Signer(v4()).sign(request, Credentials{}, kSigningTime).code(),
+            StatusCode::kCredentials);
+  EXPECT_EQ(Signer(v4()).explain(request, Credentials{}, kSigningTime).status().code(),
             StatusCode::kCredentials);
   EXPECT_TRUE(request.headers.empty());
 }
@@ -90,9 +91,9 @@ TEST(Signer, SigningAgainReplacesTheOldSignature) {
   const Signer signer(v4());
   StoreRequest once = get_range_request("bkt", "k", {0, 1}, "etag");
   StoreRequest twice = once;
-  ASSERT_TRUE(signer.sign(once, keys(), kNow).is_ok());
-  ASSERT_TRUE(signer.sign(twice, keys("old-token"), kNow - 90000).is_ok());
-  ASSERT_TRUE(signer.sign(twice, keys(), kNow).is_ok());
+  ASSERT_TRUE(signer.sign(once, test_keys(), kSigningTime).is_ok());
+  ASSERT_TRUE(signer.sign(twice, test_keys("old-token"), kSigningTime - 90000).is_ok());
+  ASSERT_TRUE(signer.sign(twice, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(names(once), names(twice));
   EXPECT_EQ(value_of(once, "Authorization"), value_of(twice, "Authorization"));
 }
@@ -101,8 +102,8 @@ TEST(Signer, ARangeIsNoPartOfTheSignature) {
   const Signer signer(v4());
   StoreRequest a = get_range_request("bkt", "k", {0, 1}, "");
   StoreRequest b = get_range_request("bkt", "k", {7, 9}, "etag");
-  ASSERT_TRUE(signer.sign(a, keys(), kNow).is_ok());
-  ASSERT_TRUE(signer.sign(b, keys(), kNow).is_ok());
+  ASSERT_TRUE(signer.sign(a, test_keys(), kSigningTime).is_ok());
+  ASSERT_TRUE(signer.sign(b, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(value_of(a, "Authorization"), value_of(b, "Authorization"));
 }
 
@@ -110,7 +111,7 @@ TEST(Signer, SendsWhatItSigned) {
   StoreRequest request = head_request("bkt", "k");
   request.headers = {
       {"x-oss-a", "first"}, {"X-OSS-A", "last"}, {"x-oss-empty", " "}, {"X-Own", ""}};
-  ASSERT_TRUE(Signer(v4()).sign(request, keys(), kNow).is_ok());
+  ASSERT_TRUE(Signer(v4()).sign(request, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(names(request), (std::vector<std::string>{"Authorization", "X-OSS-A", "X-Own",
                                                       "x-oss-content-sha256", "x-oss-date"}));
   EXPECT_EQ(value_of(request, "X-OSS-A"), "last");
@@ -120,7 +121,7 @@ TEST(Signer, V1TakesAnOssDateForTheDate) {
   StoreRequest request = head_request("bkt", "k");
   request.headers = {{"x-oss-date", "Mon, 03 Jun 2024 00:00:00 GMT"}};
   EXPECT_EQ(
-      Signer(v1()).explain(request, keys(), kNow)->string_to_sign,
+      Signer(v1()).explain(request, test_keys(), kSigningTime)->string_to_sign,
       "HEAD\n\n\nMon, 03 Jun 2024 00:00:00 GMT\nx-oss-date:Mon, 03 Jun 2024 00:00:00 GMT\n/bkt/k");
 }
 
@@ -128,31 +129,31 @@ TEST(Signer, V1TakesAnOssDateForTheDate) {
 TEST(Signer, TheDaysKeyChangesWithDayAndSecret) {
   const Signer signer(v4());
   const StoreRequest request = head_request("bkt", "k");
-  Credentials other = keys();
+  Credentials other = test_keys();
   other.access_key_secret = "another-secret";
   for (int round = 0; round < 2; ++round) {
-    for (const double time : {kNow, kNow + 86400.0}) {
-      for (const Credentials& credentials : {keys(), other}) {
+    for (const double time : {kSigningTime, kSigningTime + 86400.0}) {
+      for (const Credentials& credentials : {test_keys(), other}) {
         EXPECT_EQ(signer.explain(request, credentials, time)->signature,
                   Signer(v4()).explain(request, credentials, time)->signature);
       }
     }
   }
-  EXPECT_NE(signer.explain(request, keys(), kNow)->signature,
-            signer.explain(request, other, kNow)->signature);
+  EXPECT_NE(signer.explain(request, test_keys(), kSigningTime)->signature,
+            signer.explain(request, other, kSigningTime)->signature);
 }
 
 TEST(Signer, ManyThreadsAtMidnight) {
   const Signer signer(v4());
   const StoreRequest request = head_request("bkt", "k");
-  const std::string before = signer.explain(request, keys(), 86399)->signature;
-  const std::string after = signer.explain(request, keys(), 86400)->signature;
+  const std::string before = signer.explain(request, test_keys(), 86399)->signature;
+  const std::string after = signer.explain(request, test_keys(), 86400)->signature;
   std::vector<std::thread> threads;
   threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) {
-        EXPECT_EQ(signer.explain(request, keys(), 86399 + i % 2)->signature,
+        EXPECT_EQ(signer.explain(request, test_keys(), 86399 + i % 2)->signature,
                   i % 2 ? after : before);
       }
     });

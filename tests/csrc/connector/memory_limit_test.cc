@@ -10,7 +10,7 @@ namespace ossmc {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::uint64_t kMebibyte = 1 << 20;
 
 // A root directory of fake kernel files.
 class MemoryLimit : public testing::Test {
@@ -50,11 +50,11 @@ class MemoryLimit : public testing::Test {
               std::uint64_t inactive_mib = 0) {
     const std::string folder = "/sys/fs/cgroup" + group;
     write(folder + "/memory.max", max + "\n");
-    write(folder + "/memory.current", std::to_string(current_mib * kMiB) + "\n");
+    write(folder + "/memory.current", std::to_string(current_mib * kMebibyte) + "\n");
     write(folder + "/memory.stat", "anon 1\nactive_file 77777777777\ninactive_file " +
-                                       std::to_string(inactive_mib * kMiB) + "\nslab 5\n");
+                                       std::to_string(inactive_mib * kMebibyte) + "\nslab 5\n");
   }
-  static std::string mib(std::uint64_t count) { return std::to_string(count * kMiB); }
+  static std::string mib(std::uint64_t count) { return std::to_string(count * kMebibyte); }
   FreeMemory measure() { return measure_free_memory(root_); }
 
   std::string root_;
@@ -67,7 +67,7 @@ TEST_F(MemoryLimit, NothingReadableIsNotKnown) {
 
 TEST_F(MemoryLimit, MachineAlone) {
   set_available_mib(1000);
-  EXPECT_EQ(measure().bytes, 1000 * kMiB);
+  EXPECT_EQ(measure().bytes, 1000 * kMebibyte);
   EXPECT_EQ(measure().source, "the machine");
 }
 
@@ -75,7 +75,7 @@ TEST_F(MemoryLimit, Version2LimitLessItsUseCountsReclaimableCacheAsFree) {
   set_available_mib(64000);
   use_v2("/job");
   set_v2("/job", mib(1000), 700, 200);
-  EXPECT_EQ(measure().bytes, 500 * kMiB);
+  EXPECT_EQ(measure().bytes, 500 * kMebibyte);
   EXPECT_EQ(measure().source, "cgroup /sys/fs/cgroup/job");
 }
 
@@ -83,14 +83,14 @@ TEST_F(MemoryLimit, Version2WithoutLimitLeavesTheMachine) {
   set_available_mib(64000);
   use_v2("/job");
   set_v2("/job", "max", 700);
-  EXPECT_EQ(measure().bytes, 64000 * kMiB);
+  EXPECT_EQ(measure().bytes, 64000 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, TheMachineMayHaveLessThanTheGroupAllows) {
   set_available_mib(100);
   use_v2("/job");
   set_v2("/job", mib(1000), 0);
-  EXPECT_EQ(measure().bytes, 100 * kMiB);
+  EXPECT_EQ(measure().bytes, 100 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, EveryGroupAboveCounts) {
@@ -99,7 +99,7 @@ TEST_F(MemoryLimit, EveryGroupAboveCounts) {
   set_v2("/a/b/c", "max", 10);
   set_v2("/a/b", mib(2000), 1900, 0);
   set_v2("/a", mib(3000), 2000);
-  EXPECT_EQ(measure().bytes, 100 * kMiB);
+  EXPECT_EQ(measure().bytes, 100 * kMebibyte);
   EXPECT_EQ(measure().source, "cgroup /sys/fs/cgroup/a/b");
 }
 
@@ -107,27 +107,27 @@ TEST_F(MemoryLimit, ContainerSeesItsOwnGroupAsRoot) {
   set_available_mib(64000);
   use_v2("/");
   set_v2("", mib(512), 12);
-  EXPECT_EQ(measure().bytes, 500 * kMiB);
+  EXPECT_EQ(measure().bytes, 500 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, MountOfASubtreeIsFollowed) {
   set_available_mib(64000);
   use_v2("/docker/id/inner", "/docker/id");
   set_v2("/inner", mib(300), 100);
-  EXPECT_EQ(measure().bytes, 200 * kMiB);
+  EXPECT_EQ(measure().bytes, 200 * kMebibyte);
   use_v2("/docker/identity",
          "/docker/id");  // a name that only begins alike: the mount point is what can be seen
   set_v2("", mib(50), 0);
-  EXPECT_EQ(measure().bytes, 50 * kMiB);
+  EXPECT_EQ(measure().bytes, 50 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, GroupOutsideOfTheNamespaceUsesTheMountPoint) {
   set_available_mib(64000);
   use_v2("/../../elsewhere");
   set_v2("", mib(400), 100);
-  EXPECT_EQ(measure().bytes, 300 * kMiB);
+  EXPECT_EQ(measure().bytes, 300 * kMebibyte);
   use_v2("no slash");
-  EXPECT_EQ(measure().bytes, 300 * kMiB);
+  EXPECT_EQ(measure().bytes, 300 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, Version2HighCountsAsALimit) {
@@ -135,7 +135,7 @@ TEST_F(MemoryLimit, Version2HighCountsAsALimit) {
   use_v2("/job");
   set_v2("/job", mib(1000), 100);
   write("/sys/fs/cgroup/job/memory.high", mib(600) + "\n");
-  EXPECT_EQ(measure().bytes, 500 * kMiB);
+  EXPECT_EQ(measure().bytes, 500 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, Version1) {
@@ -145,7 +145,7 @@ TEST_F(MemoryLimit, Version1) {
   write("/sys/fs/cgroup/memory/memory.usage_in_bytes", mib(800) + "\n");
   write("/sys/fs/cgroup/memory/memory.stat",
         "inactive_file 5\ntotal_inactive_file " + mib(300) + "\n");
-  EXPECT_EQ(measure().bytes, 500 * kMiB);
+  EXPECT_EQ(measure().bytes, 500 * kMebibyte);
   EXPECT_EQ(measure().source, "cgroup /sys/fs/cgroup/memory");
 }
 
@@ -153,7 +153,7 @@ TEST_F(MemoryLimit, Version1WithoutLimit) {
   set_available_mib(64000);
   use_v1("/");
   write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-  EXPECT_EQ(measure().bytes, 64000 * kMiB);
+  EXPECT_EQ(measure().bytes, 64000 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, AFullGroupLeavesNothing) {
@@ -163,7 +163,7 @@ TEST_F(MemoryLimit, AFullGroupLeavesNothing) {
   EXPECT_EQ(measure().bytes, 0u);
   EXPECT_EQ(measure().source, "cgroup /sys/fs/cgroup/job");
   set_v2("/job", mib(1000), 100, 900);  // more reclaimable than used
-  EXPECT_EQ(measure().bytes, 1000 * kMiB);
+  EXPECT_EQ(measure().bytes, 1000 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, NonsenseIsIgnored) {
@@ -172,10 +172,10 @@ TEST_F(MemoryLimit, NonsenseIsIgnored) {
   write("/proc/self/mountinfo",
         "\n- - - -\n1 2 3 4 5 6\n30 22 0:26 / /sys/fs/cgroup\\0 rw - cgroup2 cgroup2 rw\n30 22 "
         "0:26 / \\ rw - cgroup2 c r\n");
-  EXPECT_EQ(measure().bytes, 64000 * kMiB);
+  EXPECT_EQ(measure().bytes, 64000 * kMebibyte);
   use_v2("/job");
   set_v2("/job", "18446744073709551616", 1);
-  EXPECT_EQ(measure().bytes, 64000 * kMiB);
+  EXPECT_EQ(measure().bytes, 64000 * kMebibyte);
   write("/proc/meminfo", "MemAvailable: lots\nMemAvailable:\n");
   EXPECT_EQ(measure().source, "");
 }
@@ -185,7 +185,7 @@ TEST_F(MemoryLimit, MountPointsWithBlanksAreUnescaped) {
   write("/proc/self/cgroup", "0::/\n");
   write("/proc/self/mountinfo", "30 22 0:26 / /my\\040groups rw - cgroup2 cgroup2 rw\n");
   write("/my groups/memory.max", mib(10) + "\n");
-  EXPECT_EQ(measure().bytes, 10 * kMiB);
+  EXPECT_EQ(measure().bytes, 10 * kMebibyte);
 }
 
 TEST_F(MemoryLimit, ThisMachineIsMeasured) {
@@ -194,14 +194,15 @@ TEST_F(MemoryLimit, ThisMachineIsMeasured) {
 }
 
 TEST(MemoryChoice, HalfOfWhatIsFreeSharedByTheProcesses) {
-  EXPECT_EQ(choose_memory_bytes({1000 * kMiB, "the machine"}, 1, 0).bytes, 500 * kMiB);
-  const MemoryChoice shared = choose_memory_bytes({1000 * kMiB, "cgroup /x"}, 4, kMiB);
-  EXPECT_EQ(shared.bytes, 125 * kMiB);
+  EXPECT_EQ(choose_memory_bytes({1000 * kMebibyte, "the machine"}, 1, 0).bytes, 500 * kMebibyte);
+  const MemoryChoice shared = choose_memory_bytes({1000 * kMebibyte, "cgroup /x"}, 4, kMebibyte);
+  EXPECT_EQ(shared.bytes, 125 * kMebibyte);
   EXPECT_EQ(shared.reason,
             "half of 1000 MiB free in cgroup /x, shared by 4 processes (LOCAL_WORLD_SIZE)");
-  EXPECT_EQ(choose_memory_bytes({10 * kMiB, "the machine"}, 1, 32 * kMiB).bytes, 32 * kMiB);
-  EXPECT_EQ(choose_memory_bytes({}, 1, 32 * kMiB).bytes, 32 * kMiB);
-  EXPECT_EQ(choose_memory_bytes({10 * kMiB, "the machine"}, 0, 1).bytes, 5 * kMiB);
+  EXPECT_EQ(choose_memory_bytes({10 * kMebibyte, "the machine"}, 1, 32 * kMebibyte).bytes,
+            32 * kMebibyte);
+  EXPECT_EQ(choose_memory_bytes({}, 1, 32 * kMebibyte).bytes, 32 * kMebibyte);
+  EXPECT_EQ(choose_memory_bytes({10 * kMebibyte, "the machine"}, 0, 1).bytes, 5 * kMebibyte);
 }
 
 TEST(MemoryChoice, LocalWorldSizeCountsOnlyAsAPositiveInteger) {

@@ -13,7 +13,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-ListedObject object(std::string_view key, std::uint64_t size = 1) {
+ListedObject sized_object(std::string_view key, std::uint64_t size = 1) {
   return {key, size, "5B3C1A2E053D763E1B002CC607C5A0FE", 1.0, "Standard"};
 }
 
@@ -23,7 +23,7 @@ ListPage page(const std::vector<std::string>& keys, std::string next_token = {})
   for (const std::string& key : keys) {
     made.body += key;
     made.objects.push_back(
-        object(std::string_view(made.body).substr(made.body.size() - key.size())));
+        sized_object(std::string_view(made.body).substr(made.body.size() - key.size())));
   }
   made.is_truncated = !next_token.empty();
   made.next_continuation_token = std::move(next_token);
@@ -91,14 +91,14 @@ TEST(SerialListing, AStoreWithoutOrderIsListedWhenThatIsKnown) {
   EXPECT_THAT(stuck.take_page(page({"a"}, "t")).message(), HasSubstr("repeats"));
   SerialListing huge("bucket", "", KeyOrder::kAny);
   ListPage one;
-  one.objects.push_back(object("a", ~0ULL));
+  one.objects.push_back(sized_object("a", ~0ULL));
   EXPECT_EQ(huge.take_page(one).code(), StatusCode::kProtocol);
 }
 
 TEST(SerialListing, ImpossibleSizesAreRefused) {
   SerialListing listing("bucket", "");
   ListPage one;
-  one.objects.push_back(object("a", ~0ULL));
+  one.objects.push_back(sized_object("a", ~0ULL));
   EXPECT_EQ(listing.take_page(one).code(), StatusCode::kProtocol);
 }
 

@@ -13,10 +13,6 @@
 namespace ossmc {
 namespace {
 
-constexpr std::size_t kMiB = 1u << 20;
-
-bool is_mapped(std::byte* data, std::size_t bytes) { return ::msync(data, bytes, MS_ASYNC) == 0; }
-
 // Whether a forked child has the range.
 bool child_has(std::byte* data, std::size_t bytes) {
   const pid_t child = ::fork();

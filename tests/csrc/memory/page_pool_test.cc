@@ -24,7 +24,6 @@ namespace ossmc {
 namespace {
 
 constexpr std::size_t kKiB = 1u << 10;
-constexpr std::size_t kMiB = 1u << 20;
 
 class PagePoolTest : public testing::Test {
  protected:
@@ -38,8 +37,6 @@ class PagePoolTest : public testing::Test {
 
   FakeClock clock_;
 };
-
-bool is_mapped(std::byte* data, std::size_t bytes) { return ::msync(data, bytes, MS_ASYNC) == 0; }
 
 TEST_F(PagePoolTest, FullSlotsOfLargeChunksAreHugePageAligned) {
   for (const std::size_t slot : {2 * kMiB, 8 * kMiB, 2 * kMiB + 1, 5 * kMiB - 3}) {

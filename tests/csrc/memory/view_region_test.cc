@@ -19,15 +19,11 @@
 namespace ossmc {
 namespace {
 
-constexpr std::size_t kMiB = 1u << 20;
-
 std::shared_ptr<ViewRegion> make_region(std::size_t bytes) {
   Result<std::shared_ptr<ViewRegion>> region = ViewRegion::make(bytes);
   EXPECT_TRUE(region.is_ok()) << region.status().message();
   return std::move(region).value();
 }
-
-bool is_mapped(std::byte* data, std::size_t bytes) { return ::msync(data, bytes, MS_ASYNC) == 0; }
 
 TEST(ViewRegion, ReservesAddressesOnlyAndAligned) {
   const std::size_t before = resident_bytes();

@@ -18,8 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::uint32_t kChunk = 64 * 1024;
-
 TEST(HedgeRule, KnowsNothingBeforeItHasSeenEnough) {
   Histogram took;
   HedgeRule rule;

@@ -26,8 +26,8 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint32_t kChunk = 64;
-constexpr int kSlots = 4;
+constexpr std::uint32_t kWatchedChunk = 64;
+constexpr int kWatchedSlots = 4;
 
 // The scheduler as the I/O threads see it, with a mistake in one answer.
 class Meddler final : public WorkSource {
@@ -68,14 +68,17 @@ class InvariantWatchTest : public testing::Test {
  protected:
   // With memory for so many chunks.
   void build(std::uint64_t chunks) {
-    budget_ = std::make_shared<Budget>(chunks * kChunk);
-    scheduler_ = std::make_unique<Scheduler>(
-        SchedulerOptions{
-            .chunk_bytes = kChunk,
-            .slots = {.threads = 1, .start_per_thread = kSlots, .most_per_thread = kSlots}},
-        parts_.context, budget_, pool_);
+    budget_ = std::make_shared<Budget>(chunks * kWatchedChunk);
+    scheduler_ =
+        std::make_unique<Scheduler>(SchedulerOptions{.chunk_bytes = kWatchedChunk,
+                                                     .slots = {.threads = 1,
+                                                               .start_per_thread = kWatchedSlots,
+                                                               .most_per_thread = kWatchedSlots}},
+                                    parts_.context, budget_, pool_);
     watch_ = std::make_unique<InvariantWatch>(
-        InvariantWatch::Options{.chunk_bytes = kChunk, .least_slots = kSlots, .most_slots = kSlots},
+        InvariantWatch::Options{.chunk_bytes = kWatchedChunk,
+                                .least_slots = kWatchedSlots,
+                                .most_slots = kWatchedSlots},
         *scheduler_, budget_, parts_.counters,
         [this](const std::string& what) { complaints_.push_back(what); }, nullptr);
     meddler_ = std::make_unique<Meddler>(*scheduler_);
@@ -101,7 +104,7 @@ class InvariantWatchTest : public testing::Test {
   }
 
   std::shared_ptr<ObjectStream> open(const std::string& key, std::uint64_t chunks) {
-    objects_[key] = {.size = chunks * kChunk, .seed = 1, .etag = "E-" + key};
+    objects_[key] = {.size = chunks * kWatchedChunk, .seed = 1, .etag = "E-" + key};
     watch_->will_open(key);
     auto stream = scheduler_->open({"bucket", key});
     watch_->opened(stream, true);
@@ -158,7 +161,7 @@ class InvariantWatchTest : public testing::Test {
   std::map<std::string, FakeObject> objects_;
   std::shared_ptr<Budget> budget_;
   std::shared_ptr<PagePool> pool_ =
-      PagePool::make({.slot_bytes = kChunk, .keep_bytes = 0}, parts_.clock);
+      PagePool::make({.slot_bytes = kWatchedChunk, .keep_bytes = 0}, parts_.clock);
   std::vector<std::string> complaints_;
   std::vector<std::shared_ptr<ObjectStream>> streams_;
   std::unique_ptr<ChunkFetch> own_fetch_;
@@ -190,7 +193,7 @@ TEST_F(InvariantWatchTest, SeesMemoryThatTheBudgetDoesNotKnowOf) {
   build(8);
   const auto a = open_now("a", 6);
   expect_right_so_far();
-  a->slot(1).chunk.begin_fill(pool_->take(kChunk), Ticket(), kChunk);
+  a->slot(1).chunk.begin_fill(pool_->take(kWatchedChunk), Ticket(), kWatchedChunk);
   start_own_fetch(*a, 1);
   ask();
   expect_complaint("bytes, the budget knows of");
@@ -234,7 +237,7 @@ TEST_F(InvariantWatchTest, SeesTheEvictionOfTheUnreadWithSomethingConsumedThere)
   const auto a = open_now("a", 6);
   ask();
   play();
-  a->slot(0).chunk.mark_handed_out(0, kChunk);
+  a->slot(0).chunk.mark_handed_out(0, kWatchedChunk);
   watch_->after_step();
   expect_right_so_far();
   meddler_->before = [&] {
@@ -269,9 +272,9 @@ TEST_F(InvariantWatchTest, SeesTwoFetchesOfOneChunk) {
 TEST_F(InvariantWatchTest, SeesTwoExchangesWhereThreadsGiveWayToo) {
   build(8);
   InvariantWatch other(
-      {.chunk_bytes = kChunk,
-       .least_slots = kSlots,
-       .most_slots = kSlots,
+      {.chunk_bytes = kWatchedChunk,
+       .least_slots = kWatchedSlots,
+       .most_slots = kWatchedSlots,
        .around_questions = false},
       *scheduler_, budget_, parts_.counters,
       [this](const std::string& what) { complaints_.push_back(what); }, nullptr);
@@ -301,9 +304,10 @@ TEST_F(InvariantWatchTest, SeesTwoHedgesOfOneChunk) {
   ask();
   ASSERT_EQ(a->slot(1).work, ChunkSlot::Work::kInFlight);
   meddler_->instead = [&]() -> Exchange* {
-    own_hedges_.push_back(std::make_unique<Hedge>(
-        parts_.context, nobody_, a->name(), a->version(), ByteRange{kChunk, 2 * kChunk},
-        pool_->take(kChunk), Ticket::try_take(budget_, kChunk)));
+    own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
+                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
+                                                  pool_->take(kWatchedChunk),
+                                                  Ticket::try_take(budget_, kWatchedChunk)));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -320,8 +324,8 @@ TEST_F(InvariantWatchTest, SeesAHedgeWithoutMemory) {
   expect_right_so_far();
   meddler_->instead = [&]() -> Exchange* {
     own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
-                                                  ByteRange{kChunk, 2 * kChunk},
-                                                  pool_->take(kChunk), Ticket()));
+                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
+                                                  pool_->take(kWatchedChunk), Ticket()));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -336,9 +340,10 @@ TEST_F(InvariantWatchTest, SeesMoreHedgesThanTwoInAHundred) {
   expect_right_so_far();
   meddler_->instead = [&]() -> Exchange* {
     add(parts_.counters.hedges);
-    own_hedges_.push_back(std::make_unique<Hedge>(
-        parts_.context, nobody_, a->name(), a->version(), ByteRange{kChunk, 2 * kChunk},
-        pool_->take(kChunk), Ticket::try_take(budget_, kChunk)));
+    own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
+                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
+                                                  pool_->take(kWatchedChunk),
+                                                  Ticket::try_take(budget_, kWatchedChunk)));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -406,8 +411,8 @@ TEST_F(InvariantWatchTest, SeesFirstBytesOutOfTheOrderOfOpen) {
 TEST_F(InvariantWatchTest, SeesAStartBeyondTheSlots) {
   build(16);
   open_now("a", 8);
-  for (int i = 0; i < kSlots; ++i) ask();
-  ASSERT_EQ(transport_->busy(0), kSlots);
+  for (int i = 0; i < kWatchedSlots; ++i) ask();
+  ASSERT_EQ(transport_->busy(0), kWatchedSlots);
   ask();
   expect_right_so_far();
   meddler_->told_busy = 0;

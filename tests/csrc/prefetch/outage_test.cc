@@ -17,21 +17,21 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::uint64_t kChunk = 16 * 1024;
-constexpr int kObjects = 4;
+constexpr std::uint64_t kOutageChunk = 16 * 1024;
+constexpr int kOutageObjects = 4;
 constexpr std::uint64_t kChunksEach = 400;
-constexpr std::size_t kSlots = 8;
+constexpr std::size_t kOutageSlots = 8;
 // What the quota has for an outage (fetch/retry.h).
 constexpr std::size_t kRetries = RetryQuota::kCapacity / RetryQuota::kTransientCost;
-constexpr ReadOptions kOptions{.progress_limit = seconds(3600), .sequential = true};
+constexpr ReadOptions kOutageOptions{.progress_limit = seconds(3600), .sequential = true};
 
 class OutageTest : public testing::Test {
  protected:
   // Opens all objects; of each the first chunk is there.
   void open_all() {
-    for (int i = 0; i < kObjects; ++i) {
+    for (int i = 0; i < kOutageObjects; ++i) {
       const std::string key(1, static_cast<char>('a' + i));
-      house_.add_object(key, kChunksEach * kChunk);
+      house_.add_object(key, kChunksEach * kOutageChunk);
       streams_.push_back(house_.open_now(key));
     }
   }
@@ -47,10 +47,10 @@ class OutageTest : public testing::Test {
                        [](const auto& stream) { return ready_chunks(*stream) == kChunksEach; });
   }
 
-  SchedulerHouse house_{{.chunk_bytes = kChunk,
-                         .budget_bytes = 2 * kObjects * kChunksEach * kChunk,
+  SchedulerHouse house_{{.chunk_bytes = kOutageChunk,
+                         .budget_bytes = 2 * kOutageObjects * kChunksEach * kOutageChunk,
                          .threads = 2,
-                         .slots_per_thread = kSlots / 2}};
+                         .slots_per_thread = kOutageSlots / 2}};
   std::vector<std::shared_ptr<ObjectStream>> streams_;
 };
 
@@ -65,7 +65,7 @@ TEST_F(OutageTest, WasAnsweredByARequestForEveryChunkAndNothingWasFetchedAfterIt
   house_.transport.run_for(seconds(120));
   // Those in flight, the quota's with the chunks that they are spent on, and a few that look
   // whether the store is back.
-  EXPECT_LE(requests() - before, kSlots + 2 * kRetries + 30);
+  EXPECT_LE(requests() - before, kOutageSlots + 2 * kRetries + 30);
   EXPECT_FALSE(is_all_there());
   house_.fault = nullptr;
   house_.transport.run_for(house_.parts.context.retry.cap + seconds(10));
@@ -79,18 +79,19 @@ TEST_F(OutageTest, AReadIsNotHeldBackAndWhenItSucceedsNothingIs) {
   ASSERT_TRUE(house_.scheduler.is_paused());
   EXPECT_EQ(house_.scheduler.limited_by(), "network");
   ObjectStream& last = *streams_.back();
-  std::string bytes(kChunk, '\0');
+  std::string bytes(kOutageChunk, '\0');
   SteppingInterrupt steps(house_.transport, 100'000);
   const TimePoint begin = house_.parts.clock.now();
   const auto read = [&](std::uint64_t index) {
-    return read_stream(house_.scheduler, last, index * kChunk,
-                       reinterpret_cast<std::byte*>(bytes.data()), kChunk, kOptions, steps);
+    return read_stream(house_.scheduler, last, index * kOutageChunk,
+                       reinterpret_cast<std::byte*>(bytes.data()), kOutageChunk, kOutageOptions,
+                       steps);
   };
   EXPECT_EQ(read(50).code(), StatusCode::kServer);
   EXPECT_LT(house_.parts.clock.now() - begin, seconds(1));
   house_.fault = nullptr;
   EXPECT_TRUE(read(50).is_ok());
-  EXPECT_EQ(bytes, house_.expected("d", 50 * kChunk, kChunk));
+  EXPECT_EQ(bytes, house_.expected("d", 50 * kOutageChunk, kOutageChunk));
   EXPECT_LT(house_.parts.clock.now() - begin, seconds(1));
   house_.transport.run_for(milliseconds(20));  // its chunk's bytes were there before its end
   EXPECT_FALSE(house_.scheduler.is_paused());
@@ -113,8 +114,8 @@ TEST_F(OutageTest, OneObjectThatFailsDoesNotHoldUpOthers) {
   for (std::size_t i = 1; i < streams_.size(); ++i)
     EXPECT_EQ(ready_chunks(*streams_[i]), kChunksEach);
   // The others' successes earn retries (fetch/retry.h).
-  const std::size_t earned = (kObjects - 1) * kChunksEach / RetryQuota::kTransientCost;
-  EXPECT_LE(asked, kSlots + 2 * kRetries + earned + 30);
+  const std::size_t earned = (kOutageObjects - 1) * kChunksEach / RetryQuota::kTransientCost;
+  EXPECT_LE(asked, kOutageSlots + 2 * kRetries + earned + 30);
   house_.fault = nullptr;
   house_.transport.run_for(house_.parts.context.retry.cap + seconds(10));
   EXPECT_TRUE(is_all_there());
@@ -134,7 +135,7 @@ TEST_F(OutageTest, AnObjectThatWasOverwrittenOrDeletedWasAskedForChunkByChunk) {
     };
     const std::uint64_t had = ready_chunks(*streams_[0]);
     house_.transport.run_for(seconds(60));
-    EXPECT_LE(asked, 2 * kSlots) << code;
+    EXPECT_LE(asked, 2 * kOutageSlots) << code;
     EXPECT_LT(had, kChunksEach);
     for (std::size_t i = 1; i < streams_.size(); ++i)
       EXPECT_EQ(ready_chunks(*streams_[i]), kChunksEach) << code;
@@ -147,13 +148,13 @@ TEST_F(OutageTest, AnObjectThatWasOverwrittenOrDeletedWasAskedForChunkByChunk) {
 
 // Its chunks have their memory; they came one at a time, each when its view got to it.
 TEST(ViewFetching, AViewWasFetchedByOneSlotWhileAnotherObjectsReadAheadHadNoMemory) {
-  SchedulerHouse house({.chunk_bytes = kChunk, .budget_bytes = 16 * kChunk});
-  house.add_object("a", 40 * kChunk);
-  house.add_object("b", 12 * kChunk);
+  SchedulerHouse house({.chunk_bytes = kOutageChunk, .budget_bytes = 16 * kOutageChunk});
+  house.add_object("a", 40 * kOutageChunk);
+  house.add_object("b", 12 * kOutageChunk);
   const auto a = house.open_now("a");
   const auto b = house.open_now("b");
   std::string bytes;
-  ASSERT_TRUE(house.read(*a, 0, kChunk, &bytes).is_ok());
+  ASSERT_TRUE(house.read(*a, 0, kOutageChunk, &bytes).is_ok());
   house.transport.run();
   // Reads on in the other object as soon as the view has its memory.
   struct Watching final : Interrupt {
@@ -161,8 +162,8 @@ TEST(ViewFetching, AViewWasFetchedByOneSlotWhileAnotherObjectsReadAheadHadNoMemo
         : house(of), other(object), view(viewed) {}
     bool pending() override {
       if (!has_read && house.scheduler.region_of(view) != nullptr) {
-        std::string chunk(kChunk, '\0');
-        has_read = read_stream_if_ready(house.scheduler, other, kChunk,
+        std::string chunk(kOutageChunk, '\0');
+        has_read = read_stream_if_ready(house.scheduler, other, kOutageChunk,
                                         std::as_writable_bytes(std::span(chunk)));
       }
       if (!house.transport.step()) return true;
@@ -175,9 +176,9 @@ TEST(ViewFetching, AViewWasFetchedByOneSlotWhileAnotherObjectsReadAheadHadNoMemo
     bool has_read = false;
     int most = 0;
   } watching(house, *a, *b);
-  const auto view = view_stream(house.scheduler, *b, kOptions, watching);
+  const auto view = view_stream(house.scheduler, *b, kOutageOptions, watching);
   ASSERT_TRUE(view.is_ok()) << view.status().message();
-  EXPECT_TRUE(matches_pattern((*view)->data(), house.objects["b"].seed, 0, 12 * kChunk));
+  EXPECT_TRUE(matches_pattern((*view)->data(), house.objects["b"].seed, 0, 12 * kOutageChunk));
   EXPECT_TRUE(watching.has_read);
   EXPECT_GE(watching.most, 6);
 }

@@ -34,9 +34,11 @@ class SteppingInterrupt final : public Interrupt {
   int steps_;
 };
 
+inline constexpr std::uint64_t kChunk = 64 * 1024;
+
 struct HouseOptions {
-  std::uint32_t chunk_bytes = 64 * 1024;
-  std::uint64_t budget_bytes = 16ULL * 64 * 1024;
+  std::uint32_t chunk_bytes = kChunk;
+  std::uint64_t budget_bytes = 16ULL * kChunk;
   int threads = 2;
   int slots_per_thread = 4;
   std::uint64_t seed = 1;

@@ -9,8 +9,8 @@
 namespace ossmc {
 namespace {
 
-constexpr std::uint64_t kChunk = 64 * 1024;
-constexpr ReadOptions kOptions{.progress_limit = std::chrono::seconds(3600), .sequential = false};
+constexpr ReadOptions kRandomReads{.progress_limit = std::chrono::seconds(3600),
+                                   .sequential = false};
 
 std::optional<FakeReply> slowly(SchedulerHouse& house, const HttpRequest& request) {
   const std::string key = key_of(request);
@@ -32,7 +32,7 @@ TEST(SchedulerMemory, RegionOfAClosedObjectStaysWhileExchangesWriteToIt) {
   house.add_object("a", 10 * kChunk);
   const auto a = house.open_now("a");
   SteppingInterrupt interrupt(house.transport, 12);
-  EXPECT_EQ(view_stream(house.scheduler, *a, kOptions, interrupt).status().code(),
+  EXPECT_EQ(view_stream(house.scheduler, *a, kRandomReads, interrupt).status().code(),
             StatusCode::kInterrupted);
   ASSERT_GT(house.transport.in_progress(), 0);
   house.scheduler.close(*a);
@@ -47,7 +47,7 @@ TEST(SchedulerMemory, RegionOfAClosedObjectStaysWhileAReaderCopiesFromIt) {
   SchedulerHouse house;
   house.add_object("a", 2 * kChunk);
   auto a = house.open_now("a");
-  auto view = view_stream(house.scheduler, *a, kOptions, house.pump);
+  auto view = view_stream(house.scheduler, *a, kRandomReads, house.pump);
   ASSERT_TRUE(view.is_ok());
   *view = nullptr;
   Chunk& chunk = a->slot(1).chunk;
@@ -66,7 +66,7 @@ TEST(SchedulerMemory, AViewWaitsForTheCopyOutOfAnotherObjectsIdleRegion) {
   house.add_object("a", 3 * kChunk);
   house.add_object("b", 3 * kChunk);
   const auto a = house.open_now("a");
-  auto view = view_stream(house.scheduler, *a, kOptions, house.pump);
+  auto view = view_stream(house.scheduler, *a, kRandomReads, house.pump);
   ASSERT_TRUE(view.is_ok());
   *view = nullptr;
   house.scheduler.note_memory_released();
@@ -187,7 +187,7 @@ TEST(SchedulerMemory, WhatAnInterruptedViewHadIsFetchedAgainAfterItsMemoryWasWan
   house.add_object("b", 10 * kChunk);
   const auto a = house.open_now("a");
   SteppingInterrupt interrupt(house.transport, 40);
-  EXPECT_EQ(view_stream(house.scheduler, *a, kOptions, interrupt).status().code(),
+  EXPECT_EQ(view_stream(house.scheduler, *a, kRandomReads, interrupt).status().code(),
             StatusCode::kInterrupted);
   const auto b = house.open_now("b");
   std::string got;
@@ -196,7 +196,7 @@ TEST(SchedulerMemory, WhatAnInterruptedViewHadIsFetchedAgainAfterItsMemoryWasWan
     EXPECT_EQ(got, house.expected("b", 0, 10 * kChunk));
     ASSERT_TRUE(house.read(*a, 0, 8 * kChunk, &got).is_ok());
     EXPECT_EQ(got, house.expected("a", 0, 8 * kChunk));
-    auto view = view_stream(house.scheduler, *a, kOptions, house.pump);
+    auto view = view_stream(house.scheduler, *a, kRandomReads, house.pump);
     ASSERT_TRUE(view.is_ok()) << view.status().message();
     *view = nullptr;
     house.scheduler.note_memory_released();
@@ -243,7 +243,7 @@ TEST(SchedulerFailures, AFetchThatFailsAfterItsLastByteWasReadEndsTheWaitForTheV
   SteppingInterrupt interrupt(house.transport, 100);
   const Status status =
       read_stream(house.scheduler, *a, 0, reinterpret_cast<std::byte*>(got.data()), kChunk,
-                  kOptions, interrupt);
+                  kRandomReads, interrupt);
   EXPECT_EQ(status.code(), StatusCode::kProtocol) << status.message();
 }
 
@@ -258,7 +258,7 @@ TEST(SchedulerFailures, AFetchThatFailsAfterItsLastByteEndsTheView) {
   house.scheduler.claim(*a, 1);
   while (a->slot(1).work != ChunkSlot::Work::kInFlight) ASSERT_TRUE(house.transport.step());
   SteppingInterrupt interrupt(house.transport, 100);
-  const auto view = view_stream(house.scheduler, *a, kOptions, interrupt);
+  const auto view = view_stream(house.scheduler, *a, kRandomReads, interrupt);
   EXPECT_EQ(view.status().code(), StatusCode::kProtocol) << view.status().message();
   house.scheduler.release_claim(*a, 1);
 }

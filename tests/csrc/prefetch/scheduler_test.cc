@@ -11,8 +11,6 @@
 namespace ossmc {
 namespace {
 
-constexpr std::uint64_t kChunk = 64 * 1024;
-
 TEST(SchedulerTest, FirstBytesAreAskedForInTheOrderOfOpen) {
   SchedulerHouse house;
   std::vector<std::shared_ptr<ObjectStream>> streams;

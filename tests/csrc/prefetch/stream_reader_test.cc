@@ -9,8 +9,8 @@
 namespace ossmc {
 namespace {
 
-constexpr std::uint64_t kChunk = 64 * 1024;
-constexpr ReadOptions kOptions{.progress_limit = std::chrono::seconds(3600), .sequential = true};
+constexpr ReadOptions kSequentialReads{.progress_limit = std::chrono::seconds(3600),
+                                       .sequential = true};
 
 // The rest of the chunk at `offset`, appended to `out`.
 Result<std::size_t> visit(SchedulerHouse& house, ObjectStream& stream, std::uint64_t offset,
@@ -20,7 +20,7 @@ Result<std::size_t> visit(SchedulerHouse& house, ObjectStream& stream, std::uint
       [out](std::span<const std::byte> bytes) {
         out->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       },
-      kOptions, house.pump);
+      kSequentialReads, house.pump);
 }
 
 // From `offset` to the end of the object.
@@ -61,7 +61,7 @@ TEST(VisitTest, ChunkIsPinnedWhileItIsShownAndHandedOutAfterwards) {
         EXPECT_EQ(chunk.view().pins, 1U);
         EXPECT_FALSE(chunk.handed_out_whole());
       },
-      kOptions, house.pump);
+      kSequentialReads, house.pump);
   ASSERT_TRUE(size.is_ok());
   EXPECT_EQ(chunk.view().pins, 0U);
   EXPECT_TRUE(chunk.handed_out_whole());

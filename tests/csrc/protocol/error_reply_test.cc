@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view kUri = "oss://my-bucket/dir/key";
 
-bool holds(std::string_view text, std::string_view piece) { return text.find(piece) != text.npos; }
+bool mentions(std::string_view text, std::string_view piece) {
+  return text.find(piece) != text.npos;
+}
 
 ResponseHead head_of(int status, const char* location = "") {
   ResponseHead head;
@@ -104,8 +106,8 @@ TEST(ClassifyErrorReply, TableOfStatusAndCode) {
     EXPECT_EQ(failure.status.detail().uri, kUri);
     EXPECT_EQ(failure.status.detail().attempts, 0);
     EXPECT_EQ(failure.server_unix_seconds.has_value(), failure.retry == RetryClass::kClockSkew);
-    EXPECT_TRUE(holds(failure.status.message(), "HTTP " + std::to_string(row.status)));
-    EXPECT_TRUE(holds(failure.status.message(), row.code));
+    EXPECT_TRUE(mentions(failure.status.message(), "HTTP " + std::to_string(row.status)));
+    EXPECT_TRUE(mentions(failure.status.message(), row.code));
   }
 }
 
@@ -123,13 +125,14 @@ TEST(ClassifyErrorReply, TheTextSaysWhatToDo) {
           Operation::kGetObject, kUri, head_of(404),
           error_xml("NoSuchBucket", "<HostId>my-bucket.oss-cn-hangzhou.aliyuncs.com</HostId>"))
           .status.message();
-  EXPECT_TRUE(holds(bucket, "my-bucket at my-bucket.oss-cn-hangzhou.aliyuncs.com")) << bucket;
-  EXPECT_TRUE(holds(classify(403, "AccessDenied").status.message(), "oss:GetObject"));
-  EXPECT_TRUE(holds(classify(403, "", Operation::kHeadObject).status.message(), "oss:GetObject"));
+  EXPECT_TRUE(mentions(bucket, "my-bucket at my-bucket.oss-cn-hangzhou.aliyuncs.com")) << bucket;
+  EXPECT_TRUE(mentions(classify(403, "AccessDenied").status.message(), "oss:GetObject"));
   EXPECT_TRUE(
-      holds(classify(403, "AccessDenied", Operation::kList).status.message(), "oss:ListObjects"));
+      mentions(classify(403, "", Operation::kHeadObject).status.message(), "oss:GetObject"));
+  EXPECT_TRUE(mentions(classify(403, "AccessDenied", Operation::kList).status.message(),
+                       "oss:ListObjects"));
   const std::string signature = classify(403, "SignatureDoesNotMatch").status.message();
-  EXPECT_TRUE(holds(signature, "secret") && holds(signature, "region=")) << signature;
+  EXPECT_TRUE(mentions(signature, "secret") && mentions(signature, "region=")) << signature;
 }
 
 TEST(ClassifyErrorReply, AFullText) {
@@ -150,8 +153,9 @@ TEST(ClassifyErrorReply, AWrongRegionNamesTheEndpointToUse) {
         error_xml(code, "<Bucket>b</Bucket><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>"));
     EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
     EXPECT_EQ(failure.retry, RetryClass::kNever);
-    EXPECT_TRUE(holds(failure.status.message(), "oss-cn-beijing.aliyuncs.com"));
-    EXPECT_TRUE(holds(failure.status.message(), "region cn-beijing")) << failure.status.message();
+    EXPECT_TRUE(mentions(failure.status.message(), "oss-cn-beijing.aliyuncs.com"));
+    EXPECT_TRUE(mentions(failure.status.message(), "region cn-beijing"))
+        << failure.status.message();
   }
 }
 
@@ -161,10 +165,10 @@ TEST(ClassifyErrorReply, RedirectsNameTheHostAlone) {
         .status.message();
   };
   const std::string message = text("https://user:pw@mirror.example.com:8443/k?Signature=abc");
-  EXPECT_TRUE(holds(message, "https://mirror.example.com:8443")) << message;
-  EXPECT_FALSE(holds(message, "abc") || holds(message, "pw@")) << message;
-  EXPECT_FALSE(holds(text("/login?token=abc"), "abc"));
-  EXPECT_TRUE(holds(text("//other.example.com/x"), "//other.example.com"));
+  EXPECT_TRUE(mentions(message, "https://mirror.example.com:8443")) << message;
+  EXPECT_FALSE(mentions(message, "abc") || mentions(message, "pw@")) << message;
+  EXPECT_FALSE(mentions(text("/login?token=abc"), "abc"));
+  EXPECT_TRUE(mentions(text("//other.example.com/x"), "//other.example.com"));
 }
 
 TEST(ClassifyErrorReply, ClockSkewBringsTheServersTime) {
@@ -222,8 +226,8 @@ TEST(ClassifyErrorReply, ForeignBodiesAreQuotedShortly) {
       "<html><body><h1>Bad\nGateway</h1>" + std::string(100000, 'x') + "</body></html>");
   EXPECT_EQ(failure.status.code(), StatusCode::kServer);
   const std::string& text = failure.status.message();
-  EXPECT_TRUE(holds(text, "Bad Gateway")) << text;
-  EXPECT_FALSE(holds(text, "\n") || holds(text, "<"));
+  EXPECT_TRUE(mentions(text, "Bad Gateway")) << text;
+  EXPECT_FALSE(mentions(text, "\n") || mentions(text, "<"));
   EXPECT_LT(text.size(), 700u);
 }
 
@@ -234,7 +238,7 @@ TEST(ClassifyErrorReply, NoTokenComesThrough) {
         "<Error><Message>" + signed_text + "</Message></Error>",
         "<Error><StringToSign>" + signed_text, "<html>" + signed_text + "</html>"}) {
     const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head_of(403), body);
-    EXPECT_FALSE(holds(failure.status.message(), "CAIS")) << failure.status.message();
+    EXPECT_FALSE(mentions(failure.status.message(), "CAIS")) << failure.status.message();
   }
 }
 
@@ -245,7 +249,7 @@ TEST(ClassifyErrorReply, HostileHeadersStayOneShortLine) {
   head.ec = "a\nb";
   const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head, "");
   EXPECT_LT(failure.status.message().size(), 400u);
-  EXPECT_FALSE(holds(failure.status.message(), "\n"));
+  EXPECT_FALSE(mentions(failure.status.message(), "\n"));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace ossmc {
 namespace {
 
-std::string key_of(std::string_view uri) {
+std::string key_or_error(std::string_view uri) {
   const Result<ObjectName> name = parse_object_uri(uri);
   return name.is_ok() ? name->key : "! " + name.status().message();
 }
@@ -18,14 +18,14 @@ TEST(ObjectName, TheKeyIsTheRawTextAfterTheFirstSlash) {
   EXPECT_EQ(name->bucket, "my-bucket");
   EXPECT_EQ(name->key, "dir/file.bin");
   EXPECT_EQ(name->uri(), "oss://my-bucket/dir/file.bin");
-  EXPECT_EQ(key_of("oss://bkt/a?b#c"), "a?b#c");
-  EXPECT_EQ(key_of("oss://bkt//abs"), "/abs");
-  EXPECT_EQ(key_of("oss://bkt/%41"), "%41");
-  EXPECT_EQ(key_of("oss://bkt/a/./../b"), "a/./../b");
-  EXPECT_EQ(key_of("oss://bkt/a b\n+"), "a b\n+");
-  EXPECT_EQ(key_of("oss://bkt/dir/"), "dir/");
-  EXPECT_EQ(key_of("oss://bkt/\xE4\xBD\xA0\xF0\x9F\x98\x80"), "\xE4\xBD\xA0\xF0\x9F\x98\x80");
-  EXPECT_EQ(key_of("oss://bkt/oss://x/y"), "oss://x/y");
+  EXPECT_EQ(key_or_error("oss://bkt/a?b#c"), "a?b#c");
+  EXPECT_EQ(key_or_error("oss://bkt//abs"), "/abs");
+  EXPECT_EQ(key_or_error("oss://bkt/%41"), "%41");
+  EXPECT_EQ(key_or_error("oss://bkt/a/./../b"), "a/./../b");
+  EXPECT_EQ(key_or_error("oss://bkt/a b\n+"), "a b\n+");
+  EXPECT_EQ(key_or_error("oss://bkt/dir/"), "dir/");
+  EXPECT_EQ(key_or_error("oss://bkt/\xE4\xBD\xA0\xF0\x9F\x98\x80"), "\xE4\xBD\xA0\xF0\x9F\x98\x80");
+  EXPECT_EQ(key_or_error("oss://bkt/oss://x/y"), "oss://x/y");
 }
 
 TEST(ObjectName, KeysMayHave1023Bytes) {

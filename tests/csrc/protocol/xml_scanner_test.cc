@@ -8,10 +8,10 @@
 namespace ossmc {
 namespace {
 
-constexpr XmlScanner::Limits kLimits{10000, 100};
+constexpr XmlScanner::Limits kScanLimits{10000, 100};
 
 // "+name" and "-name:text" for each tag, or "! " and what is wrong.
-std::string tags_of(std::string xml, XmlScanner::Limits limits = kLimits) {
+std::string tags_of(std::string xml, XmlScanner::Limits limits = kScanLimits) {
   XmlScanner scanner(xml, limits);
   std::string seen;
   while (true) {
@@ -30,14 +30,14 @@ std::string tags_of(std::string xml, XmlScanner::Limits limits = kLimits) {
 }
 
 // The text of the outermost element.
-std::string text_of(const std::string& xml) {
+std::string scanned_text(const std::string& xml) {
   const std::string tags = tags_of(xml);
   const std::size_t colon = tags.find("-a1:");
   if (tags.starts_with("! ")) return tags;
   return colon == tags.npos ? "" : tags.substr(colon + 4, tags.size() - colon - 5);
 }
 
-std::string nested(int depth) {
+std::string nested_tags(int depth) {
   std::string xml;
   for (int i = 0; i < depth; ++i) xml += "<a>";
   for (int i = 0; i < depth; ++i) xml += "</a>";
@@ -53,17 +53,19 @@ TEST(XmlScanner, TagsInTheirOrder) {
 }
 
 TEST(XmlScanner, TextOfAllKinds) {
-  EXPECT_EQ(text_of("<a>x &amp; &lt;y&gt; &#x4F60;&#33;</a>"), "x & <y> \xE4\xBD\xA0!");
-  EXPECT_EQ(text_of("<a>&quot;&apos;&#x1F600;&#228;</a>"), "\"'\xF0\x9F\x98\x80\xC3\xA4");
-  EXPECT_EQ(text_of("<a>one<![CDATA[<two>&amp;]]>three</a>"), "one<two>&amp;three");
-  EXPECT_EQ(text_of("<a>one<!-- not this -->two<?nor this?>3</a>"), "onetwo3");
-  EXPECT_EQ(text_of("<a> </a>"), " ");
-  EXPECT_EQ(text_of("<a>1\r\n2\r3</a>"), "1\n2\n3");
-  EXPECT_EQ(text_of("<a>&#13;</a>"), "\r");
-  EXPECT_EQ(text_of("<a>&unknown; & &#; &#x; &#zz; &#12</a>"), "&unknown; & &#; &#x; &#zz; &#12");
-  EXPECT_EQ(text_of("<a>&amp;amp;</a>"), "&amp;");
-  EXPECT_EQ(text_of("\xEF\xBB\xBF<a>x</a>"), "x");
-  EXPECT_EQ(text_of("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xC3\xA4</a>"), "\xC3\xA4");
+  EXPECT_EQ(scanned_text("<a>x &amp; &lt;y&gt; &#x4F60;&#33;</a>"), "x & <y> \xE4\xBD\xA0!");
+  EXPECT_EQ(scanned_text("<a>&quot;&apos;&#x1F600;&#228;</a>"), "\"'\xF0\x9F\x98\x80\xC3\xA4");
+  EXPECT_EQ(scanned_text("<a>one<![CDATA[<two>&amp;]]>three</a>"), "one<two>&amp;three");
+  EXPECT_EQ(scanned_text("<a>one<!-- not this -->two<?nor this?>3</a>"), "onetwo3");
+  EXPECT_EQ(scanned_text("<a> </a>"), " ");
+  EXPECT_EQ(scanned_text("<a>1\r\n2\r3</a>"), "1\n2\n3");
+  EXPECT_EQ(scanned_text("<a>&#13;</a>"), "\r");
+  EXPECT_EQ(scanned_text("<a>&unknown; & &#; &#x; &#zz; &#12</a>"),
+            "&unknown; & &#; &#x; &#zz; &#12");
+  EXPECT_EQ(scanned_text("<a>&amp;amp;</a>"), "&amp;");
+  EXPECT_EQ(scanned_text("\xEF\xBB\xBF<a>x</a>"), "x");
+  EXPECT_EQ(scanned_text("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xC3\xA4</a>"),
+            "\xC3\xA4");
 }
 
 TEST(XmlScanner, RefusesWhatIsHostile) {
@@ -77,8 +79,8 @@ TEST(XmlScanner, RefusesWhatIsHostile) {
   std::string many = "<a>";
   for (int i = 0; i < 100; ++i) many += "<b/>";
   EXPECT_TRUE(tags_of(many + "</a>").starts_with("! XML with more than 100 tags"));
-  EXPECT_FALSE(tags_of(nested(16)).starts_with("! "));
-  EXPECT_TRUE(tags_of(nested(17)).starts_with("! XML deeper"));
+  EXPECT_FALSE(tags_of(nested_tags(16)).starts_with("! "));
+  EXPECT_TRUE(tags_of(nested_tags(17)).starts_with("! XML deeper"));
 }
 
 TEST(XmlScanner, RefusesWhatIsNotWellFormed) {

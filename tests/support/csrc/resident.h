@@ -11,6 +11,13 @@
 
 namespace ossmc {
 
+inline constexpr std::size_t kMiB = 1u << 20;
+
+// Whether all of [data, data + bytes) has addresses that are in use.
+inline bool is_mapped(std::byte* data, std::size_t bytes) {
+  return ::msync(data, bytes, MS_ASYNC) == 0;
+}
+
 // Resident set size of this process, from /proc/self/statm.
 inline std::size_t resident_bytes() {
   std::size_t total_pages = 0;
