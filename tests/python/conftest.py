@@ -134,6 +134,13 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_is_not_looked_through_again() -> None:
+    # The SDKs and torch are half a million objects, which each collection of a test would visit.
+    gc.collect()
+    gc.freeze()
+
+
 def _serve(**options: Any) -> Iterator[Served]:
     with LocalServer(credentials=(LONG_TERM, STS), **options) as local:
         yield Served(local)
