@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import socket
 import subprocess
 import traceback
 
@@ -22,6 +21,7 @@ from ossmodelconnector import (
     OssModelConnector,
     TransferTimeoutError,
 )
+from support.ports import refusing_port
 
 # Both signatures.
 V1_V4 = pytest.mark.parametrize("options", [{}, {"region": "cn-hangzhou"}], ids=["V1", "V4"])
@@ -240,18 +240,17 @@ def test_host_that_does_not_exist(make_connector, no_secrets):
 
 
 def test_server_down(make_connector, no_secrets):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    connector = make_connector(endpoint=f"http://127.0.0.1:{port}", config=TWICE)
-    for name, error in failures(connector, "oss://bucket/key"):
-        assert type(error) is ConnectError, name
-        assert f"127.0.0.1:{port}" in str(error) or str(port) in str(error)
-        assert error.attempts == 2
-        no_secrets(error)
+    with refusing_port() as port:
+        connector = make_connector(endpoint=f"http://127.0.0.1:{port}", config=TWICE)
+        for name, error in failures(connector, "oss://bucket/key"):
+            assert type(error) is ConnectError, name
+            assert f"127.0.0.1:{port}" in str(error) or str(port) in str(error)
+            assert error.attempts == 2
+            no_secrets(error)
 
 
 def test_server_that_says_nothing(make_connector, silent_endpoint, no_secrets):
-    impatient = {**TWICE, "timeout": {"readSeconds": 1}}
+    impatient = {**TWICE, "timeout": {"readSeconds": 0.3}}
     connector = make_connector(endpoint=silent_endpoint, config=impatient)
     for name, error in failures(connector, "oss://bucket/key"):
         assert type(error) is TransferTimeoutError, name
@@ -317,13 +316,12 @@ def test_deleted_while_read(make_connector, store):
 
 
 def test_secrets_of_the_proxy_are_not_shown(make_connector, store, no_secrets):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    proxy = f"http://user:canary-7f3a@127.0.0.1:{port}"
-    connector = make_connector(config={**TWICE, "proxy": proxy, "logLevel": 0})
-    for name, error in failures(connector, store.uri("text.txt")):
-        assert type(error) is ConnectError, name
-        no_secrets(error, connector)
+    with refusing_port() as port:
+        proxy = f"http://user:canary-7f3a@127.0.0.1:{port}"
+        connector = make_connector(config={**TWICE, "proxy": proxy, "logLevel": 0})
+        for name, error in failures(connector, store.uri("text.txt")):
+            assert type(error) is ConnectError, name
+            no_secrets(error, connector)
     faulty = f"{proxy}/path?x"
     with pytest.raises(ValueError, match="proxy") as caught:
         make_connector(config={"proxy": faulty})

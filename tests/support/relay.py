@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 
+from support.ports import reserve
+
 
 class Relay:
     """Passes bytes between its own port and another, on threads; a context manager.
@@ -21,8 +23,9 @@ class Relay:
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        self._reservation = reserve()  # nobody else gets the port while it is shut
+        self.port: int = self._reservation.getsockname()[1]
+        self._listener = self._listen(self.port)
         self.endpoint = f"http://{host}:{self.port}"
         self._accept_on(self._listener)
 
@@ -31,6 +34,7 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self.shut()
+        self._reservation.close()
 
     def shut(self) -> None:
         """Cuts all connections; new ones are refused."""
