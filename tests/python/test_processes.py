@@ -298,8 +298,9 @@ def test_fork_waits_for_a_provider_call_but_not_for_long(make_connector, store, 
 
     def waits():
         is_free, seconds = fork_while_it_is_called(0.3)
-        assert not is_free or seconds > 0.2
-        return is_free and seconds < 5  # else the timer came too late
+        # It waited for the provider; where that came too late, as long as a fork may.
+        assert seconds > (0.2 if is_free else 0.9)
+        return is_free and seconds < 5
 
     def waits_not_for_long():
         is_free, seconds = fork_while_it_is_called(None)
@@ -307,8 +308,8 @@ def test_fork_waits_for_a_provider_call_but_not_for_long(make_connector, store, 
         assert seconds > 0.9
         return seconds
 
-    once(waits)
-    once_within(3, waits_not_for_long)
+    once(waits, because="the timer that lets the provider go may come after the fork's second")
+    once_within(3, waits_not_for_long, because="a fork waits for a second at most")
 
 
 def test_child_starts_with_the_parents_keys(make_connector, store, server):

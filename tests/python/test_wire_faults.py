@@ -6,6 +6,7 @@ Their numbers are those of the faults in docs/reliability.md.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from support.faults import (
     refuse,
     requests_of_chunk,
 )
+from support.ports import refusing_port
 from support.tries import HANG_SECONDS, once, once_within, wait_until
 
 
@@ -45,19 +47,18 @@ def read_whole(connector, faults):
     "`retry.maxAttempts` attempts",
 )
 def test_fault_01_connect_refused(connect):
-    with FaultServer() as gone:
-        endpoint = gone.endpoint
-
     def fail():
-        connector = connect(endpoint=endpoint)
+        connector = connect(endpoint=f"http://127.0.0.1:{port}")
         begin = time.monotonic()
         with pytest.raises(ConnectError) as caught:
             connector.open(URI)
         assert caught.value.attempts == MAX_ATTEMPTS
-        assert endpoint.removeprefix("http://").partition(":")[0] in str(caught.value)
+        assert "127.0.0.1" in str(caught.value)
+        assert str(port) in str(caught.value)
         return time.monotonic() - begin
 
-    once_within(6, fail)
+    with refusing_port() as port:
+        once_within(6, fail, because="what is refused is not waited for, but for two back-offs")
 
 
 @pytest.mark.fault(
@@ -259,7 +260,7 @@ def test_faults_10_and_11_a_stall_is_left_and_resumed(faults, connect, change):
         assert 2 <= len(requests_of_chunk(faults, 6)) <= 1 + connector.stats().retries
         return len(requests_of_chunk(faults, 6)) == 2 and seconds < 5
 
-    once(read)
+    once(read, because="a busy machine stalls others for timeout.stallSeconds too")
 
 
 @pytest.mark.fault(11)
@@ -275,7 +276,7 @@ def test_fault_11_a_trickle_for_ever_is_a_timeout(faults, connect):
         assert reader.tell() == 0
         return seconds
 
-    once_within(6, fail)
+    once_within(6, fail, because="its bound is three times timeout.stallSeconds, and back-offs")
 
 
 @pytest.mark.fault(
@@ -323,21 +324,29 @@ def test_fault_17_overwritten_while_it_is_read(faults, connect):
 
 
 @pytest.mark.fault(17)
-def test_fault_17_what_was_refused_ahead_of_a_read_is_asked_for_by_it(faults, connect):
-    faults.script = overwritten
+def test_fault_17_what_was_refused_ahead_of_a_read_is_asked_for_by_it(faults, connect, tmp_path):
+    second_may_come = threading.Event()
 
-    def read():
-        faults.requests.clear()
-        connector = connect()
-        reader = connector.open(URI)
-        wait_until(lambda: requests_of_chunk(faults, 1))
-        time.sleep(0.1)  # until its refusal is there
-        with pytest.raises(ObjectChangedError):
-            reader.read()
-        check_asked_once(faults, connector)
-        return len(requests_of_chunk(faults, 1)) == 2
+    def script(request, reply):
+        overwritten(request, reply)
+        if request.begin == 2 * CHUNK:
+            reply.hold = second_may_come
 
-    once(read)
+    def is_refused(index):
+        line = f" {index * CHUNK}-{(index + 1) * CHUNK - 1} 412 "
+        return line in (tmp_path / "audit.log").read_text()
+
+    faults.script = script
+    connector = connect()
+    reader = connector.open(URI)
+    # One I/O thread sees both, so with the second one's it is done with the first one's.
+    wait_until(lambda: is_refused(1))
+    second_may_come.set()
+    wait_until(lambda: is_refused(2))
+    with pytest.raises(ObjectChangedError):
+        reader.read()
+    check_asked_once(faults, connector)
+    assert len(requests_of_chunk(faults, 1)) == 2
 
 
 @pytest.mark.fault(

@@ -88,7 +88,7 @@ def test_fault_29_a_hostile_page(faults, connect, name, fast):
             assert memory < MOST_MEMORY
         return seconds < 2
 
-    once(fail)
+    once(fail, because="the bound of fault 29 is 2 s")
 
 
 @pytest.mark.fault(29)
@@ -104,7 +104,7 @@ def test_fault_29_a_page_that_leads_to_itself(faults, connect, fast):
         assert len(faults.requests) < 10
         return time.monotonic() - begin
 
-    once_within(2, fail)
+    once_within(2, fail, because="the bound of fault 29 is 2 s")
 
 
 HOSTILE_KEYS = [

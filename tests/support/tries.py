@@ -1,6 +1,7 @@
 """What tests say about time, on machines whose processors others take for seconds.
 
-That adds to what a test measures, never takes from it, and does not meet every try.
+That adds to what a test measures, never takes from it, and does not meet every try. So what is
+promised in seconds, or decided by the library by the clock, has several tries; all else is exact.
 """
 
 from __future__ import annotations
@@ -21,16 +22,22 @@ def wait_until(condition: Callable[[], object], seconds: float = HANG_SECONDS) -
         time.sleep(0.01)
 
 
-def once(attempt: Callable[[], object]) -> None:
-    """`attempt` checks what always holds; in one of its tries it returns true."""
-    assert any(attempt() for _ in range(TRIES))
+def once(attempt: Callable[[], object], *, because: str) -> None:
+    """`attempt` checks what always holds; in one of its tries it returns true.
+
+    `because` says what a busy machine does to the other tries.
+    """
+    assert any(attempt() for _ in range(TRIES)), f"in none of {TRIES} tries: {because}"
 
 
-def once_within(seconds: float, attempt: Callable[[], float]) -> None:
-    """`attempt` returns how long it took: below `seconds` in one of its tries, never a hang."""
+def once_within(seconds: float, attempt: Callable[[], float], *, because: str) -> None:
+    """`attempt` returns how long it took: below `seconds` in one of its tries, never a hang.
+
+    `because` says why it is a time that is looked at: who promises it, or what it tells apart.
+    """
     taken: list[float] = []
     while min(taken, default=HANG_SECONDS) >= seconds:
-        assert len(taken) < TRIES, taken
+        assert len(taken) < TRIES, f"{taken} s, not {seconds}: {because}"
         taken.append(attempt())
         assert taken[-1] < HANG_SECONDS, taken
 

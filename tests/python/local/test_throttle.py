@@ -26,9 +26,13 @@ def test_latency(make_server, connect):
         return seconds
 
     for target in (f"/{BUCKET}/key", f"/{BUCKET}/nothing", f"/{BUCKET}/"):
-        once_within(2, lambda target=target: get(target, 0.09))
+        once_within(2, lambda target=target: get(target, 0.09), because="it asked for 0.1 s")
     server.latency = 0.0
-    once_within(0.09, lambda: min(get(f"/{BUCKET}/key") for _ in range(10)))
+
+    def get_ten():
+        return min(get(f"/{BUCKET}/key") for _ in range(10))
+
+    once_within(0.09, get_ten, because="it asked for none any more")
 
 
 # In memory, by sendfile, and through TLS.
@@ -49,7 +53,7 @@ def test_rate(make_server, connect, size, tls):
         assert elapsed > 0.45  # 0.5 s less two first bursts
         return elapsed
 
-    once_within(2, get_twice)
+    once_within(2, get_twice, because="at the rate it takes 0.5 s")
 
 
 def test_the_rate_is_each_connection_s_own(make_server, connect):
@@ -72,7 +76,7 @@ def test_the_rate_is_each_connection_s_own(make_server, connect):
         assert len({record.connection_id for record in server.requests}) == 16
         return elapsed
 
-    once_within(4, get_16)  # one after the other they would take 8 s
+    once_within(4, get_16, because="at the rate it takes 0.5 s, one after the other 8 s")
 
 
 def test_a_slow_connection_does_not_delay_others(make_server, connect):
