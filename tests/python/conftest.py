@@ -20,6 +20,7 @@ from typing import Any
 
 import oss2.credentials
 import pytest
+from hypothesis import HealthCheck, settings
 from ossmodelconnector import OssError, OssModelConnector
 from ossmodelconnector.local import Credential, LocalServer, RequestRecord
 from support.fault_server import FaultServer
@@ -33,6 +34,19 @@ KiB, MiB = 1 << 10, 1 << 20
 # Long enough to be found in any text that shows them.
 LONG_TERM = Credential("LTAI5tLocalServerTest", "canary-long-term-secret-Zk3vQ9")
 STS = Credential("STS.NUlocalServerTest", "canary-sts-secret-p0XcB1", "canary-sts-token-CAISzwJ1q6")
+
+# How many examples a property gets. `--hypothesis-profile=long` is for `make check`.
+EXAMPLES = {"short": 120, "long": 1000}
+for _name, _count in EXAMPLES.items():
+    settings.register_profile(
+        _name,
+        max_examples=_count,
+        deadline=None,
+        print_blob=True,
+        # Examples share what fixtures made: each opens a reader of its own, or writes a file anew.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+settings.load_profile("short")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

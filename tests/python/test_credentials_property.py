@@ -6,7 +6,7 @@ import json
 import time
 from datetime import datetime
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ossmodelconnector import CredentialsError
 from ossmodelconnector._credentials import CredentialsFileProvider, read_now
@@ -36,13 +36,6 @@ fields = st.fixed_dictionaries(
 )
 documents = fields.map(json.dumps).map(str.encode)
 
-bounded = settings(
-    max_examples=500,
-    deadline=None,
-    # One file, written anew by each example.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
 
 def read(path, content: bytes):
     """The keys; None where the file is refused, in one line that names it."""
@@ -58,7 +51,6 @@ def read(path, content: bytes):
         return None
 
 
-@bounded
 @given(documents | st.binary() | anything.map(json.dumps).map(str.encode))
 @example(b"")
 @example(b"\xef\xbb\xbf{}")
@@ -81,7 +73,6 @@ def test_any_credentials_file_gives_usable_keys_or_an_error(tmp_path, content):
     assert keys.expiration is None or keys.expiration > time.time()
 
 
-@bounded
 @given(st.data(), st.integers(0, 200), st.sampled_from(["", "\n", "\x00", '"', "}", "\ud7ff"]))
 def test_no_error_shows_what_a_broken_file_holds(tmp_path, data, at, inserted):
     whole = json.dumps({"AccessKeyId": "id", "AccessKeySecret": SECRET, "SecurityToken": SECRET})
@@ -90,7 +81,6 @@ def test_no_error_shows_what_a_broken_file_holds(tmp_path, data, at, inserted):
     read(tmp_path / "keys.json", broken.encode())
 
 
-@bounded
 @given(st.datetimes(min_value=datetime(2100, 1, 1)))
 def test_every_moment_to_come_is_understood(tmp_path, moment):
     written = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
