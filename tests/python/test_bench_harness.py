@@ -38,6 +38,8 @@ from bench.server import (
 )
 from bench.table import circumstances, measured_text, page, ratios, rows_table, verdicts
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PLAIN_TOO = Network("plain, another port")
 MACHINE = {"cpu": "a CPU", "cores": "2"}

@@ -1,6 +1,6 @@
 """The benchmark program, as its users run it: against a server, by its command line.
 
-Of build/dev: `make test` builds it there.
+Of build/dev: `make check` builds it there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytestmark = pytest.mark.long
 
 KiB, MiB = 1 << 10, 1 << 20
 
@@ -31,7 +33,7 @@ Row = dict[str, Any]
 def program() -> Path:
     if not PROGRAM.exists():
         text = f"{PROGRAM} is not there: cmake --build --preset dev --target ossmc_bench_program"
-        if "OSSMC_NEEDS_BENCH" in os.environ:  # set by `make test`
+        if "OSSMC_NEEDS_BENCH" in os.environ:  # set by `make check`
             pytest.fail(text)
         pytest.skip(text)
     return PROGRAM

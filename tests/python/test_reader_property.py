@@ -151,7 +151,10 @@ BAD_CALLS = [
 ]
 
 
-@pytest.mark.parametrize("call", BAD_CALLS, ids=repr)
+# Not by repr(): a view's has an address, and all workers of pytest-xdist must find the same names.
+@pytest.mark.parametrize(
+    "call", BAD_CALLS, ids=[f"{number} {call[0]}" for number, call in enumerate(BAD_CALLS)]
+)
 def test_bad_arguments(objects, connectors, store, call):
     name, *arguments = call
     model = io.BytesIO(store["property/1025"])

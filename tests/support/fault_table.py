@@ -23,6 +23,8 @@ END = "<!-- The table ends. -->"
 NUMBERS = range(1, 31)
 # Every test of a fault has this fixture, by way of `faults`.
 STANDING = "nothing_is_left"
+# The property of a report that names the faults of its test.
+FAULTS = "faults"
 
 
 @dataclass
@@ -105,7 +107,6 @@ class FaultTable:
 
     def __init__(self, writes: bool) -> None:
         self._writes = writes
-        self._numbers: dict[str, set[int]] = {}
         self._seconds: dict[str, float] = {}
         self.failed: set[str] = set()
         self._seen: dict[int, Seen] = {}
@@ -116,10 +117,11 @@ class FaultTable:
             if numbers and STANDING not in item.fixturenames:
                 raise pytest.UsageError(f"{item.nodeid}: a test of a fault needs {STANDING}")
             if numbers:
-                self._numbers[item.nodeid] = numbers
+                # With the report it comes from the worker of pytest-xdist that ran the test.
+                item.user_properties.append((FAULTS, sorted(numbers)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.nodeid not in self._numbers:
+        if FAULTS not in dict(report.user_properties):
             return
         if not report.passed:
             self.failed.add(report.nodeid)
@@ -129,8 +131,9 @@ class FaultTable:
             self._count(report)
 
     def _count(self, report: pytest.TestReport) -> None:
-        requests = dict(report.user_properties).get("requests", 0)
-        for number in self._numbers[report.nodeid]:
+        properties = dict(report.user_properties)
+        requests = properties.get("requests", 0)
+        for number in properties[FAULTS]:
             seen = self._seen.setdefault(number, Seen())
             seen.tests += 1
             seen.requests = max(seen.requests, requests)
