@@ -11,7 +11,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_random_fault_schedules():
-    outcomes, faults = fault_schedules.run(range(200), 2 * MiB, processes=2, threads=50)
+    # More threads at once make stalls of their own on a busy machine, which no schedule has drawn.
+    outcomes, faults = fault_schedules.run(range(200), 2 * MiB, processes=2, threads=20)
     assert fault_schedules.complaints(outcomes) == []
     assert len(outcomes) == 200
     # What the schedules are for did occur in them.
