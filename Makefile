@@ -69,13 +69,13 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 	$(PIP) install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	@mkdir -p $(@D) && touch $@
 
-# The wheel is in place already: these calls add what its extras name.
+# The wheel is in place already: these calls add what its extra and the dependency groups name.
 $(STAMPS)/demo-extras: pyproject.toml | $(STAMPS)/installed
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[demo]"
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[local]" --group demo
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/test-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test | $(STAMPS)/installed
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[test,lint]"
+	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[local]" --group dev
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -107,7 +107,7 @@ $(STAMPS)/apt-bench: third_party/apt-packages-bench.txt third_party/install-apt-
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/bench-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[bench]"
+	$(PIP) install --quiet --group bench
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -186,7 +186,7 @@ soak: $(STAMPS)/installed $(STAMPS)/test-extras ## Read at random under faults f
 # --- coverage
 
 $(STAMPS)/coverage-extras: pyproject.toml | $(STAMPS)/test-extras
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[coverage]"
+	$(PIP) install --quiet --group coverage
 	@mkdir -p $(@D) && touch $@
 
 # The figures are in build/coverage/figures.json too.
