@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,8 @@ def load_with_connector(job: Job) -> list[Figures]:
 
         print("load 1: read", flush=True)
         meter = Meter("connector, read", resident)
-        objs = [connector.open(uri) for uri in uris]
-        for obj in objs:
-            with shard_bar(os.path.basename(obj.key), obj.size) as advance:
+        for obj in [connector.open(uri) for uri in uris]:
+            with obj, shard_bar(os.path.basename(obj.key), obj.size) as advance:
                 while True:
                     data = obj.read(READ_BYTES)
                     meter.first_read()
@@ -71,17 +71,12 @@ def load_with_connector(job: Job) -> list[Figures]:
                         break
                     advance(len(data))
         figures.append(meter.stop(job.total_bytes))
-        del data
-        for obj in objs:
-            obj.close()
 
         print("load 2: readinto", flush=True)
         buf = bytearray(READ_BYTES)
-        meter = Meter("connector, readinto", resident)
-        objs = [connector.open(uri) for uri in uris]
-        for obj in objs:
-            obj.seek(0)
-            with shard_bar(os.path.basename(obj.key), obj.size) as advance:
+        meter = Meter("connector, readinto", resident, warm=True)
+        for obj in [connector.open(uri) for uri in uris]:
+            with obj, shard_bar(os.path.basename(obj.key), obj.size) as advance:
                 while True:
                     n = obj.readinto(buf)
                     meter.first_read()
@@ -89,8 +84,6 @@ def load_with_connector(job: Job) -> list[Figures]:
                         break
                     advance(n)
         figures.append(meter.stop(job.total_bytes))
-        for obj in objs:
-            obj.close()
 
         received = connector.stats().bytes_received
         if received < 2 * job.total_bytes:
@@ -104,10 +97,9 @@ def load_with_connector(job: Job) -> list[Figures]:
 def _check(open_object: Callable[[str], Any], uris: list[str], job: Job) -> None:
     """Compares every byte, by read and by readinto, with the files. Not timed."""
     print("check: every byte of read and of readinto against the files", flush=True)
-    objs = [open_object(uri) for uri in uris]
     buf = bytearray(READ_BYTES)
-    for obj, path, size in zip(objs, job.files, job.sizes):
-        with open(path, "rb") as file:
+    for obj, path, size in zip([open_object(uri) for uri in uris], job.files, job.sizes):
+        with obj, open(path, "rb") as file:
             position = 0
             while True:
                 data = obj.read(READ_BYTES)
@@ -126,7 +118,6 @@ def _check(open_object: Callable[[str], Any], uris: list[str], job: Job) -> None
                 if n == 0:
                     break
                 position += n
-        obj.close()
 
 
 def _compare(key: str, position: int, got: bytes | memoryview, want: bytes) -> None:
@@ -147,8 +138,8 @@ def load_with_oss2(job: Job) -> list[Figures]:
     for key, size in zip(job.keys, job.sizes):
         if left <= 0:
             break
-        stream = bucket.get_object(key)
-        with shard_bar(os.path.basename(key), min(size, left)) as advance:
+        bar = shard_bar(os.path.basename(key), min(size, left))
+        with closing(bucket.get_object(key)) as stream, bar as advance:
             while left > 0:
                 data = stream.read(min(READ_BYTES, left))
                 meter.first_read()
@@ -156,7 +147,6 @@ def load_with_oss2(job: Job) -> list[Figures]:
                     break
                 advance(len(data))
                 left -= len(data)
-        stream.close()
     return [meter.stop(job.limit_bytes - left)]
 
 

@@ -20,6 +20,7 @@ class Figures:
     first_read_seconds: float  # from the first open to the return of the first read
     cpu_seconds: float  # of the client, all threads
     peak_memory_bytes: int  # above what was resident before the process's first load
+    warm: bool = False  # the process had loaded before: its connections were made, its memory too
 
     @property
     def gb_per_second(self) -> float:
@@ -44,8 +45,9 @@ class Meter:
     earlier load left for reuse counts for the later one too.
     """
 
-    def __init__(self, load: str, resident_before: int) -> None:
+    def __init__(self, load: str, resident_before: int, *, warm: bool = False) -> None:
         self._load = load
+        self._warm = warm
         self._resident_before = resident_before
         self._first: float | None = None
         _forget_peak()
@@ -61,7 +63,8 @@ class Meter:
         seconds = time.perf_counter() - self._begin
         cpu = _cpu_seconds() - self._cpu
         peak = max(0, _status_bytes("VmHWM") - self._resident_before)
-        return Figures(self._load, size, seconds, self._first or seconds, cpu, peak)
+        first = self._first or seconds
+        return Figures(self._load, size, seconds, first, cpu, peak, self._warm)
 
 
 def resident_bytes() -> int:

@@ -21,11 +21,11 @@ class ServerError(Exception):
 def serve(folder: Path, options: list[str]) -> Iterator[str]:
     """Serves `folder` on a free port of 127.0.0.1 while the context lasts; gives the endpoint."""
     command = [sys.executable, "-m", "ossmodelconnector", "serve", str(folder), "--port", "0"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-    try:
-        yield _endpoint_of(process)
-    finally:
-        end(process)
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield _endpoint_of(process)
+        finally:
+            end(process)
 
 
 def end(process: subprocess.Popen[str]) -> None:
