@@ -9,11 +9,13 @@ SHELL := /bin/bash
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
-# The Python that .venv is made from; the size of the demo's model; which scenarios of the benchmark run, and how often.
+# The Python that .venv is made from; the size of the demo's model; which scenarios of the benchmark run, how often, and
+# beside which commit of ours.
 PYTHON ?= python3
 SIZE ?= 1GiB
 SCENARIOS ?=
 ROUNDS ?= 5
+BASE ?=
 # How long the soak takes; its threads do something else with each SEED.
 SOAK_SECONDS ?= 1800
 SEED ?=
@@ -121,9 +123,10 @@ $(STAMPS)/bench-peers: third_party/bench-peers.txt tests/support/install_torch.p
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/installed $(STAMPS)/bench-extras $(STAMPS)/bench-peers ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5
+bench: $(STAMPS)/installed $(STAMPS)/bench-extras $(if $(filter --no-peers,$(ARGS)),,$(STAMPS)/bench-peers)
+bench: ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5; BASE=COMMIT beside that one
 	$(call cmake-build,default) --target ossmc_bench_program --target ossmc_list_simulation --target ossmc_list_server
-	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(if $(BASE),--base '$(BASE)') $(ARGS)
 
 # --- tests
 

@@ -9,6 +9,7 @@ Absolute figures are the machine's; ratios within one run are what counts.
     floor, ossmc_bench, clients, processes how each client is started
     programs/                              what runs in those processes
     scenario, scenarios/                   which clients against what, and the bars they are held to
+    base, beside                           another commit of ours, as one more client beside each
     runner, results, host                  rounds, samples, the machine
     table, plots, pages                    what is made of them, in docs/performance/
 """

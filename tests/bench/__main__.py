@@ -12,7 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from bench import floor, host, pages
+from bench import base, floor, host, pages
+from bench.base import Base
+from bench.beside import with_base
 from bench.catalogue import Catalogue, Sizes
 from bench.errors import BenchError
 from bench.objects import Store
@@ -22,9 +24,10 @@ from bench.runner import run_scenario
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS, Entry
 from bench.server import NETWORKS, serve
-from bench.table import held_text, measured_text, verdicts
+from bench.table import beside, held_text, measured_text, verdicts
 from bench.workplace import Workplace
 
+_BUILT = ROOT / "build" / "default"
 _PEERS = (
     "oss2",
     "alibabacloud-oss-v2",
@@ -82,17 +85,24 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--objects", type=int, default=Sizes.objects)
     add("--object-bytes", type=int, default=Sizes.object_bytes)
     add("--congestion", default="", help="control of the server's connections; the system's")
-    add("--output", type=_folder, default=_folder("docs/performance"), help="for what it finds")
+    add("--base", metavar="COMMIT", help="measure that one too, beside each client of ours")
+    add(
+        "--output", type=_folder, help="for what it finds; docs/performance, with --base WORK/pages"
+    )
     add("--work", type=_folder, default=_folder("build/bench"), help="for objects and programs")
     options = parser.parse_args(arguments)
     unknown = set(options.scenarios) - set(SCENARIOS)
     if unknown:
         parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    if options.output is None:
+        # The pages that are kept are of ours and its peers.
+        options.output = options.work / "pages" if options.base else _folder("docs/performance")
     return options
 
 
 def _run(options: argparse.Namespace, folder: Path) -> int:
     """Sets up what all scenarios share, and runs them."""
+    beside_ours = base.prepare(options.base, options.work / "base") if options.base else None
     entries = {name: SCENARIOS[name] for name in SCENARIOS if _wanted(name, options.scenarios)}
     environment = client_environment()
     sizes = Sizes(objects=options.objects, object_bytes=options.object_bytes)
@@ -115,17 +125,19 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             catalogue=catalogue,
             programs=options.work / "programs",
             folder=folder,
-            ossmc_bench=ROOT / "build" / "default" / "ossmc_bench",
+            ossmc_bench=_BUILT / "ossmc_bench",
+            list_server=_BUILT / "ossmc_list_server",
             peers_python=peers_python if options.peers and peers_python.exists() else None,
             all_peers=options.all_peers,
         )
-        return _run_scenarios(options, entries, place, environment)
+        return _run_scenarios(options, entries, place, beside_ours, environment)
 
 
 def _run_scenarios(
     options: argparse.Namespace,
     entries: Mapping[str, Entry],
     place: Workplace,
+    beside_ours: Base | None,
     environment: Mapping[str, str],
 ) -> int:
     """Exit status: 1 when a client failed. Bars are told, not enforced."""
@@ -133,10 +145,12 @@ def _run_scenarios(
         **host.describe(place.peers_python, list(_PEERS)),
         "congestion control": place.server.congestion,
     }
+    if beside_ours is not None:
+        machine["base"] = beside_ours.commit
     failed = False
     for entry in entries.values():
         begin = time.monotonic()
-        scenario = entry.build(place)
+        scenario = with_base(entry.build, place, beside_ours) if beside_ours else entry.build(place)
         print(f"\n== {scenario.title} ==", flush=True)
         asked = bool(options.scenarios)
         rounds = options.rounds if asked else min(options.rounds, scenario.most_rounds)
@@ -157,6 +171,8 @@ def _conclude(scenario: Scenario, result: Result, page: Path, seconds: float) ->
         value = measured_text(bar["measured"])
         held = held_text(bar["held"]).strip("*")
         print(f"   {bar['text']:<60} {bar['limit']:>14} {value:>8}  {held}")
+    for client, figure, ours, of_base, ratio in beside(scenario, result):
+        print(f"   {client:<48}{figure:<22}{ours:>10}, base {of_base:>10}, ours / base {ratio:>5}")
     print(f"   {seconds:.0f} s; written: {page}", flush=True)
 
 

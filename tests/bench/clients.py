@@ -55,7 +55,7 @@ def _with_server(place: Workplace, client: Client) -> Client:
 
         return replace(run, parse=parse)
 
-    return Client(client.name, start)
+    return replace(client, start=start)
 
 
 def same_cipher(clients: Sequence[Client]) -> list[Client]:
@@ -87,7 +87,7 @@ def _checked(client: Client, check: Callable[[Sample], None]) -> Client:
 
         return replace(run, parse=parse)
 
-    return Client(client.name, start)
+    return replace(client, start=start)
 
 
 def the_floor(place: Workplace, name: str, objects: Sequence[Object], mode: int = 0) -> Client:
@@ -131,7 +131,7 @@ def cpp(place: Workplace, name: str, network: Network, into: str, memory: str = 
         )
         return Run(command, ossmc_bench.parse)
 
-    return _checked(Client(name, start), check_fetched)
+    return _checked(Client(name, start, ours=True), check_fetched)
 
 
 def program(
@@ -143,8 +143,9 @@ def program(
     objects: Sequence[Object],
     config: dict[str, Any],
     fresh_bytes: int = 0,
+    ours: bool = True,
 ) -> Client:
-    """A program of ours on the Python package."""
+    """A program of ours on the Python package; `ours` false: it reads by something else."""
 
     def start(_round: int) -> Run:
         options = ["--endpoint", place.server.endpoint(network), "--bucket", BUCKET]
@@ -152,7 +153,7 @@ def program(
         command = python_module(module, *words, *options, *keys_and_sizes(objects))
         return Run(command, json_lines, fresh_bytes=fresh_bytes)
 
-    return Client(name, start)
+    return Client(name, start, ours=ours)
 
 
 def python(

@@ -82,7 +82,7 @@ def _output(run: Run, environment: Mapping[str, str]) -> str:
     # A session of its own, so that what it starts ends with it.
     process = subprocess.Popen(
         run.command,
-        env=dict(environment),
+        env={**environment, **run.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -123,4 +123,4 @@ def _report(
             for column in scenario.columns
             if column.figure in sample
         )
-    print(f"{scenario.name:<11}{which:<9}{client.name:<48}{text}  ({seconds:.1f} s)", flush=True)
+    print(f"{scenario.name:<11}{which:<9}{client.name:<56}{text}  ({seconds:.1f} s)", flush=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
 
 from bench.results import Result, Sample
@@ -17,6 +17,7 @@ class Run:
     parse: Callable[[str], list[Sample]]
     timeout_seconds: float = 180.0
     fresh_bytes: int = 0  # memory that it takes anew, made warm right before
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside what all clients have
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Client:
 
     name: str
     start: Callable[[int], Run]
+    ours: bool = False  # it runs this library, so that another commit can run in its place
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Scenario:
     plots: Plots = "clients"
     panels: Sequence[Panel] = ()  # drawn instead of a bar a client
     over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
+    twins: Mapping[str, str] = field(default_factory=dict)  # clients of ours, and of the base
 
 
 Measured = Callable[[Result], Optional[float]]

@@ -29,6 +29,8 @@ def page(scenario: Scenario, result: Result, plots: Sequence[str]) -> str:
         texts = [sample["text"] for sample in row.samples if "text" in sample]
         if texts:
             parts.append(f"{row.client}, the last run:\n\n```text\n{texts[-1]}\n```")
+    if scenario.twins:
+        parts += ["## Beside the base", beside_table(scenario, result)]
     if scenario.bars:
         parts += ["## Bars", bars_table(verdicts(scenario, result))]
     parts += ["## Circumstances", circumstances(result)]
@@ -70,6 +72,26 @@ def ratios(scenario: Scenario, result: Result) -> dict[str, dict[str, float]]:
             if ratio is not None:
                 found.setdefault(row.client, {})[name] = ratio
     return found
+
+
+def beside_table(scenario: Scenario, result: Result) -> str:
+    """The figures that vary, of ours and of the base in the same run."""
+    return _table(["client", "figure", "ours", "base", "ours / base"], beside(scenario, result))
+
+
+def beside(scenario: Scenario, result: Result) -> list[list[str]]:
+    """The lines of that table: medians, and their ratio."""
+    lines = []
+    for client, twin in scenario.twins.items():
+        for column in scenario.columns:
+            if not column.spread:
+                continue
+            ours, base = (result.median(name, column.figure) for name in (client, twin))
+            if ours is None or base is None:
+                continue
+            ratio = f"{ours / base:.2f}" if base else ""
+            lines.append([client, column.heading, column.text(ours), column.text(base), ratio])
+    return lines
 
 
 def verdicts(scenario: Scenario, result: Result) -> list[dict[str, Any]]:

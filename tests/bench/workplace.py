@@ -18,7 +18,8 @@ class Workplace:
     catalogue: Catalogue
     programs: Path  # where floor and tls_floor are built
     folder: Path  # for files of this run alone
-    ossmc_bench: Path
+    ossmc_bench: Path  # beside it ossmc_list_simulation
+    list_server: Path
     peers_python: Path | None
     all_peers: bool
 

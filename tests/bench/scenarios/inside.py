@@ -34,7 +34,7 @@ def system_calls(place: Workplace) -> Scenario:
         "System calls of a steady download",
         f"By `strace -f -c`: what {_MANY} passes take more than {_FEW}, a GB. strace slows the "
         "download down, so that each recv finds more than it would otherwise.",
-        [Client(_CPP, start)],
+        [Client(_CPP, start, ours=True)],
         columns=(
             Column("receiving_calls_per_gb", "recv, poll, epoll a GB", 0, spread=True),
             Column("other_calls_per_gb", "others a GB", 0, spread=True),
@@ -67,7 +67,7 @@ def profile(place: Workplace) -> Scenario:
         "virtual machine has no hardware counters, the clock's interrupt comes when the kernel "
         "enables interrupts again, so that its `_raw_spin_unlock_irqrestore` gets the samples of "
         "what ran before it with interrupts disabled.",
-        [Client(_CPP, cpp), Client(_READINTO, python)],
+        [Client(_CPP, cpp, ours=True), Client(_READINTO, python, ours=True)],
         columns=(),
         bars=[
             Bar(

@@ -56,7 +56,16 @@ def small_reads(place: Workplace) -> Scenario:
         f"{place.catalogue.sizes.checkpoint_bytes // 10**6} MB, from the page cache and over "
         "loopback. The last pass of each process counts.",
         [
-            program(place, _BYTES_IO, PLAIN, "small_reads", "bytesio", objects=ready, config={}),
+            program(
+                place,
+                _BYTES_IO,
+                PLAIN,
+                "small_reads",
+                "bytesio",
+                objects=ready,
+                config={},
+                ours=False,
+            ),
             program(
                 place, _SMALL_READS, PLAIN, "small_reads", "ours", objects=ready, config=config
             ),
@@ -96,7 +105,7 @@ def _checkpoint(place: Workplace, name: str, what: str) -> Client:
         command = python_module("checkpoint", *options, *keys_and_sizes([row]))
         return Run(command, json_lines)
 
-    return Client(name, start)
+    return Client(name, start, ours=what == "ours")
 
 
 def _transfer(place: Workplace) -> Client:

@@ -145,7 +145,7 @@ def _client(place: Workplace, listing: _Listing) -> Client:
         command += [word for shape in listing.shapes for word in ("--shape", shape)]
         return Run(command, _summary(listing), timeout_seconds=600)
 
-    return Client(listing.name, start)
+    return Client(listing.name, start, ours=True)
 
 
 def _summary(listing: _Listing) -> Callable[[str], list[Sample]]:
@@ -310,7 +310,7 @@ def _time_ratio(client: str, to: str) -> Callable[[Result], float | None]:
 def _lists(
     place: Workplace, name: str, who: str, shape: str, latency_ms: str, keys: int = _MILLION
 ) -> Client:
-    server = place.ossmc_bench.with_name("ossmc_list_server")
+    server = place.list_server
 
     def start(_round: int) -> Run:
         if not server.exists():
@@ -325,7 +325,7 @@ def _lists(
         command = python_module("listing", who, *words, python=python_path)
         return Run([*prefix, *command], json_lines)
 
-    return Client(name, start)
+    return Client(name, start, ours=who in ("fast", "plain"))
 
 
 def _median_of(client: str, figure: str) -> Callable[[Result], float | None]:

@@ -89,7 +89,7 @@ def _shuffled(place: Workplace, name: str, config: dict[str, Any]) -> Client:
         seed = str(number + 2)
         return _client(place, name, config, "--shuffled", seed).start(number)
 
-    return Client(name, start)
+    return Client(name, start, ours=True)
 
 
 def _growth(client: str, order: str) -> Bar:
