@@ -3,12 +3,14 @@
 Example:
     >>> from oss2.credentials import EnvironmentVariableCredentialsProvider
     >>> from ossmodelconnector import OssModelConnector
+    >>> shards = {}
     >>> with OssModelConnector(
     ...     "https://oss-cn-hangzhou.aliyuncs.com",
     ...     cred_provider=EnvironmentVariableCredentialsProvider(),
     ... ) as connector:
-    ...     readers = connector.open_many(connector.list("bucket", "model/"))
-    ...     shards = [reader.read() for reader in readers]
+    ...     for reader in connector.open_many(connector.list("bucket", "model/")):
+    ...         with reader:  # its end gives the memory back, so that the model is held once
+    ...             shards[reader.key] = reader.read()
 """
 
 from __future__ import annotations
