@@ -21,9 +21,13 @@ SOAK_SECONDS ?= 1800
 SEED ?=
 # ON: the compiler's warnings are errors in the wheel too. CI sets it; a newer compiler may warn of more.
 WERROR ?= OFF
+# How many compilers and C++ tests run at once.
+JOBS ?= $(shell nproc)
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 STAMPS := build/stamps
 
 # What the wheel is made of. The folders too: a file that went away leaves its mark there alone.
@@ -35,7 +39,8 @@ PYTHON_FILES := python tests
 .PHONY: help
 help: ## Show this list
 	@echo 'make demo    loads a model from a local OSS server and prints figures; SIZE=1GiB to choose'
-	@echo 'make test    all tests and linters'
+	@echo 'make test    what protects a change: ten minutes on 2 cores'
+	@echo 'make check   the rest of what CI runs: a quarter of an hour more'
 	@echo 'make bench   ours, peers and the bare floor side by side, into docs/performance/'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,22 +48,25 @@ help: ## Show this list
 # --- setting up
 
 .PHONY: setup
-setup: $(STAMPS)/test-extras ## Install system packages, .venv, the wheel and all that tests and linters need
+setup: $(STAMPS)/installed $(STAMPS)/test-packages ## Install system packages, .venv, the wheel and all that tests and linters need
 
 $(STAMPS)/apt: third_party/apt-packages.txt third_party/install-apt-packages
 	third_party/install-apt-packages third_party/apt-packages.txt
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/apt-test: third_party/apt-packages-test.txt third_party/install-apt-packages $(STAMPS)/apt
-	third_party/install-apt-packages third_party/apt-packages-test.txt
-	@mkdir -p $(@D) && touch $@
+# Both lists in one go: what is missing of either is fetched at once.
+$(STAMPS)/apt-test: third_party/apt-packages.txt third_party/apt-packages-test.txt third_party/install-apt-packages
+	third_party/install-apt-packages third_party/apt-packages.txt third_party/apt-packages-test.txt
+	@mkdir -p $(@D) && touch $(STAMPS)/apt $@
 
 # A current pip: the one of Debian 12 downloads whole packages to see what they require. Then what pyproject.toml
 # builds with; having it here, not in an environment that pip makes anew each time, lets CMake rebuild only changes.
+# uv installs the rest, in a quarter of pip's time, and makes environments for other Pythons.
 $(STAMPS)/venv: pyproject.toml $(STAMPS)/apt
 	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet --upgrade pip
-	sed -n '/^requires = /p' pyproject.toml | grep -o '"[^"]*"' | xargs $(PIP) install --quiet
+	$(PIP) install --quiet --group setup
+	sed -n '/^requires = /p' pyproject.toml | grep -o '"[^"]*"' | xargs $(UV)
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv
@@ -71,14 +79,19 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 	$(PIP) install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	@mkdir -p $(@D) && touch $@
 
-# The wheel is in place already: these calls add what its extra and the dependency groups name.
-$(STAMPS)/demo-extras: pyproject.toml | $(STAMPS)/installed
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[local]" --group demo
+# What the package's extra and the dependency groups name; not the package, so that it can be built meanwhile.
+$(STAMPS)/demo-packages: pyproject.toml $(STAMPS)/venv
+	$(UV) -r pyproject.toml --extra local --group demo
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/test-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test | $(STAMPS)/installed
-	$(PIP) install --quiet "$$(echo build/wheel/*.whl)[local]" --group dev
+$(STAMPS)/test-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test $(STAMPS)/venv
+	$(UV) -r pyproject.toml --extra local --group dev
 	$(BIN)/python tests/support/install_torch.py
+	@mkdir -p $(@D) && touch $@
+
+# Bindings and environments for the other Pythons: pythons-ends, pythons-all.
+$(STAMPS)/pythons-%: $(STAMPS)/wheel tests/support/run_on_pythons.py
+	$(BIN)/python tests/support/run_on_pythons.py build $*
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: wheel
@@ -88,18 +101,29 @@ wheel: $(STAMPS)/wheel ## Build the wheel into build/wheel
 # --- the two commands
 
 .PHONY: demo
-demo: $(STAMPS)/installed $(STAMPS)/demo-extras ## Load a model of SIZE from a local OSS server
+demo: $(STAMPS)/installed $(STAMPS)/demo-packages ## Load a model of SIZE from a local OSS server
 	$(BIN)/python tests/demo/run.py --size $(SIZE)
 
-# In order of what it says soonest; pytest last, so that its closing line is the last one.
+# The C++ tests and all that needs Python are two lanes: one compiles while the other waits.
 .PHONY: test
-test: ## Run all tests and linters
-	$(MAKE) lint-style
-	$(MAKE) test-cpp
-	$(MAKE) test-asan
-	$(MAKE) test-tsan-memory
-	$(MAKE) lint-code
-	OSSMC_NEEDS_BENCH=1 $(MAKE) test-python
+test: ## What protects a change: C++ tests under sanitizers, Python tests, style and types
+	$(MAKE) $(STAMPS)/apt-test
+	$(MAKE) -j3 test-cpp test-in-python
+
+.PHONY: test-in-python
+test-in-python: $(STAMPS)/installed $(STAMPS)/test-packages $(STAMPS)/pythons-ends
+	$(MAKE) lint
+	$(MAKE) test-pythons
+	$(MAKE) test-python
+
+# pytest last, so that its closing line is the last one.
+.PHONY: check
+check: ## The rest of what CI runs: threads, long properties, fuzz targets, models, all Pythons, clang-tidy
+	$(MAKE) check-code
+	$(MAKE) check-cpp
+	$(MAKE) check-threads
+	$(MAKE) test-pythons PYTHONS=all
+	$(MAKE) check-python
 
 # --- the benchmark
 
@@ -108,8 +132,8 @@ $(STAMPS)/apt-bench: third_party/apt-packages-bench.txt third_party/install-apt-
 	third_party/install-apt-packages third_party/apt-packages-bench.txt
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/bench-extras: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
-	$(PIP) install --quiet --group bench
+$(STAMPS)/bench-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
+	$(UV) --group bench
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -123,7 +147,7 @@ $(STAMPS)/bench-peers: third_party/bench-peers.txt tests/support/install_torch.p
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/installed $(STAMPS)/bench-extras $(if $(filter --no-peers,$(ARGS)),,$(STAMPS)/bench-peers)
+bench: $(STAMPS)/installed $(STAMPS)/bench-packages $(if $(filter --no-peers,$(ARGS)),,$(STAMPS)/bench-peers)
 bench: ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5; BASE=COMMIT beside that one
 	$(call cmake-build,default) --target ossmc_bench_program --target ossmc_list_simulation --target ossmc_list_server
 	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(if $(BASE),--base '$(BASE)') $(ARGS)
@@ -132,94 +156,108 @@ bench: ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5; B
 
 # $(call cmake-build,<preset>): configures every time, for the presets may have changed; that takes a second.
 define cmake-build
-@cmake --preset $(1) >build/$(1).log || { cat build/$(1).log; exit 1; }
+@mkdir -p build && cmake --preset $(1) >build/$(1).log || { cat build/$(1).log; exit 1; }
 cmake --build --preset $(1)
 endef
 
-.PHONY: dev-build
-dev-build: $(STAMPS)/installed $(STAMPS)/test-extras
-	$(call cmake-build,dev)
-
 .PHONY: test-cpp
-test-cpp: dev-build ## Run the C++ tests, built with -Werror and assertions
-	ctest --preset dev
-
-.PHONY: test-asan
-test-asan: $(STAMPS)/test-extras ## Run the C++ tests under AddressSanitizer and UBSan
+test-cpp: $(STAMPS)/apt-test ## Run the C++ tests, under AddressSanitizer and UBSan, with assertions and -Werror
 	$(call cmake-build,asan)
-	ctest --preset asan
+	ctest --preset asan --parallel $(JOBS) --label-exclude check
+
+# The properties with OSSMC_LONG go through ten times as many cases.
+.PHONY: check-cpp
+check-cpp: $(STAMPS)/apt-test ## Fuzz targets, models, the benchmark's C++ tests and long properties
+	$(call cmake-build,asan) --target all ossmc_fuzz ossmc_bench_program ossmc_bench_test
+	ctest --preset asan --parallel $(JOBS) --label-regex check
+	OSSMC_LONG=1 ctest --preset asan --parallel $(JOBS) --tests-regex '^(prefetch|listing)'
 
 .PHONY: test-asan-python
-test-asan-python: $(STAMPS)/test-extras ## Run Python tests on a module under ASan and UBSan; ARGS='-m fault' (not part of test)
+test-asan-python: $(STAMPS)/test-packages ## Run Python tests on a module under ASan and UBSan; ARGS='-m fault' (not part of test)
 	$(call cmake-build,asan-python)
 	$(BIN)/python tests/support/run_sanitized_pytest.py build/asan-python $(ARGS)
 
 .PHONY: test-tsan
-test-tsan: $(STAMPS)/test-extras ## Run the C++ tests under ThreadSanitizer (not part of test)
+test-tsan: $(STAMPS)/test-packages ## Run the C++ tests under ThreadSanitizer (not part of test)
 	$(call cmake-build,tsan)
-	ctest --preset tsan
+	ctest --preset tsan --label-exclude check
 
-# Where threads meet without a lock: a chunk, filled by one and read by many. The other floors take half an hour.
-.PHONY: test-tsan-memory
-test-tsan-memory: $(STAMPS)/test-extras ## Run the C++ tests of base and memory under ThreadSanitizer
-	$(call cmake-build,tsan) --target ossmc_base_test ossmc_memory_test ossmc_sanitizer_is_on
-	ctest --preset tsan -R '^(base|memory|sanitizer_is_on)$$'
+# Where threads meet: a chunk, which has no lock, and the I/O threads. The other floors take half an hour.
+.PHONY: check-threads
+check-threads: $(STAMPS)/apt-test ## Run the C++ tests of base, memory and transfer under ThreadSanitizer
+	$(call cmake-build,tsan) --target ossmc_base_test ossmc_memory_test ossmc_transfer_test ossmc_sanitizer_is_on
+	ctest --preset tsan --parallel $(JOBS) -R '^(base|memory|transfer|sanitizer_is_on)$$'
 
 .PHONY: test-tsan-python
-test-tsan-python: $(STAMPS)/test-extras ## Run Python tests on a module under ThreadSanitizer; ARGS='-m fault' (not part of test)
+test-tsan-python: $(STAMPS)/test-packages ## Run Python tests on a module under ThreadSanitizer; ARGS='-m fault' (not part of test)
 	$(call cmake-build,tsan-python)
 	$(BIN)/python tests/support/run_sanitized_pytest.py build/tsan-python $(ARGS)
 
+# Most tests wait more than they work: four processes on two cores.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+
 .PHONY: test-python
-test-python: $(STAMPS)/installed $(STAMPS)/test-extras ## Run the Python tests; ARGS='-k name' to choose
-	$(BIN)/python -m pytest $(ARGS)
+test-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the Python tests; ARGS='-k name' to choose
+	$(PYTEST) -m 'not long' $(ARGS)
+
+.PHONY: check-python
+check-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the long Python tests: properties, the benchmark's tools
+	$(call cmake-build,asan) --target ossmc_bench_program
+	OSSMC_NEEDS_BENCH=1 $(PYTEST) -m 'long or hypothesis' --hypothesis-profile=long $(ARGS)
+
+PYTHONS ?= ends
+.PHONY: test-pythons
+test-pythons: $(STAMPS)/test-packages $(STAMPS)/pythons-$(PYTHONS) ## Run tests on the oldest and newest Python; PYTHONS=all
+	$(BIN)/python tests/support/run_on_pythons.py test $(PYTHONS) -n 4 --dist worksteal -m 'not long' $(ARGS)
 
 # --- long tests
 
 # What they measure is in build/test-long.json and build/soak.json.
 .PHONY: test-long
-test-long: dev-build ## Run the tests that take an hour; PARTS='soak fuzz-names' to choose (not part of test)
-	$(call cmake-build,asan)
+test-long: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the tests that take an hour; PARTS='soak fuzz-names' to choose (not part of test)
+	$(call cmake-build,dev)
+	$(call cmake-build,asan) --target all ossmc_fuzz
 	PYTHONPATH=tests $(BIN)/python -m long $(PARTS)
 
 .PHONY: soak
-soak: $(STAMPS)/installed $(STAMPS)/test-extras ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
+soak: $(STAMPS)/installed $(STAMPS)/test-packages ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
 	PYTHONPATH=tests $(BIN)/python -m long.soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED))
 
 # --- coverage
 
-$(STAMPS)/coverage-extras: pyproject.toml | $(STAMPS)/test-extras
-	$(PIP) install --quiet --group coverage
+$(STAMPS)/coverage-packages: pyproject.toml | $(STAMPS)/test-packages
+	$(UV) --group coverage
 	@mkdir -p $(@D) && touch $@
 
 # The figures are in build/coverage/figures.json too.
 .PHONY: coverage
-coverage: $(STAMPS)/installed $(STAMPS)/test-extras $(STAMPS)/coverage-extras ## Count the lines that tests and fuzz targets run; PARTS='tests fuzz python' to choose (not part of test)
-	$(call cmake-build,coverage)
+coverage: $(STAMPS)/installed $(STAMPS)/test-packages $(STAMPS)/coverage-packages ## Count the lines that tests and fuzz targets run; PARTS='tests fuzz python' to choose (not part of test)
+	$(call cmake-build,coverage) --target all ossmc_fuzz
 	$(BIN)/python tests/support/measure_coverage.py build/coverage $(PARTS)
 
 # --- linters
 
 .PHONY: lint
-lint: lint-style lint-code ## Run all linters
-
-.PHONY: lint-style
-lint-style: $(STAMPS)/test-extras # what needs no build
+lint: $(STAMPS)/test-packages ## Style and types
 	$(BIN)/python tests/csrc/include_direction_test.py
 	@echo "clang-format --dry-run -Werror: $(words $(CPP_FILES)) files"
 	@$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 	$(BIN)/ruff check $(PYTHON_FILES)
 	$(BIN)/ruff format --check $(PYTHON_FILES)
-
-.PHONY: lint-code
-lint-code: dev-build # what takes minutes
 	$(BIN)/mypy
+
+# A floor is one file to the compiler elsewhere: here each source must have its own includes.
+.PHONY: check-code
+check-code: $(STAMPS)/installed $(STAMPS)/test-packages ## clang-tidy, each source by itself, the stub against the module
 	$(BIN)/stubtest --mypy-config-file pyproject.toml --allowlist tests/python/stubtest_allowlist.txt \
 	    ossmodelconnector._core
-	$(BIN)/python tests/support/run_clang_tidy.py $(BIN)/clang-tidy build/dev
+	@cmake --preset tidy >build/tidy.log || { cat build/tidy.log; exit 1; }
+	@cmake --preset alone >build/alone.log || { cat build/alone.log; exit 1; }
+	$(BIN)/python tests/support/check_sources.py tidy $(CURDIR)/$(BIN)/clang-tidy build/tidy
+	$(BIN)/python tests/support/check_sources.py alone build/alone
 
 .PHONY: format
-format: $(STAMPS)/test-extras ## Format C++ and Python, and apply the linters' safe fixes
+format: $(STAMPS)/test-packages ## Format C++ and Python, and apply the linters' safe fixes
 	$(BIN)/clang-format -i $(CPP_FILES)
 	$(BIN)/ruff check --fix $(PYTHON_FILES)
 	$(BIN)/ruff format $(PYTHON_FILES)
