@@ -1,6 +1,7 @@
 #include "prefetch/object_stream.h"
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 #include <string>
 
@@ -18,6 +19,8 @@ Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on cl
 
 ObjectStream::ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes)
     : name_(std::move(name)), sequence_(sequence), chunk_bytes_(chunk_bytes) {}
+
+ObjectStream::~ObjectStream() { assert(plan.links == 0); }
 
 void ObjectStream::wait_while_opening(Duration limit) const {
   futex_wait(state_, static_cast<std::uint32_t>(StreamState::kOpening), limit);

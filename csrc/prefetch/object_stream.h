@@ -54,6 +54,10 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   // `sequence`: place in the order of open, unique. Chunks are `chunk_bytes` long, the last one
   // maybe shorter.
   ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes);
+  // REQUIRES: it is in no list of the scheduler any more (prefetch/stream_link.h).
+  ~ObjectStream();
+  ObjectStream(const ObjectStream&) = delete;
+  ObjectStream& operator=(const ObjectStream&) = delete;
 
   const ObjectName& name() const { return name_; }
   // The error with this object as its subject. For the text: printable(name().uri()).
@@ -74,6 +78,9 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   const ObjectVersion& version() const { return version_; }
   std::uint64_t size() const { return version_.size; }
   std::uint64_t chunk_count() const { return chunk_count_; }
+  // False for chunk 0 of an empty object, and of one whose version is not known: its first request
+  // fills that slot all the same.
+  bool has_chunk(std::uint64_t index) const { return index < chunk_count_; }
   ChunkSlot& slot(std::uint64_t index) { return index == 0 ? first_ : rest_[index - 1]; }
   std::uint64_t chunk_begin(std::uint64_t index) const { return index * chunk_bytes_; }
   std::uint32_t chunk_length(std::uint64_t index) const;
@@ -114,6 +121,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     std::uint64_t cursor = 0;      // chunk that the reader was last in
     std::uint64_t ahead_next = 0;  // next chunk to look at for read-ahead
     bool range_was_refused = false;
+    int links = 0;        // in the scheduler's lists; counted where assertions are on
     PrefetchPause pause;  // after failures of this object's chunks
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
     // or reads from it any more.

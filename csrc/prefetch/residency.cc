@@ -1,13 +1,17 @@
 #include "prefetch/residency.h"
 
+#include <cassert>
+
 namespace ossmc {
 
 void Residency::add(ObjectStream& stream, std::uint64_t index) {
+  assert(stream.has_chunk(index));  // or remove_stream() passes over it
   unread_.emplace(Position{stream.sequence(), index}, &stream);
   if (stream.slot(index).chunk.handed_out_whole()) mark_consumed(stream, index);
 }
 
 void Residency::add_failed(ObjectStream& stream, std::uint64_t index) {
+  assert(stream.has_chunk(index));
   unread_.emplace(Position{stream.sequence(), index}, &stream);
   mark_consumed(stream, index);
 }
@@ -45,7 +49,7 @@ std::uint64_t Residency::remove_stream(ObjectStream& stream, FreedMemory* freed)
 
 bool Residency::evict_consumed(FreedMemory* freed) {
   for (auto& [at, entry] : consumed_) {
-    auto [stream, index] = entry;
+    const auto [stream, index] = entry;
     if (!may_go(*stream, index) || !take(*stream, index, freed)) continue;
     consumed_at_.erase(Position{stream->sequence(), index});
     consumed_.erase(at);
@@ -58,7 +62,7 @@ bool Residency::evict_consumed(FreedMemory* freed) {
 bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
                              std::uint64_t* index) {
   for (auto it = unread_.rbegin(); it != unread_.rend(); ++it) {
-    ObjectStream* const candidate = it->second;
+    ObjectStream* const candidate = it->second.get();
     const std::uint64_t candidate_index = it->first.second;
     if (candidate == except || !may_go(*candidate, candidate_index)) continue;
     if (!take(*candidate, candidate_index, freed)) continue;
@@ -84,7 +88,7 @@ bool Residency::can_free(std::uint64_t bytes, bool unread_too, const ObjectStrea
   for (auto it = consumed_.begin(); it != consumed_.end() && sum < bytes; ++it)
     add(*it->second.first, it->second.second);
   for (auto it = unread_.rbegin(); unread_too && it != unread_.rend() && sum < bytes; ++it) {
-    if (it->second != except) add(*it->second, it->first.second);
+    if (it->second.get() != except) add(*it->second, it->first.second);
   }
   return sum >= bytes;
 }

@@ -11,6 +11,7 @@
 #include "memory/budget.h"
 #include "memory/page_pool.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/stream_link.h"
 
 namespace ossmc {
 
@@ -22,8 +23,8 @@ struct FreedMemory {
   std::vector<std::shared_ptr<ObjectStream>> streams;  // maybe the last to hold them
 };
 
-// Guarded by the scheduler's mutex, which owns it. Holds streams by plain pointer: a stream is
-// removed before it goes.
+// Guarded by the scheduler's mutex, which owns it. REQUIRES, of each call: the stream has the
+// chunk; before a stream goes it is removed.
 class Residency {
  public:
   // Place of a chunk in the order of open: object, then chunk.
@@ -61,8 +62,8 @@ class Residency {
   static bool may_go(ObjectStream& stream, std::uint64_t index);
   bool take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed);
 
-  std::map<Position, ObjectStream*> unread_;
-  std::map<std::uint64_t, std::pair<ObjectStream*, std::uint64_t>>
+  std::map<Position, StreamLink> unread_;
+  std::map<std::uint64_t, std::pair<StreamLink, std::uint64_t>>
       consumed_;  // by time of consumption
   std::map<Position, std::uint64_t> consumed_at_;
   std::uint64_t consumptions_ = 0;

@@ -32,6 +32,7 @@
 #include "prefetch/prefetch_pause.h"
 #include "prefetch/residency.h"
 #include "prefetch/slot_control.h"
+#include "prefetch/stream_link.h"
 #include "transfer/exchange.h"
 
 namespace ossmc {
@@ -241,8 +242,8 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public HedgeO
   std::map<std::uint64_t, StreamPtr> streams_
       OSSMC_GUARDED_BY(mutex_);  // open ones, by order of open
   std::deque<std::pair<StreamPtr, std::uint64_t>> urgent_ OSSMC_GUARDED_BY(mutex_);
-  std::map<std::uint64_t, ObjectStream*> reading_ OSSMC_GUARDED_BY(mutex_);
-  std::map<std::uint64_t, ObjectStream*> sweep_
+  std::map<std::uint64_t, StreamLink> reading_ OSSMC_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, StreamLink> sweep_
       OSSMC_GUARDED_BY(mutex_);  // those with chunks left to sweep
   std::multimap<TimePoint, ChunkFetch*> retries_ OSSMC_GUARDED_BY(mutex_);
   std::map<ChunkFetch*, Job> jobs_ OSSMC_GUARDED_BY(mutex_);

@@ -1,5 +1,6 @@
 // The way down and up: work handed to the I/O threads, and what became of it.
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "prefetch/scheduler.h"
@@ -218,6 +219,7 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
     const auto found = jobs_.find(&fetch);
     Job job = std::move(found->second);
     jobs_.erase(found);
+    assert(!job.is_parked);  // retries_ would go on pointing to the fetch
     end_hedge_locked(job, &hedge);
     stream = job.stream;
     ChunkSlot& slot = stream->slot(job.index);
@@ -227,13 +229,14 @@ void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
       pause_.on_success();
       stream->plan.pause.on_success();
       if (slot.chunk.finish_quietly()) waited_for = &slot.chunk;
-      if (!slot.fetched_before) {
+      const bool is_in_object = stream->has_chunk(job.index);
+      if (is_in_object && !slot.fetched_before) {
         slot.fetched_before = true;
         slot.seen = {slot.chunk.length(), slot.chunk.writer_crc()};
         last_crc = stream->note_crc_known();
       }
-      if (stream->is_closed()) {
-        retake_closed_locked(*stream, job.index, &freed);
+      if (stream->is_closed() || !is_in_object) {
+        take_locked(*stream, job.index, &freed);
       } else if (!job.in_region) {
         residency_.add(*stream, job.index);
         others_may_start = starved_ && slot.chunk.handed_out_whole();
@@ -273,7 +276,7 @@ bool Scheduler::fail_chunk_locked(const Job& job, const Status& status, FreedMem
     slot.seen = {view.filled, slot.chunk.writer_crc()};
   const bool is_waited_for = slot.chunk.fail_quietly();
   const bool is_gone = take_locked(*job.stream, job.index, freed);
-  if (!is_gone && !job.in_region && !job.stream->is_closed())
+  if (!is_gone && !job.in_region && !job.stream->is_closed() && job.stream->has_chunk(job.index))
     residency_.add_failed(*job.stream, job.index);
   return is_waited_for;
 }

@@ -197,7 +197,7 @@ bool Scheduler::pick_ahead_locked(TimePoint now, Pick* pick, FreedMemory* freed,
 
 ObjectStream* Scheduler::first_of_sweep_locked(TimePoint now) {
   for (const auto& [sequence, stream] : sweep_) {
-    if (!is_paused_locked(stream->plan.pause, now)) return stream;
+    if (!is_paused_locked(stream->plan.pause, now)) return stream.get();
   }
   return nullptr;
 }

@@ -208,6 +208,69 @@ TEST(SchedulerMemory, WhatAnInterruptedViewHadIsFetchedAgainAfterItsMemoryWasWan
   EXPECT_EQ(house.budget->used_bytes(), 0U);
 }
 
+// --- an empty object, which has no chunk although its first request fills one ---
+
+class EmptyObject : public testing::Test {
+ protected:
+  EmptyObject() {
+    house.add_object("empty", 0);
+    house.fault = [this](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
+      if (key_of(request) != "empty") return std::nullopt;
+      FakeReply reply = serve_whole(house.objects["empty"], request);
+      if (has_body) reply.body.emplace_back("x");
+      return reply;
+    };
+  }
+  void expect_no_memory(ObjectStream& stream) const {
+    EXPECT_EQ(stream.slot(0).chunk.view().phase, ChunkPhase::kAbsent);
+    EXPECT_EQ(house.budget->used_bytes(), 0U);
+    EXPECT_EQ(house.pool.use_count(), 2);  // the house's and the scheduler's: no buffer is out
+  }
+
+  SchedulerHouse house{{.budget_bytes = 4 * kChunk}};
+  bool has_body = false;  // which Content-Length: 0 does not allow
+};
+
+// The chunk stayed in the list of what may be evicted, also when the object was gone.
+TEST_F(EmptyObject, EvictionWentThroughOneThatWasGone) {
+  house.add_object("a", 8 * kChunk);
+  const auto a = house.open_now("a");
+  auto empty = house.open_now("empty");
+  house.transport.run();
+  ASSERT_EQ(empty->size(), 0U);
+  ASSERT_EQ(house.heads, 0);
+  house.scheduler.close(*empty);
+  empty = nullptr;
+  for (std::uint64_t i = 8; i-- > 0;) {
+    std::string got;
+    ASSERT_TRUE(house.read(*a, i * kChunk, kChunk, &got).is_ok());
+    EXPECT_EQ(got, house.expected("a", i * kChunk, kChunk));
+  }
+}
+
+TEST_F(EmptyObject, HeldABufferUntilItWasClosed) {
+  const auto empty = house.open_now("empty");
+  house.transport.run();
+  expect_no_memory(*empty);
+}
+
+TEST_F(EmptyObject, HasNoMemoryWhereItsReplyHasABody) {
+  has_body = true;
+  const auto empty = house.open_now("empty");
+  house.transport.run();
+  EXPECT_EQ(empty->size(), 0U);
+  expect_no_memory(*empty);
+}
+
+TEST_F(EmptyObject, HasNoMemoryWhereItIsClosedBetweenTheReplysHeadAndItsEnd) {
+  const auto empty = house.open("empty");
+  while (empty->state() == StreamState::kOpening) ASSERT_TRUE(house.transport.step());
+  ASSERT_EQ(house.transport.in_progress(), 1);
+  house.scheduler.close(*empty);
+  house.transport.run();
+  expect_no_memory(*empty);
+}
+
 // --- failures ---
 
 // The read that waits for it may hold what the chunk, last in line again, waits for.

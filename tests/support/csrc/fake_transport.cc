@@ -103,6 +103,11 @@ FakeReply serve(const FakeObject& object, const HttpRequest& request, std::size_
   return reply;
 }
 
+FakeReply serve_whole(const FakeObject& object, HttpRequest request, std::size_t piece_bytes) {
+  std::erase_if(request.headers, [](const NameValue& header) { return header.name == "Range"; });
+  return serve(object, request, piece_bytes);
+}
+
 FakeTransport::FakeTransport(WorkSource& source, FakeClock& clock, Script script,
                              std::uint64_t seed, int threads)
     : source_(source),

@@ -53,6 +53,11 @@ struct FakeObject {
 };
 FakeReply serve(const FakeObject& object, const HttpRequest& request,
                 std::size_t piece_bytes = 16 * 1024);
+// The same of a store that takes no notice of Range: all of the object, by 200. OSS answers so
+// where it does not get to see x-oss-range-behavior, and the range begins at the object's end:
+// 0-, of an empty one.
+FakeReply serve_whole(const FakeObject& object, HttpRequest request,
+                      std::size_t piece_bytes = 16 * 1024);
 
 // What the path of its URL ends with: the object's key.
 std::string key_of(const HttpRequest& request);
