@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "csrc/prefetch/chance.h"
 #include "csrc/prefetch/schedule_callers.h"
 #include "csrc/prefetch/schedule_judge.h"
 #include "csrc/prefetch/schedule_store.h"
 #include "csrc/prefetch/shuffled_transport.h"
 #include "csrc/prefetch/virtual_threads.h"
 #include "prefetch/scheduler.h"
+#include "support/csrc/chance.h"
 #include "support/csrc/fetch_parts.h"
 
 namespace ossmc {

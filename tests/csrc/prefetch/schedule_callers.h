@@ -12,13 +12,13 @@
 #include <memory>
 #include <vector>
 
-#include "csrc/prefetch/chance.h"
 #include "csrc/prefetch/invariant_watch.h"
 #include "csrc/prefetch/schedule_judge.h"
 #include "csrc/prefetch/schedule_result.h"
 #include "csrc/prefetch/schedule_shape.h"
 #include "csrc/prefetch/virtual_threads.h"
 #include "prefetch/scheduler.h"
+#include "support/csrc/chance.h"
 
 namespace ossmc {
 

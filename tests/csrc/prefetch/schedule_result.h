@@ -20,6 +20,9 @@ struct ScheduleCounts {
   std::uint64_t evicted_unread = 0;
   std::uint64_t evicted_consumed = 0;
   std::uint64_t heads = 0;
+  // Ranged requests that were answered by 200, with all of the object.
+  std::uint64_t whole_by_200 = 0;
+  std::uint64_t empty_by_200 = 0;
   std::uint64_t gave_way = 0;
   std::uint64_t waited_for_views = 0;
 };

@@ -96,6 +96,7 @@ ScheduleShape draw_shape(ScheduleKind kind, Chance& chance) {
   draw_objects(shape, chance);
   for (std::uint64_t callers = 1 + chance.below(4); callers > 0; --callers)
     shape.caller_actions.push_back(3 + static_cast<int>(chance.below(12)));
+  shape.answers_whole_one_in = chance.one_in(2) ? 0 : 1 + chance.below(3);
   return shape;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "csrc/prefetch/chance.h"
+#include "support/csrc/chance.h"
 #include "support/csrc/fake_transport.h"
 
 namespace ossmc {
@@ -62,6 +62,8 @@ struct ScheduleShape {
   // Slow replies, in a connector that has seen enough of the others to know that they are.
   std::uint64_t slow_one_in = 0;
   std::uint64_t requests_before = 0;
+  // Takes no notice of a range that is the whole object, be it empty, and answers by 200.
+  std::uint64_t answers_whole_one_in = 0;
   bool views_are_asked_for = false;
   std::vector<StoredObject> objects;  // as they are at first
   std::vector<int> caller_actions;    // how many, of each caller

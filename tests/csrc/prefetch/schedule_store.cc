@@ -9,6 +9,12 @@ namespace {
 
 constexpr Duration kStall = std::chrono::seconds(30);
 
+std::uint64_t size_of(const FakeReply& reply) {
+  std::uint64_t size = 0;
+  for (const std::string& piece : reply.body) size += piece.size();
+  return size;
+}
+
 }  // namespace
 
 FakeReply ScheduleStore::answer(const HttpRequest& request) {
@@ -22,7 +28,7 @@ FakeReply ScheduleStore::answer(const HttpRequest& request) {
     if (shape_.has(static_cast<Fault>(kind)))
       return fault(static_cast<Fault>(kind), object, request);
   }
-  FakeReply reply = serve(object.fake, request, shape_.chunk_bytes / (1 + chance_.below(3)));
+  FakeReply reply = right_reply(object, request, shape_.chunk_bytes / (1 + chance_.below(3)));
   if (shape_.slow_one_in != 0 && chance_.one_in(shape_.slow_one_in))
     reply.piece_delay = std::chrono::milliseconds(50 + chance_.below(500));
   if (object.crc && (reply.status == 200 || reply.status == 206))
@@ -30,9 +36,20 @@ FakeReply ScheduleStore::answer(const HttpRequest& request) {
   return reply;
 }
 
+FakeReply ScheduleStore::right_reply(const StoredObject& object, const HttpRequest& request,
+                                     std::size_t piece_bytes) {
+  FakeReply reply = serve(object.fake, request, piece_bytes);
+  const bool is_whole =
+      reply.status == 416 || (reply.status == 206 && size_of(reply) == object.fake.size);
+  if (!is_whole || shape_.answers_whole_one_in == 0 || !chance_.one_in(shape_.answers_whole_one_in))
+    return reply;
+  ++(object.fake.size == 0 ? counts_.empty_by_200 : counts_.whole_by_200);
+  return serve_whole(object.fake, request, piece_bytes);
+}
+
 FakeReply ScheduleStore::fault(Fault fault, const StoredObject& object,
                                const HttpRequest& request) {
-  FakeReply reply = serve(object.fake, request, 1 + shape_.chunk_bytes / 3);
+  FakeReply reply = right_reply(object, request, 1 + shape_.chunk_bytes / 3);
   const bool has_body = !reply.body.empty() && reply.status < 300;
   switch (fault) {
     case kResets:

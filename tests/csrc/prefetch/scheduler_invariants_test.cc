@@ -58,6 +58,8 @@ void add_to(ScheduleCounts& sum, const ScheduleCounts& one) {
   sum.evicted_unread += one.evicted_unread;
   sum.evicted_consumed += one.evicted_consumed;
   sum.heads += one.heads;
+  sum.whole_by_200 += one.whole_by_200;
+  sum.empty_by_200 += one.empty_by_200;
   sum.gave_way += one.gave_way;
   sum.waited_for_views += one.waited_for_views;
 }
@@ -106,12 +108,14 @@ void run_schedules(ScheduleKind kind) {
   EXPECT_GT(sum.views, count / 100);
   EXPECT_GT(sum.errors, count / 100);
   EXPECT_GT(sum.heads, count / 100);
+  EXPECT_GT(sum.whole_by_200, count / 100);
+  EXPECT_GT(sum.empty_by_200, count / 100);
   std::printf(
       "%llu schedules in %.1f s: %llu steps, %llu requests, %llu reads, %llu errors, %llu views, "
       "%llu retries, %llu refetches, %llu hedges in %llu schedules, %llu + %llu evictions, %llu "
-      "HEADs, gave way %llu times, "
-      "waited "
-      "for memory of views %llu times\n",
+      "HEADs, %llu + %llu whole and empty objects by 200, gave way %llu times, waited for memory "
+      "of "
+      "views %llu times\n",
       static_cast<unsigned long long>(count),
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
       static_cast<unsigned long long>(sum.steps), static_cast<unsigned long long>(sum.requests),
@@ -121,7 +125,9 @@ void run_schedules(ScheduleKind kind) {
       static_cast<unsigned long long>(sum.with_hedges),
       static_cast<unsigned long long>(sum.evicted_consumed),
       static_cast<unsigned long long>(sum.evicted_unread),
-      static_cast<unsigned long long>(sum.heads), static_cast<unsigned long long>(sum.gave_way),
+      static_cast<unsigned long long>(sum.heads), static_cast<unsigned long long>(sum.whole_by_200),
+      static_cast<unsigned long long>(sum.empty_by_200),
+      static_cast<unsigned long long>(sum.gave_way),
       static_cast<unsigned long long>(sum.waited_for_views));
 }
 

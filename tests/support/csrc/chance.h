@@ -1,5 +1,5 @@
-// Chance: all numbers that a random schedule draws, from one seed. Who draws one more, or in
-// another order, makes another schedule of every seed.
+// Chance: all numbers that a random run draws, from one seed. Who draws one more, or in another
+// order, makes another run of every seed.
 #pragma once
 
 #include <cstdint>
