@@ -26,6 +26,7 @@ from collections import Counter
 from pathlib import Path
 
 from support.random_fault_server import RandomFaultServer
+from support.random_faults import KINDS
 
 from long.soak_rule import Sample, growth_at_rest, growth_under_load
 from long.soak_work import CALL_SECONDS, Shared, Worker
@@ -227,7 +228,7 @@ def summary(result: dict, faults: dict[str, int]) -> str:
         )
 
     requests = faults["requests"]
-    wrong = sum(faults.values()) - requests
+    wrong = sum(faults.get(kind, 0) for kind in KINDS)
     outcome = "FAILED" if result["failures"] else "passed"
     text = (
         f"The soak {outcome}: {result['seconds']:.0f} s, {THREADS} threads, "

@@ -1,7 +1,8 @@
 """An HTTP server that can lie: about lengths, ranges and versions, and about being alive.
 
-One object, `DATA`, under every path. A script changes the replies; without one they are right.
-Sockets and threads alone, since no HTTP library sends what is wrong.
+One object, `data`, under every path. A script changes the replies; without one they are right: a
+range that is the whole object is answered by 206 or by 200, and of an empty object by 416 or by
+200, as a seed has it. Sockets and threads alone, since no HTTP library sends what is wrong.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class FaultServer:
         self._sockets: set[socket.socket] = set()
         self._closed = threading.Event()
         self._in_flight = 0
+        self._chance = random.Random(7)
         self.put(self.data)
         self._listener = socket.create_server(self.address, backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -179,8 +181,11 @@ class FaultServer:
             "x-oss-request-id": "5C3D9175B6FC201293AD0000",
             "x-oss-hash-crc64ecma": self._crc64,
         }
-        if "range" not in request.headers:
+        is_whole = len(body) == len(self.data)
+        if "range" not in request.headers or (is_whole and self._chance.random() < 0.5):
             return Reply(200, headers, body)
+        if not body:
+            return Reply(416, headers, body)
         last = request.end - 1
         headers["Content-Range"] = f"bytes {request.begin}-{last}/{len(self.data)}"
         return Reply(206, headers, body)

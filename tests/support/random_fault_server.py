@@ -1,5 +1,8 @@
 """An OSS server whose replies go wrong as the plans of `random_faults` have it.
 
+Right ones too may differ: a range that is the whole object is answered by 206 or by 200, and of an
+empty object by 416 or by 200.
+
 It has a process of its own, with one thread and epoll: several thousand requests a second, which
 the threads of `fault_server` do not reach. It ends when the process that started it does.
 """
@@ -45,6 +48,11 @@ _IF_MATCH = re.compile(rb"\r\nif-match: *(\S+)", re.IGNORECASE)
 _NO_BODY = memoryview(b"")
 # More than a reply of one place, so that most are sent by one call.
 _SEND_BUFFER = 512 << 10
+
+# Counted beside the faults.
+WHOLE_BY_200 = "whole by 200"
+EMPTY_BY_200 = "empty by 200"
+EMPTY_BY_416 = "empty by 416"
 
 LISTED_COUNT = 3500  # pages of 1,000, the last one not full
 
@@ -182,10 +190,11 @@ class _Server:
             return _error(404, "NoSuchKey")
         if (wanted := _IF_MATCH.search(head)) and wanted[1] != stored.etag:
             return _error(412, "PreconditionFailed")
-        begin, end = 0, len(stored.data)
+        size = len(stored.data)
+        begin, end = 0, size
         asked = _RANGE.search(head)
         if asked:
-            begin, end = int(asked[1]), min(int(asked[2]) + 1, len(stored.data))
+            begin, end = int(asked[1]), min(int(asked[2]) + 1, size)
         fields = b"ETag: %b\r\nx-oss-hash-crc64ecma: %d\r\nx-oss-storage-class: Standard\r\n" % (
             stored.etag,
             stored.crc64,
@@ -199,13 +208,22 @@ class _Server:
             right = _right(200, fields, stored.data)
             right.body = _NO_BODY
             return self._spoil(right, fault, None)
-        if asked and begin >= len(stored.data):
+        is_whole = begin == 0 and end == size
+        if asked and is_whole and stored.plan.ignores_range(attempt):
+            self._count(EMPTY_BY_200 if size == 0 else WHOLE_BY_200)
+            asked = None
+        if asked and begin >= size:
             # As OSS answers x-oss-range-behavior: standard for an empty object.
+            self._count(EMPTY_BY_416)
             return _error(416, "InvalidRange")
         if not asked:
-            return self._spoil(_right(200, fields, stored.data), fault, fields)
-        fields += b"Content-Range: bytes %d-%d/%d\r\n" % (begin, end - 1, len(stored.data))
+            may_be_wrong = fields if size else None
+            return self._spoil(_right(200, fields, stored.data), fault, may_be_wrong)
+        fields += b"Content-Range: bytes %d-%d/%d\r\n" % (begin, end - 1, size)
         return self._spoil(_right(206, fields, stored.data[begin:end]), fault, fields)
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
 
     def _make_object(self, key: bytes) -> _Object | None:
         try:
@@ -256,7 +274,7 @@ class _Server:
         chance, size = fault.chance, len(reply.body)
         if fields is None and fault.kind in (SHORT, CORRUPT):
             return reply
-        self.counts[fault.kind] = self.counts.get(fault.kind, 0) + 1
+        self._count(fault.kind)
         if fault.kind in (RESET, STALL):
             # At any byte; often at the places where something else is going on.
             keep = chance.choice((0, 1, size // 2, max(0, size - 1), chance.randrange(size + 1)))
@@ -326,7 +344,7 @@ class RandomFaultServer:
             self._process.wait(10)
 
     def counts(self) -> dict[str, int]:
-        """How many requests came, and how many faults of each kind were made."""
+        """How many requests came, and how many were answered by a fault or in another right way."""
         without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with without_proxy.open(f"{self.endpoint}/counts", timeout=30) as reply:
             counts: dict[str, int] = json.load(reply)

@@ -87,6 +87,14 @@ class Plan:
             return None
         return Fault(chance.choice(self.kinds), chance)
 
+    def ignores_range(self, attempt: int) -> bool:
+        """Whether request number `attempt` for the first place gets a 200 with the whole object.
+
+        That is right where the range is the whole object. Of an empty one it is what OSS answers
+        when something on the way drops x-oss-range-behavior; else that is a 416.
+        """
+        return random.Random(f"range {self.seed} {attempt}").random() < 0.5
+
 
 def schedule(seed: int, places: int) -> Plan:
     """The plan of a schedule: mostly one fault in ten requests, of all kinds."""
