@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build/test-long.json"
 MINUTE = 60
 SOAK_SECONDS = 300
+STRESS_SECONDS = 120
 FUZZ_SECONDS = 60
 FUZZ_TARGETS = ("names", "error_reply", "response_head", "list_page", "fast_listing", "config")
 # Of each kind; a tenth of that runs with every `make test-cpp`.
@@ -77,6 +78,10 @@ def parts(seed: int) -> list[Part]:
             (("OSSMC_SCHEDULES", str(CORE_SCHEDULES)),),
         ),
     ]
+    stress = [str(ROOT / "build/asan/tests/stress/ossmc_stress"), "--seconds", str(STRESS_SECONDS)]
+    every.append(
+        Part("stress", [*stress, "--seed", str(seed)], STRESS_SECONDS + 5 * MINUTE),
+    )
     for target in FUZZ_TARGETS:
         program = ROOT / f"build/asan/tests/fuzz/ossmc_{target}_fuzz"
         corpus = ROOT / f"tests/fuzz/corpus/{target}"

@@ -182,8 +182,9 @@ void WireServer::accept_all() {
     if (fd < 0) return;
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    join_ended();
     const std::lock_guard lock(mutex_);
-    if (ending_ || accepted_ >= kMaxConnections) {
+    if (ending_ || open_ >= kMaxConnections) {
       ::close(fd);
       continue;
     }
@@ -191,9 +192,25 @@ void WireServer::accept_all() {
     ++open_;
     Served& served = served_.emplace_back();
     served.fd = fd;
-    served.thread = std::thread([this, number, fd] { serve(number, fd); });
+    served.thread = std::thread([this, number, fd, &served] {
+      serve(number, fd);
+      const std::lock_guard ended(mutex_);
+      served.has_ended = true;
+    });
     changed_.notify_all();
   }
+}
+
+void WireServer::join_ended() {
+  std::list<Served> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = served_.begin(); it != served_.end();) {
+      const auto one = it++;
+      if (one->has_ended) ended.splice(ended.end(), served_, one);
+    }
+  }
+  for (Served& one : ended) one.thread.join();
 }
 
 void WireServer::serve(int number, int fd) {

@@ -9,7 +9,7 @@
 //   ... GET server.url("/a/b") ...
 //
 // Owned by the test. Listens on 127.0.0.1, on a port that the kernel picks; one thread for each
-// connection, kMaxConnections of them in its life. Scripts run on those threads, several at a time.
+// connection, kMaxConnections of them at a time. Scripts run on those threads, several at a time.
 // The destructor ends all waits, closes all connections and joins all threads.
 #pragma once
 
@@ -104,10 +104,12 @@ class WireServer {
 
   struct Served {
     int fd = -1;  // of the connection while its thread may use it
+    bool has_ended = false;
     std::thread thread;
   };
 
   void accept_all();
+  void join_ended();
   void serve(int number, int fd);
   void remember(WireConnection& connection, int number, std::string text, WireRequest& request);
   void forget(int fd, bool with_reset);
