@@ -26,11 +26,13 @@ def test_random_fault_schedules():
 
 
 def test_a_wrong_byte_is_a_complaint_with_its_seed():
-    outcomes, _ = fault_schedules.run(range(4), 2 * MiB, processes=1, threads=4, canary="byte")
+    outcomes, _ = fault_schedules.run(range(12), 2 * MiB, processes=1, threads=4, canary="byte")
     found = fault_schedules.complaints(outcomes)
-    assert [complaint.partition(":")[0] for complaint in found] == [
-        f"--seed {at}" for at in range(4)
-    ]
+    seeds = {complaint.partition(":")[0] for complaint in found}
+    # One that ends by an error of its faults, or of a busy machine, may have read nothing.
+    assert seeds >= {f"--seed {one.seed}" for one in outcomes if not one.errors}
+    assert not any(one.whole for one in outcomes)
+    assert seeds
     assert all("differ" in complaint for complaint in found)
 
 

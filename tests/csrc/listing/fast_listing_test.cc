@@ -13,18 +13,12 @@
 
 #include "support/csrc/key_shapes.h"
 #include "support/csrc/list_simulation.h"
+#include "support/csrc/long_run.h"
 
 namespace ossmc {
 namespace {
 
 using testing::HasSubstr;
-
-// A sanitizer makes all this ten times slower, and the bars are the same in the small.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(OSSMC_SLOW_BUILD)
-constexpr bool kSlow = true;
-#else
-constexpr bool kSlow = false;
-#endif
 
 constexpr std::uint64_t kThousandPages = 1'000'000;
 constexpr std::uint64_t kTenThousandPages = 10'000'000;
@@ -47,6 +41,8 @@ void for_all_shapes(const std::vector<std::uint64_t>& sizes, Check check) {
 std::vector<std::uint64_t> small_sizes() {
   return {std::begin(kSmallSizes), std::end(kSmallSizes)};
 }
+
+std::uint64_t large() { return is_long_run() ? 100'000 : 30'000; }
 
 TEST(FastListing, SmallListingsAreWhole) {
   for (const int slots : {1, 2, 32, 256}) {
@@ -82,17 +78,22 @@ TEST(FastListing, AThousandPagesTakeFewRequestsAndLittleTime) {
 TEST(FastListing, TenThousandPagesTakeHardlyMoreRequestsThanPages) {
   for (const std::string_view name :
        {"flat_numbered", "hex_hashes", "dated_tree", "zipf_folders", "words", "unpadded_numbers"}) {
-    const auto shape = make_key_shape(name, kSlow ? kThousandPages : kTenThousandPages);
+    const auto shape = make_key_shape(name, is_long_run() ? kTenThousandPages : kThousandPages);
     const ListOutcome outcome = simulate_fast_list(*shape, {});
     EXPECT_EQ(outcome.failure, "");
-    EXPECT_LE(outcome.attempts_a_page(), kSlow ? 1.5 : 1.1) << describe(*shape, outcome);
+    EXPECT_LE(outcome.attempts_a_page(), is_long_run() ? 1.1 : 1.5) << describe(*shape, outcome);
   }
 }
 
 TEST(FastListing, IsNeverSlowerThanThePlainList) {
   std::vector<std::uint64_t> sizes = small_sizes();
-  sizes.insert(sizes.end(), {3000, 5000, 10'000, 50'000, 100'000});
-  for (const int slots : {1, 4, 32, 256}) {
+  sizes.insert(sizes.end(), {3000, 10'000});
+  std::vector<int> all_slots{1, 32};
+  if (is_long_run()) {
+    sizes.insert(sizes.end(), {5000, 50'000, 100'000});
+    all_slots.insert(all_slots.end(), {4, 256});
+  }
+  for (const int slots : all_slots) {
     for_all_shapes(sizes, [&](bool, const KeyShape& shape) {
       ListConditions conditions;
       conditions.slots = slots;
@@ -109,8 +110,9 @@ TEST(FastListing, IsNeverSlowerThanThePlainList) {
 TEST(FastListing, ShortPagesLoseNothing) {
   ListConditions conditions;
   conditions.short_pages = true;
-  for (conditions.seed = 1; conditions.seed <= 3; ++conditions.seed) {
-    for_all_shapes({999, 2001, 20'000, 100'000}, [&](bool, const KeyShape& shape) {
+  const std::uint64_t seeds = is_long_run() ? 3 : 1;
+  for (conditions.seed = 1; conditions.seed <= seeds; ++conditions.seed) {
+    for_all_shapes({999, 2001, 20'000, large()}, [&](bool, const KeyShape& shape) {
       const ListOutcome outcome = simulate_fast_list(shape, conditions);
       EXPECT_EQ(outcome.failure, "");
       EXPECT_EQ(outcome.keys, shape.size()) << shape.name();
@@ -120,7 +122,7 @@ TEST(FastListing, ShortPagesLoseNothing) {
 
 void expect_nothing_lost_nor_given_up(ListConditions conditions) {
   conditions.latency_spreads = true;
-  for_all_shapes({1, 2001, 100'000}, [&](bool, const KeyShape& shape) {
+  for_all_shapes({1, 2001, large()}, [&](bool, const KeyShape& shape) {
     const ListOutcome outcome = simulate_fast_list(shape, conditions);
     EXPECT_EQ(outcome.failure, "");
     EXPECT_EQ(outcome.keys, shape.size()) << shape.name();
@@ -145,14 +147,14 @@ TEST(FastListing, KeysThereThroughoutComeOnceWhileOthersComeAndGo) {
     ListConditions conditions;
     conditions.flickering_share = share;
     conditions.latency_spreads = true;
-    for_all_shapes({1, 1001, 2001, 100'000}, [&](bool, const KeyShape& shape) {
+    for_all_shapes({1, 1001, 2001, large()}, [&](bool, const KeyShape& shape) {
       EXPECT_EQ(simulate_fast_list(shape, conditions).failure, "");
     });
   }
 }
 
 TEST(FastListing, AllTroublesAtOnce) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+  for (std::uint64_t seed = 1; seed <= (is_long_run() ? 5U : 2U); ++seed) {
     ListConditions conditions;
     conditions.slots = seed % 2 == 0 ? 7 : 64;
     conditions.latency_spreads = true;
@@ -174,7 +176,7 @@ TEST(FastListing, TooManyRequestsASecondAreFoundOut) {
   conditions.latency_spreads = true;
   conditions.requests_per_second = 2000;
   for (const std::string_view name : {"flat_numbered", "hex_hashes", "dated_tree"}) {
-    const auto shape = make_key_shape(name, kSlow ? kThousandPages : kTenThousandPages);
+    const auto shape = make_key_shape(name, is_long_run() ? kTenThousandPages : kThousandPages);
     const ListOutcome outcome = simulate_fast_list(*shape, conditions);
     EXPECT_EQ(outcome.failure, "");
     EXPECT_EQ(outcome.given_up, 0u) << name << ", " << outcome.throttled << " refused";

@@ -1,6 +1,6 @@
-// The house's invariants on the real scheduler, over random schedules: tens of thousands, each
-// different (random_schedule.h says what they are made of, schedule_judge.h and invariant_watch.h
-// what is watched).
+// The house's invariants on the real scheduler, over random schedules: hundreds, in a long run
+// thousands, each different (random_schedule.h says what they are made of, schedule_judge.h and
+// invariant_watch.h what is watched).
 //
 //   OSSMC_SCHEDULES=500000   so many schedules of each kind instead of the usual number
 //   OSSMC_SCHEDULE=1234      only the schedule of this seed, with its last steps
@@ -16,17 +16,14 @@
 #include <vector>
 
 #include "csrc/prefetch/random_schedule.h"
+#include "support/csrc/long_run.h"
 
 namespace ossmc {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(OSSMC_SLOW_BUILD)
-constexpr std::uint64_t kOneAtATime = 1500;
-constexpr std::uint64_t kGivingWay = 1500;
-#else
-constexpr std::uint64_t kOneAtATime = 20000;  // more can be told of these
-constexpr std::uint64_t kGivingWay = 10000;
-#endif
+// Of each kind.
+constexpr std::uint64_t kSchedules = 500;
+constexpr std::uint64_t kSchedulesOfALongRun = 4000;
 
 // For an assert() in the middle of a run.
 volatile std::uint64_t seed_now = 0;
@@ -79,7 +76,7 @@ void run_schedules(ScheduleKind kind) {
   }
   const auto handler_before = std::signal(SIGABRT, say_seed);
   const std::uint64_t count =
-      number_from("OSSMC_SCHEDULES", kind == ScheduleKind::kOneAtATime ? kOneAtATime : kGivingWay);
+      number_from("OSSMC_SCHEDULES", is_long_run() ? kSchedulesOfALongRun : kSchedules);
   const auto start = std::chrono::steady_clock::now();
   ScheduleCounts sum;
   int failures = 0;
@@ -138,11 +135,11 @@ TEST(SchedulerInvariants, HoldWhereThreadsMeet) { run_schedules(ScheduleKind::kG
 // Otherwise OSSMC_SCHEDULE=1234 shows another run than the one that failed among others. What ran
 // before moves all that a run allocates.
 TEST(RandomSchedule, ASeedDecidesAllThatHappens) {
-  constexpr std::uint64_t kSeeds = 300;
+  const std::uint64_t seeds = is_long_run() ? 300 : 100;
   std::vector<ScheduleResult> forward;
-  for (std::uint64_t seed = 0; seed < kSeeds; ++seed)
+  for (std::uint64_t seed = 0; seed < seeds; ++seed)
     forward.push_back(run_schedule(seed, ScheduleKind::kOneAtATime, true));
-  for (std::uint64_t seed = kSeeds; seed-- > 0;) {
+  for (std::uint64_t seed = seeds; seed-- > 0;) {
     const ScheduleResult again = run_schedule(seed, ScheduleKind::kOneAtATime, true);
     ASSERT_EQ(again.counts.steps, forward[seed].counts.steps) << "seed " << seed;
     ASSERT_EQ(again.trace, forward[seed].trace) << "seed " << seed;
