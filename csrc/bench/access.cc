@@ -17,8 +17,6 @@ namespace ossmc::bench {
 
 namespace {
 
-constexpr std::string_view kScheme = "oss://";
-
 std::string from_environment(const char* name) {
   // getenv is safe here: nothing of ours writes the environment.
   const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
@@ -143,7 +141,7 @@ Result<std::vector<std::string>> Access::objects(Connector& connector, Interrupt
   if (options_.at_most > 0 && names.size() > options_.at_most)
     names.resize(static_cast<std::size_t>(options_.at_most));
   for (std::string& name : names) {
-    if (name.starts_with(kScheme)) continue;
+    if (name.starts_with(kUriScheme)) continue;
     if (options_.bucket.empty())
       return Status(StatusCode::kInvalidArgument,
                     "the key " + printable(name, 100) + " needs its --bucket");

@@ -244,10 +244,9 @@ std::string finish(Target& target) {
            : target.into == "buffer" ? Into::kBuffer
                                      : Into::kDrop;
   if (!target.place.empty()) {
-    constexpr std::string_view kScheme = "oss://";
-    if (!target.place.starts_with(kScheme) || !o.bucket.empty() || !o.prefix.empty())
+    if (!target.place.starts_with(kUriScheme) || !o.bucket.empty() || !o.prefix.empty())
       return "what to list is oss://bucket/prefix, or --bucket and --prefix";
-    const std::string place = target.place.substr(kScheme.size());
+    const std::string place = target.place.substr(kUriScheme.size());
     const std::size_t slash = std::min(place.find('/'), place.size());
     o.bucket = place.substr(0, slash);
     o.prefix = place.substr(std::min(slash + 1, place.size()));

@@ -66,6 +66,7 @@ PyModuleDef definition = {
 
 }  // namespace ossmc::bindings
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): Python looks for it
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
   return PyModuleDef_Init(&ossmc::bindings::definition);
 }

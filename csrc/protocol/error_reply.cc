@@ -55,8 +55,7 @@ constexpr CodeRule kRules[] = {
 
 // "bucket" of oss://bucket/key.
 std::string bucket_of(std::string_view uri) {
-  constexpr std::string_view kScheme = "oss://";
-  if (uri.starts_with(kScheme)) uri.remove_prefix(kScheme.size());
+  if (uri.starts_with(kUriScheme)) uri.remove_prefix(kUriScheme.size());
   return printable(uri.substr(0, uri.find('/')), 80);
 }
 

@@ -57,12 +57,11 @@ std::string escaped_control(char32_t point) {
 }  // namespace
 
 Result<ObjectName> parse_object_uri(std::string_view uri) {
-  constexpr std::string_view kScheme = "oss://";
-  if (!uri.starts_with(kScheme)) {
+  if (!uri.starts_with(kUriScheme)) {
     return invalid_argument("an object's URI begins with oss:// (oss://bucket/key), not so " +
                             quoted(uri));
   }
-  const std::string_view rest = uri.substr(kScheme.size());
+  const std::string_view rest = uri.substr(kUriScheme.size());
   const std::size_t slash = rest.find('/');
   ObjectName name;
   name.bucket = rest.substr(0, slash);

@@ -10,11 +10,13 @@
 
 namespace ossmc {
 
+inline constexpr std::string_view kUriScheme = "oss://";
+
 struct ObjectName {
   std::string bucket;
   std::string key;
 
-  std::string uri() const { return "oss://" + bucket + "/" + key; }
+  std::string uri() const { return std::string(kUriScheme) + bucket + "/" + key; }
   friend bool operator==(const ObjectName&, const ObjectName&) = default;
 };
 
