@@ -24,8 +24,7 @@ struct Way {
 };
 
 // The one that the processor has chosen, and where it can the single pass, though it may be slower.
-// Where it cannot (another processor, or a sanitizer, which does not see its stores) there is only
-// the first one to test.
+// Where it cannot there is only the first one to test.
 class CopyWithCrc64Test : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
