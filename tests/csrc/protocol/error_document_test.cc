@@ -98,6 +98,13 @@ TEST(ErrorDocument, NothingThatWasSignedIsRepeated) {
   EXPECT_TRUE(holds(reply.message, "check your key.")) << reply.message;
 }
 
+TEST(ErrorDocument, ALineThatWasSignedIsBlottedOutFromItsFirstByteToItsLast) {
+  const ErrorReply reply = parse_error_body(
+      "<Error><Message>not 0123456789ab, not fedcba987654.</Message>"
+      "<StringToSign>GET\n0123456789ab\nfedcba987654</StringToSign></Error>");
+  EXPECT_EQ(reply.message, "not [redacted], not [redacted].");
+}
+
 TEST(ErrorDocument, SecurityTokensAreBlottedOutEverywhere) {
   EXPECT_EQ(redact_security_tokens("x-oss-security-token: CAIS/abc== next"),
             "x-oss-security-token: [redacted] next");

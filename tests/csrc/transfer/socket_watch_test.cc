@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,6 +128,20 @@ TEST(SocketWatch, AReopenedNumberIsWatchedForTheSameEvents) {
   EXPECT_TRUE(watch.wait(0).empty());
   watch.reopened(pair.here());
   EXPECT_EQ(text(watch.wait(0), pair), "-o");
+}
+
+// As where the system has no memory for one more: then nothing is known of that number.
+TEST(SocketWatch, ANumberWhoseNewOwnerIsRefusedIsNotReportedForTheOldOnesCopy) {
+  SocketWatch watch;
+  const Pair pair;
+  EXPECT_TRUE(watch.watch(pair.here(), EPOLLOUT));
+  const int copy = ::fcntl(pair.here(), F_DUPFD_CLOEXEC, 0);
+  const int file = ::memfd_create("epoll takes no files", MFD_CLOEXEC);
+  EXPECT_EQ(::dup2(file, pair.here()), pair.here());
+  watch.reopened(pair.here());
+  EXPECT_TRUE(watch.wait(0).empty());
+  ::close(file);
+  ::close(copy);
 }
 
 TEST(SocketWatch, MoreReadySocketsThanOneWaitReturns) {
