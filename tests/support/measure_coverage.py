@@ -63,10 +63,11 @@ PARSERS = {
 
 @dataclass
 class Lines:
-    """Lines of code, how many of them were run, and which were not."""
+    """Lines of code, how many of them were run, which were, and which were not."""
 
     total: int = 0
     run: int = 0
+    covered: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
 
     @property
@@ -112,8 +113,9 @@ def count(build: Path, folders: Iterable[str]) -> dict[str, Lines]:
             if not NO_CODE.fullmatch(text[line["line_number"] - 1]):
                 runs[line["line_number"]] += line["count"]
         lines.total = len(runs)
+        lines.covered = [number for number, times in runs.items() if times > 0]
         lines.missing = [number for number, times in runs.items() if times == 0]
-        lines.run = lines.total - len(lines.missing)
+        lines.run = len(lines.covered)
     return found
 
 
