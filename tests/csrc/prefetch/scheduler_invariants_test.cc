@@ -23,7 +23,7 @@ namespace {
 
 // Of each kind.
 constexpr std::uint64_t kSchedules = 500;
-constexpr std::uint64_t kSchedulesOfALongRun = 4000;
+constexpr std::uint64_t kSchedulesOfALongRun = 2500;
 
 // For an assert() in the middle of a run.
 volatile std::uint64_t seed_now = 0;
@@ -135,7 +135,7 @@ TEST(SchedulerInvariants, HoldWhereThreadsMeet) { run_schedules(ScheduleKind::kG
 // Otherwise OSSMC_SCHEDULE=1234 shows another run than the one that failed among others. What ran
 // before moves all that a run allocates.
 TEST(RandomSchedule, ASeedDecidesAllThatHappens) {
-  const std::uint64_t seeds = is_long_run() ? 300 : 100;
+  const std::uint64_t seeds = is_long_run() ? 300 : 30;
   std::vector<ScheduleResult> forward;
   for (std::uint64_t seed = 0; seed < seeds; ++seed)
     forward.push_back(run_schedule(seed, ScheduleKind::kOneAtATime, true));
