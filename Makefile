@@ -270,5 +270,5 @@ clean: ## Remove .venv and build
 
 # The report is in build/mutants. It takes an hour on 2 cores.
 .PHONY: mutants
-mutants: $(STAMPS)/installed $(STAMPS)/test-extras $(STAMPS)/coverage-extras ## Change 20 lines of the core, one at a time: do the tests see it? COUNT=20 SEED=1 (not part of test)
+mutants: $(STAMPS)/installed $(STAMPS)/test-packages $(STAMPS)/coverage-packages ## Change 20 lines of the core, one at a time: do the tests see it? COUNT=20 SEED=1 (not part of test)
 	PYTHONPATH=tests $(BIN)/python -m mutants --count $(or $(COUNT),20) --seed $(or $(SEED),1) $(ARGS)
