@@ -12,11 +12,11 @@ Status check_key(std::string_view key, std::string_view prefix, std::string_view
                  KeyOrder order) {
   if (key.empty()) return broken_page("the page holds an object without a key");
   if (!key.starts_with(prefix))
-    return broken_page("the page holds " + quoted(key) + ", which is not inside the prefix");
+    return broken_page("the page holds " + in_quotes(key) + ", which is not inside the prefix");
   // string_view compares as unsigned char, which is the store's order.
   if (order == KeyOrder::kByteOrder && key <= previous) {
-    return broken_page("the keys are not in increasing byte order: " + quoted(key) + " follows " +
-                       quoted(previous));
+    return broken_page("the keys are not in increasing byte order: " + in_quotes(key) +
+                       " follows " + in_quotes(previous));
   }
   return Status::ok();
 }
@@ -24,7 +24,7 @@ Status check_key(std::string_view key, std::string_view prefix, std::string_view
 Status check_size(const ListedObject& object) {
   if (object.size <= kMaxObjectBytes) return Status::ok();
   return broken_page("an object of " + std::to_string(object.size) +
-                     " bytes is not possible: " + quoted(object.key));
+                     " bytes is not possible: " + in_quotes(object.key));
 }
 
 }  // namespace ossmc

@@ -58,11 +58,11 @@ Status check_host_name(std::string_view host) {
   if (host.size() > kMaxHostBytes) return invalid_argument("the endpoint's host is too long");
   for (const char c : host) {
     if (static_cast<unsigned char>(c) >= 0x80) {
-      return invalid_argument("the endpoint's host " + quoted(host) +
+      return invalid_argument("the endpoint's host " + in_quotes(host) +
                               " is not ASCII: write an international name in its xn-- form");
     }
     if (!(c >= 'a' && c <= 'z') && !is_ascii_digit(c) && c != '-' && c != '_' && c != '.') {
-      return invalid_argument("the endpoint's host " + quoted(host) +
+      return invalid_argument("the endpoint's host " + in_quotes(host) +
                               " has a character that no host has");
     }
   }
@@ -71,7 +71,7 @@ Status check_host_name(std::string_view host) {
     const std::string_view label = rest.substr(0, dot);
     if (label.empty() || label.size() > kMaxLabelBytes) {
       return invalid_argument(
-          "the endpoint's host " + quoted(host) +
+          "the endpoint's host " + in_quotes(host) +
           " has a part between dots that is empty or longer than 63 characters");
     }
     if (dot == rest.npos) return Status::ok();
@@ -91,8 +91,8 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
     if (after.starts_with(':')) {
       port = after.substr(1);
     } else if (!after.empty()) {
-      return invalid_argument("the endpoint goes on after its IPv6 address with " + quoted(after) +
-                              ": only :port may follow");
+      return invalid_argument("the endpoint goes on after its IPv6 address with " +
+                              in_quotes(after) + ": only :port may follow");
     }
     endpoint->is_ip = endpoint->is_ipv6 = true;
   } else if (const std::size_t colon = text.find(':'); colon != text.npos) {
@@ -106,7 +106,7 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
   if (port) {
     const auto number = parse_decimal(*port, 65535);
     if (!number || *number == 0) {
-      return invalid_argument("the endpoint's port " + quoted(*port) +
+      return invalid_argument("the endpoint's port " + in_quotes(*port) +
                               " is not a number from 1 to 65535");
     }
     endpoint->port = static_cast<std::uint16_t>(*number);
@@ -116,7 +116,7 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
     in6_addr address;
     if (inet_pton(AF_INET6, endpoint->host.c_str(), &address) != 1 ||
         host.find('\0') != host.npos) {
-      return invalid_argument("the endpoint's " + quoted(host) + " is not an IPv6 address");
+      return invalid_argument("the endpoint's " + in_quotes(host) + " is not an IPv6 address");
     }
     return Status::ok();
   }
@@ -128,7 +128,7 @@ Status parse_authority(std::string_view text, Endpoint* endpoint) {
   if (std::all_of(last.begin(), last.end(), is_ascii_digit)) {
     in_addr address;
     if (inet_pton(AF_INET, endpoint->host.c_str(), &address) != 1) {
-      return invalid_argument("the endpoint's host " + quoted(host) +
+      return invalid_argument("the endpoint's host " + in_quotes(host) +
                               " is not an IPv4 address of four numbers");
     }
     endpoint->is_ip = true;
@@ -165,7 +165,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     return invalid_argument("the endpoint is empty; an example: " + std::string(kExample));
   if (std::any_of(text.begin(), text.end(),
                   [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; })) {
-    return invalid_argument("the endpoint " + quoted(text) +
+    return invalid_argument("the endpoint " + in_quotes(text) +
                             " holds a blank or a control character");
   }
   Endpoint endpoint;
@@ -173,7 +173,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   if (const std::size_t mark = text.find("://"); mark != text.npos) {
     const std::string scheme = to_ascii_lower(text.substr(0, mark));
     if (scheme != "http" && scheme != "https") {
-      return invalid_argument("the endpoint's scheme is " + quoted(scheme) +
+      return invalid_argument("the endpoint's scheme is " + in_quotes(scheme) +
                               ": use http:// or https://, as in " + std::string(kExample));
     }
     endpoint.scheme = scheme == "http" ? Scheme::kHttp : Scheme::kHttps;
@@ -184,7 +184,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (const std::size_t slash = rest.find_first_of("/\\"); slash != rest.npos) {
-    return invalid_argument("the endpoint holds the path " + quoted(rest.substr(slash)) +
+    return invalid_argument("the endpoint holds the path " + in_quotes(rest.substr(slash)) +
                             ": leave it out, bucket and key are named by oss://bucket/key");
   }
   Status status = parse_authority(rest, &endpoint);
@@ -234,7 +234,7 @@ Result<std::string> normalize_region(std::string_view region) {
   std::string_view id = region;
   if (id.starts_with("oss-")) id.remove_prefix(4);
   if (!is_region_text(id)) {
-    return invalid_argument("not a region: " + quoted(region) + "; an example: cn-hangzhou");
+    return invalid_argument("not a region: " + in_quotes(region) + "; an example: cn-hangzhou");
   }
   return std::string(id);
 }
@@ -272,7 +272,7 @@ Status check_endpoint_for_bucket(const Endpoint& endpoint, Addressing addressing
     if (!is_endpoint) return Status::ok();
   }
   return invalid_argument(
-      "the endpoint's host " + quoted(host) + " begins with the bucket " + quoted(bucket) +
+      "the endpoint's host " + in_quotes(host) + " begins with the bucket " + in_quotes(bucket) +
       ": give the endpoint without it (" + printable(without.text(), 300) +
       "), or set \"addressing\" to \"cname\" if this host is bound to the bucket");
 }

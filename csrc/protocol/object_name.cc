@@ -18,11 +18,11 @@ constexpr std::size_t kMaxBucketBytes = 63;
 Status check_key_bytes(std::string_view what, std::string_view bytes) {
   if (bytes.size() > kMaxKeyBytes) {
     return invalid_argument(std::string(what) + " is longer than 1,023 bytes of UTF-8 (it has " +
-                            std::to_string(bytes.size()) + "): " + quoted(bytes));
+                            std::to_string(bytes.size()) + "): " + in_quotes(bytes));
   }
   if (!is_utf8(bytes)) {
     return invalid_argument(std::string(what) +
-                            " is not UTF-8 (a lone surrogate?): " + quoted(bytes));
+                            " is not UTF-8 (a lone surrogate?): " + in_quotes(bytes));
   }
   return Status::ok();
 }
@@ -59,17 +59,17 @@ std::string escaped_control(char32_t point) {
 Result<ObjectName> parse_object_uri(std::string_view uri) {
   if (!uri.starts_with(kUriScheme)) {
     return invalid_argument("an object's URI begins with oss:// (oss://bucket/key), not so " +
-                            quoted(uri));
+                            in_quotes(uri));
   }
   const std::string_view rest = uri.substr(kUriScheme.size());
   const std::size_t slash = rest.find('/');
   ObjectName name;
   name.bucket = rest.substr(0, slash);
   Status status = check_bucket_name(name.bucket);
-  if (!status.is_ok()) return status.with_prefix(quoted(uri));
+  if (!status.is_ok()) return status.with_prefix(in_quotes(uri));
   if (slash != rest.npos) name.key = rest.substr(slash + 1);
   status = check_object_key(name.key);
-  if (!status.is_ok()) return status.with_prefix(quoted(uri));
+  if (!status.is_ok()) return status.with_prefix(in_quotes(uri));
   return name;
 }
 
@@ -80,7 +80,7 @@ Status check_bucket_name(std::string_view bucket) {
                       return (c >= 'a' && c <= 'z') || is_ascii_digit(c) || c == '-';
                     });
   if (fits) return Status::ok();
-  return invalid_argument("not a bucket name: " + quoted(bucket) +
+  return invalid_argument("not a bucket name: " + in_quotes(bucket) +
                           " (3 to 63 characters of a-z, 0-9 and -, no - at either end)");
 }
 

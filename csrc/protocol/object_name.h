@@ -32,8 +32,8 @@ Status check_list_prefix(std::string_view prefix);
 // For texts: `bytes` cut off after `limit` (then "..." follows) and with control characters and
 // invalid UTF-8 escaped, so that an error is one line.
 std::string printable(std::string_view bytes, std::size_t limit = 1200);
-// The same in quotation marks.
-inline std::string quoted(std::string_view bytes, std::size_t limit = 200) {
+// The same in quotation marks. (Not "quoted", which std has for a std::string.)
+inline std::string in_quotes(std::string_view bytes, std::size_t limit = 200) {
   return "\"" + printable(bytes, limit) + "\"";
 }
 
