@@ -81,7 +81,7 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 
 # What the package's extra and the dependency groups name; not the package, so that it can be built meanwhile.
 $(STAMPS)/demo-packages: pyproject.toml $(STAMPS)/venv
-	$(UV) -r pyproject.toml --extra local --group demo
+	$(UV) --compile-bytecode -r pyproject.toml --extra local --group demo
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/test-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test $(STAMPS)/venv
