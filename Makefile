@@ -27,7 +27,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 STAMPS := build/stamps
 
 # What the wheel is made of. The folders too: a file that went away leaves its mark there alone.
@@ -81,7 +81,7 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 
 # What the package's extra and the dependency groups name; not the package, so that it can be built meanwhile.
 $(STAMPS)/demo-packages: pyproject.toml $(STAMPS)/venv
-	$(UV) --compile-bytecode -r pyproject.toml --extra local --group demo
+	$(UV) -r pyproject.toml --extra local --group demo
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/test-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test $(STAMPS)/venv

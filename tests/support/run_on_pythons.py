@@ -108,8 +108,9 @@ def make_environment(minor: int, python: str) -> None:
         return
     environment = folder / "environment"
     run(str(UV), "venv", "--quiet", "--clear", "--python", python, str(environment))
+    how = ("--quiet", "--compile-bytecode")
     packages = ("-r", "pyproject.toml", "--extra", "local", "--group", "test")
-    run(str(UV), "pip", "install", "--quiet", "--python", str(environment), *packages)
+    run(str(UV), "pip", "install", *how, "--python", str(environment), *packages)
     (packages_folder,) = environment.glob("lib/python3.*/site-packages")
     (packages_folder / "ossmodelconnector.pth").write_text(f"{folder / 'site'}\n")
     stamp.write_text(made_of)
