@@ -1,6 +1,6 @@
 """The benchmark program, as its users run it: against a server, by its command line.
 
-Of build/dev: `make check` builds it there.
+Of build/asan: `make check` builds it there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 
 KiB, MiB = 1 << 10, 1 << 20
 
-PROGRAM = Path(__file__).parents[2] / "build" / "dev" / "ossmc_bench"
+PROGRAM = Path(__file__).parents[2] / "build" / "asan" / "ossmc_bench"
 SIZES = {"a.bin": 300 * KiB + 17, "b.bin": 64 * KiB, "c.bin": 1, "empty.bin": 0}
 LISTED = 40
 # Chunks small enough that the small objects have several.
@@ -32,8 +32,8 @@ Row = dict[str, Any]
 @pytest.fixture(scope="session")
 def program() -> Path:
     if not PROGRAM.exists():
-        text = f"{PROGRAM} is not there: cmake --build --preset dev --target ossmc_bench_program"
-        if "OSSMC_NEEDS_BENCH" in os.environ:  # set by `make check`
+        text = f"{PROGRAM} is not there: cmake --build --preset asan --target ossmc_bench_program"
+        if "OSSMC_NEEDS_BENCH" in os.environ:  # set by `make check-python`
             pytest.fail(text)
         pytest.skip(text)
     return PROGRAM
