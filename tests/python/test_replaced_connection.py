@@ -13,9 +13,9 @@ from support.names import NAME, Names, say_nothing
 # Two requests, one after the other, and how many of them were tried again.
 PROGRAM = """
 import sys, warnings
+warnings.simplefilter("ignore")
 import oss2.credentials
 from ossmodelconnector import OssModelConnector
-warnings.simplefilter("ignore")
 provider = oss2.credentials.StaticCredentialsProvider("id", "secret")
 config = {"addressing": "path", "prefetch.vcpus": 1, "timeout.connectSeconds": 4}
 with OssModelConnector(sys.argv[1], cred_provider=provider, config=config) as connector:
