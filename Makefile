@@ -165,7 +165,7 @@ test-cpp: $(STAMPS)/apt-test ## Run the C++ tests, under AddressSanitizer and UB
 	$(call cmake-build,asan)
 	ctest --preset asan --parallel $(JOBS) --label-exclude check
 
-# The properties with OSSMC_LONG go through ten times as many cases.
+# With OSSMC_LONG the properties go through all their cases.
 .PHONY: check-cpp
 check-cpp: $(STAMPS)/apt-test ## Fuzz targets, models, the benchmark's C++ tests and long properties
 	$(call cmake-build,asan) --target all ossmc_fuzz ossmc_bench_program ossmc_bench_test
@@ -194,7 +194,8 @@ test-tsan-python: $(STAMPS)/test-packages ## Run Python tests on a module under 
 	$(BIN)/python tests/support/run_sanitized_pytest.py build/tsan-python $(ARGS)
 
 # Most tests wait more than they work: four processes on two cores.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+PROCESSES := -n 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest $(PROCESSES)
 
 .PHONY: test-python
 test-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the Python tests; ARGS='-k name' to choose
@@ -208,7 +209,7 @@ check-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the long Python
 PYTHONS ?= ends
 .PHONY: test-pythons
 test-pythons: $(STAMPS)/test-packages $(STAMPS)/pythons-$(PYTHONS) ## Run tests on the oldest and newest Python; PYTHONS=all
-	$(BIN)/python tests/support/run_on_pythons.py test $(PYTHONS) -n 4 --dist worksteal -m 'not long' $(ARGS)
+	$(BIN)/python tests/support/run_on_pythons.py test $(PYTHONS) $(PROCESSES) -m 'not long' $(ARGS)
 
 # --- long tests
 

@@ -24,20 +24,12 @@ constexpr std::size_t kCopyUnderGilBytes = 64 * 1024;
 // Where an instance has its Reader, behind the base's own fields. Constant after registration.
 Py_ssize_t core_offset = 0;
 
-// The instance's Reader. ValueError for an instance that never got one, or whose reader is closed.
-ReaderHandle& open_handle(PyObject* self) {
+// The instance's Reader. ValueError for an instance that never got one.
+ReaderHandle& handle_of(PyObject* self) {
   PyObject* const core = *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + core_offset);
   if (core == nullptr) throw py::value_error("I/O operation on uninitialized object");
-  auto& handle = py::handle(core).cast<ReaderHandle&>();
-  if (handle.reader->is_closed()) raise(closed_status());
-  return handle;
+  return py::handle(core).cast<ReaderHandle&>();
 }
-
-// The reader, for a call that only moves the cursor.
-ObjectReader& open_reader(PyObject* self) { return *open_handle(self).reader; }
-
-// The reader, for a call that may send a request.
-ObjectReader& reading_reader(PyObject* self) { return open_handle(self).ready_for_requests(); }
 
 void require_arguments(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
   if (count >= least && count <= most) return;
@@ -82,7 +74,7 @@ void fill(ObjectReader& reader, std::span<std::byte> out) {
 PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t size = size_argument("read", arguments, count);
-    ObjectReader& reader = reading_reader(self);
+    ObjectReader& reader = handle_of(self).ready_for_requests();
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const std::uint64_t remaining = reader.remaining();
     py::bytes result =
@@ -95,7 +87,7 @@ PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
 
 PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
-    ObjectReader& reader = reading_reader(self);
+    ObjectReader& reader = handle_of(self).ready_for_requests();
     const WritableBuffer buffer(target, "readinto");
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const auto size =
@@ -108,7 +100,7 @@ PyObject* readinto(PyObject* self, PyObject* target) {
 PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t limit = size_argument("readline", arguments, count);
-    ObjectReader& reader = reading_reader(self);
+    ObjectReader& reader = handle_of(self).ready_for_requests();
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     const std::uint64_t most =
         limit < 0 ? reader.remaining()
@@ -131,7 +123,7 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     require_arguments("peek", count, 0, 1);
     const std::int64_t size = count == 0 ? 0 : integer(arguments[0]);
-    ObjectReader& reader = reading_reader(self);
+    ObjectReader& reader = handle_of(self).ready_for_requests();
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     py::bytes result =
         make_bytes(reader.peek_length(size > 0 ? static_cast<std::size_t>(size) : 0));
@@ -147,7 +139,7 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     require_arguments("seek", count, 1, 2);
     const std::int64_t offset = integer(arguments[0]);
     const std::int64_t whence = count == 2 ? integer(arguments[1]) : 0;
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = handle_of(self).open_reader();
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     std::int64_t base = 0;
     switch (whence) {
@@ -176,7 +168,7 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
 
 PyObject* tell(PyObject* self, PyObject* /*none*/) {
   return guarded([&] {
-    ObjectReader& reader = open_reader(self);
+    ObjectReader& reader = handle_of(self).open_reader();
     const ObjectReader::CursorLock lock = lock_cursor(reader);
     return PyLong_FromUnsignedLongLong(reader.position());
   });

@@ -30,15 +30,22 @@ struct ConnectorHandle {
 struct ReaderHandle {
   explicit ReaderHandle(Released<ObjectReader> opened) : reader(std::move(opened)) {}
 
-  // The reader, for a call that may send a request. In a forked child the first such call starts
-  // the threads that serve requests: they stayed in the parent.
+  // The reader. ValueError once closed.
+  ObjectReader& open_reader() const {
+    if (reader->is_closed()) raise(closed_status());
+    return *reader;
+  }
+
+  // The same for a call that may send a request. In a forked child the first such call starts the
+  // threads that serve requests: they stayed in the parent.
   ObjectReader& ready_for_requests() {
+    ObjectReader& opened = open_reader();
     if (start_after_fork) {
       const py::object start = start_after_fork;  // another thread may be done with it first
       start();
       start_after_fork = py::object();
     }
-    return *reader;
+    return opened;
   }
 
   Released<ObjectReader> reader;

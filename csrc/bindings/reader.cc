@@ -9,15 +9,9 @@ namespace ossmc::bindings {
 
 namespace {
 
-// The reader, for a call that may send a request. ValueError once closed.
-ObjectReader& reading_reader(ReaderHandle& self) {
-  if (self.reader->is_closed()) raise(closed_status());
-  return self.ready_for_requests();
-}
-
 std::size_t read_at(ReaderHandle& self, Index offset_index, const py::object& target) {
   const std::int64_t offset = offset_index.value;
-  ObjectReader& reader = reading_reader(self);
+  ObjectReader& reader = self.ready_for_requests();
   if (offset < 0) throw py::value_error("offset must not be negative: " + std::to_string(offset));
   const WritableBuffer buffer(target, "read_at");
   return value_or_raise(without_gil([&](Interrupt& interrupt) {
@@ -38,7 +32,7 @@ std::pair<std::int64_t, std::int64_t> range_of(const py::handle& item) {
 }
 
 py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
-  ObjectReader& reader = reading_reader(self);
+  ObjectReader& reader = self.ready_for_requests();
   std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
   for (const py::handle& item : ranges) {
     const auto pair = range_of(item);
@@ -94,7 +88,7 @@ void register_reader(py::module_& module) {
       .def("read_ranges", &read_ranges, py::arg("ranges"))
       .def("getbuffer",
            [](ReaderHandle& self) {
-             ObjectReader& reader = reading_reader(self);
+             ObjectReader& reader = self.ready_for_requests();
              return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
                  without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
            })

@@ -10,7 +10,7 @@ from support.tries import HANG_SECONDS
 # An interpreter of the kind that shares the GIL and takes any extension module, as mod_wsgi's; its
 # name has changed over the years.
 SECOND_INTERPRETER = """
-import importlib, sys, warnings
+import sys
 
 def run_in_a_second_interpreter(code):
     if sys.version_info >= (3, 13):

@@ -40,7 +40,7 @@ TESTS = [
 ]
 
 IS_COMPLETE = """
-import pathlib, sys, sysconfig, venv
+import pathlib, sys, sysconfig
 assert sys.version_info[:2] == (3, int(sys.argv[1])) and sys.implementation.name == "cpython"
 assert pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file(), "no headers"
 print(sys.executable)
