@@ -111,10 +111,8 @@ test: ## What protects a change: C++ tests under sanitizers, Python tests, style
 	$(MAKE) -j3 test-cpp test-in-python
 
 .PHONY: test-in-python
-test-in-python: $(STAMPS)/installed $(STAMPS)/test-packages $(STAMPS)/pythons-ends
-	$(MAKE) lint
-	$(MAKE) test-pythons
-	$(MAKE) test-python
+test-in-python: $(STAMPS)/installed $(STAMPS)/test-packages
+	$(MAKE) -j2 --output-sync=target lint test-python test-pythons
 
 # pytest last, so that its closing line is the last one.
 .PHONY: check
@@ -170,7 +168,7 @@ test-cpp: $(STAMPS)/apt-test ## Run the C++ tests, under AddressSanitizer and UB
 check-cpp: $(STAMPS)/apt-test ## Fuzz targets, models, the benchmark's C++ tests and long properties
 	$(call cmake-build,asan) --target all ossmc_fuzz ossmc_bench_program ossmc_bench_test
 	ctest --preset asan --parallel $(JOBS) --label-regex check
-	OSSMC_LONG=1 ctest --preset asan --parallel $(JOBS) --tests-regex '^(prefetch|listing)'
+	OSSMC_LONG=1 ctest --preset asan --parallel $(JOBS) --tests-regex '^(prefetch|listing|connector)'
 
 .PHONY: test-asan-python
 test-asan-python: $(STAMPS)/test-packages ## Run Python tests on a module under ASan and UBSan; ARGS='-m fault' (not part of test)
@@ -193,7 +191,7 @@ test-tsan-python: $(STAMPS)/test-packages ## Run Python tests on a module under 
 	$(call cmake-build,tsan-python)
 	$(BIN)/python tests/support/run_sanitized_pytest.py build/tsan-python $(ARGS)
 
-# Most tests wait more than they work: four processes on two cores.
+# Most tests wait more than they work: more processes than cores.
 PROCESSES := -n 4 --dist worksteal
 PYTEST := $(BIN)/python -m pytest $(PROCESSES)
 

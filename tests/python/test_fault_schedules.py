@@ -12,12 +12,12 @@ pytestmark = pytest.mark.timeout(120)
 
 def test_random_fault_schedules():
     # More threads at once make stalls of their own on a busy machine, which no schedule has drawn.
-    outcomes, faults = fault_schedules.run(range(200), 2 * MiB, processes=2, threads=20)
+    outcomes, faults = fault_schedules.run(range(100), 2 * MiB, processes=2, threads=20)
     assert fault_schedules.complaints(outcomes) == []
-    assert len(outcomes) == 200
+    assert len(outcomes) == 100
     # What the schedules are for did occur in them.
-    assert all(faults[kind] > 50 for kind in KINDS), faults
-    assert sum(outcome.whole for outcome in outcomes) > 100
+    assert all(faults[kind] > 25 for kind in KINDS), faults
+    assert sum(outcome.whole for outcome in outcomes) > 50
     assert {name for outcome in outcomes for name in outcome.errors} >= {
         "ChecksumError",
         "ServerError",

@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,10 +44,12 @@ std::vector<std::uint64_t> small_sizes() {
   return {std::begin(kSmallSizes), std::end(kSmallSizes)};
 }
 
-std::uint64_t large() { return is_long_run() ? 100'000 : 30'000; }
+std::uint64_t large() { return is_long_run() ? 100'000 : 20'000; }
 
 TEST(FastListing, SmallListingsAreWhole) {
-  for (const int slots : {1, 2, 32, 256}) {
+  const std::vector<int> all_slots =
+      is_long_run() ? std::vector<int>{1, 2, 32, 256} : std::vector<int>{2, 256};
+  for (const int slots : all_slots) {
     for_all_shapes(small_sizes(), [&](bool, const KeyShape& shape) {
       ListConditions conditions;
       conditions.slots = slots;
@@ -62,8 +66,19 @@ TEST(FastListing, AThousandKeysAreOneRequest) {
   });
 }
 
+// Short runs leave out shapes that resemble another: numbers like numbers, one script like the
+// next.
+bool is_of_its_own(const KeyShape& shape) {
+  static const std::set<std::string, std::less<>> kOwn{
+      "flat_numbered",    "hex_hashes", "dated_tree",   "prefix_chains",
+      "zipf_folders",     "cjk",        "two_clusters", "nested_uuids",
+      "unpadded_numbers", "geometric",  "comb",         "one_key_a_folder"};
+  return kOwn.count(shape.name()) != 0;
+}
+
 TEST(FastListing, AThousandPagesTakeFewRequestsAndLittleTime) {
   for_all_shapes({kThousandPages}, [&](bool is_even, const KeyShape& shape) {
+    if (!is_long_run() && !is_of_its_own(shape)) return;
     const ListOutcome outcome = simulate_fast_list(shape, {});
     EXPECT_EQ(outcome.failure, "");
     EXPECT_EQ(outcome.keys, shape.size()) << shape.name();
@@ -76,22 +91,23 @@ TEST(FastListing, AThousandPagesTakeFewRequestsAndLittleTime) {
 }
 
 TEST(FastListing, TenThousandPagesTakeHardlyMoreRequestsThanPages) {
+  if (!is_long_run()) GTEST_SKIP() << "in long runs";
   for (const std::string_view name :
        {"flat_numbered", "hex_hashes", "dated_tree", "zipf_folders", "words", "unpadded_numbers"}) {
-    const auto shape = make_key_shape(name, is_long_run() ? kTenThousandPages : kThousandPages);
+    const auto shape = make_key_shape(name, kTenThousandPages);
     const ListOutcome outcome = simulate_fast_list(*shape, {});
     EXPECT_EQ(outcome.failure, "");
-    EXPECT_LE(outcome.attempts_a_page(), is_long_run() ? 1.1 : 1.5) << describe(*shape, outcome);
+    EXPECT_LE(outcome.attempts_a_page(), 1.1) << describe(*shape, outcome);
   }
 }
 
 TEST(FastListing, IsNeverSlowerThanThePlainList) {
   std::vector<std::uint64_t> sizes = small_sizes();
-  sizes.insert(sizes.end(), {3000, 10'000});
-  std::vector<int> all_slots{1, 32};
+  sizes.push_back(3000);
+  std::vector<int> all_slots{32};
   if (is_long_run()) {
-    sizes.insert(sizes.end(), {5000, 50'000, 100'000});
-    all_slots.insert(all_slots.end(), {4, 256});
+    sizes.insert(sizes.end(), {5000, 10'000, 50'000, 100'000});
+    all_slots.insert(all_slots.end(), {1, 4, 256});
   }
   for (const int slots : all_slots) {
     for_all_shapes(sizes, [&](bool, const KeyShape& shape) {
@@ -143,7 +159,9 @@ TEST(FastListing, BrokenConnectionsLoseNothing) {
 }
 
 TEST(FastListing, KeysThereThroughoutComeOnceWhileOthersComeAndGo) {
-  for (const double share : {0.01, 0.5, 1.0}) {
+  const std::vector<double> shares =
+      is_long_run() ? std::vector<double>{0.01, 0.5, 1.0} : std::vector<double>{0.5};
+  for (const double share : shares) {
     ListConditions conditions;
     conditions.flickering_share = share;
     conditions.latency_spreads = true;

@@ -22,7 +22,7 @@ namespace ossmc {
 namespace {
 
 // Of each kind.
-constexpr std::uint64_t kSchedules = 500;
+constexpr std::uint64_t kSchedules = 300;
 constexpr std::uint64_t kSchedulesOfALongRun = 2500;
 
 // For an assert() in the middle of a run.

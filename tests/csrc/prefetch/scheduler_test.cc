@@ -7,6 +7,7 @@
 
 #include "base/crc64.h"
 #include "csrc/prefetch/scheduler_fixture.h"
+#include "support/csrc/long_run.h"
 
 namespace ossmc {
 namespace {
@@ -459,7 +460,7 @@ TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, testing::Range(0, 10));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomSchedules, testing::Range(0, is_long_run() ? 10 : 3));
 
 }  // namespace
 }  // namespace ossmc
