@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cassert>
 #include <cstdint>
 #include <cstdlib>
@@ -11,44 +10,16 @@
 #include <vector>
 
 #include "base/fork_guard.h"
+#include "memory/buffer_sizes.h"
 #include "memory/mapping.h"
 
 namespace ossmc {
 
 namespace {
 
-// Smaller buffers come from malloc. Each mapping of its own counts against vm.max_map_count
-// (65530), which the whole process shares: at this size 16 GiB of them fit even if no two
-// neighbours merge.
-constexpr std::size_t kMinMappedBytes = 256u << 10;
 // A move of less is done by copying: a moved piece stays a mapping of its own for as long as its
 // view lives, and 64 GiB of views shall not use up the process's mappings.
 constexpr std::size_t kMinMovedBytes = 1u << 20;
-constexpr std::size_t kCacheLineBytes = 64;
-
-// Buffers to measure come in 8 sizes from one power of two to the next, so that a freed one fits
-// others: at most 1/8 of it is address space without use (the pages behind the bytes are touched
-// only by a later, larger user).
-constexpr std::size_t kSizesPerDoubling = 8;
-
-std::size_t measured_size(std::size_t bytes) {
-  const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), kCacheLineBytes);
-  return size < kMinMappedBytes ? size : round_up(size, std::bit_floor(size) / kSizesPerDoubling);
-}
-
-std::size_t full_slot_size(std::size_t bytes) {
-  const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), kCacheLineBytes);
-  return size < kMinMappedBytes ? size : round_up(size, kPageBytes);
-}
-
-// REQUIRES: `size` is a result of measured_size() and not below kMinMappedBytes.
-std::size_t class_index(std::size_t size) {
-  const std::size_t base = std::bit_floor(size);
-  assert(base >= kMinMappedBytes);
-  const auto doublings =
-      static_cast<std::size_t>(std::countr_zero(base) - std::countr_zero(kMinMappedBytes));
-  return doublings * kSizesPerDoubling + (size - base) / (base / kSizesPerDoubling);
-}
 
 constexpr std::int64_t kNever = INT64_MAX;
 
@@ -75,26 +46,42 @@ struct PagePool::Impl {
       : options(options_in),
         clock(clock_in),
         generation(fork_generation()),
-        slot_size(full_slot_size(options.slot_bytes)) {
-    const std::size_t largest_measured = measured_size(options.slot_bytes / 2);
-    const bool has_mapped = largest_measured >= kMinMappedBytes;
-    shelves.resize(1 + (has_mapped ? class_index(largest_measured) + 1 : 0));
-    shelves.back().size = slot_size;
+        sizes(options.slot_bytes, kPageBytes),
+        shelves(sizes.shelf_count()) {}
+
+  // The warmest free buffer of this size; nullptr: there is none.
+  std::byte* take_free(std::size_t size) {
+    const std::size_t index = sizes.shelf_of(size);
+    if (index == BufferSizes::kNoShelf) return nullptr;
+    MutexLock lock(mutex);
+    Shelf& shelf = shelves[index];
+    if (shelf.idle.empty()) return nullptr;
+    std::byte* const data = shelf.idle.back().data;
+    shelf.idle.pop_back();
+    idle_bytes -= size;
+    return data;
   }
 
-  // A buffer's shelf, by its size: full slots have the last, mapped buffers to measure the others.
-  // nullptr: none.
-  Shelf* shelf_of(std::size_t size) OSSMC_REQUIRES(mutex) {
-    if (size == slot_size) return &shelves.back();
-    if (size < kMinMappedBytes) return nullptr;
-    Shelf& shelf = shelves[class_index(size)];
+  // False: it is not kept.
+  bool keep(std::byte* data, std::size_t size, TimePoint now) {
+    const std::size_t index = sizes.shelf_of(size);
+    if (index == BufferSizes::kNoShelf) return false;
+    MutexLock lock(mutex);
+    if (retired || idle_bytes + size > options.keep_bytes) return false;
+    Shelf& shelf = shelves[index];
     shelf.size = size;
-    return &shelf;
+    shelf.idle.push_back({data, now});
+    idle_bytes += size;
+    if (to_ns(now) < oldest_ns.load(std::memory_order_relaxed)) {
+      oldest_ns.store(to_ns(now), std::memory_order_relaxed);
+    }
+    return true;
   }
 
   std::byte* make_buffer(std::size_t size) {
-    if (size < kMinMappedBytes)
-      return static_cast<std::byte*>(std::aligned_alloc(kCacheLineBytes, size));
+    if (!sizes.is_mapped(size)) {
+      return static_cast<std::byte*>(std::aligned_alloc(BufferSizes::kCacheLineBytes, size));
+    }
     std::byte* data = map_memory(size);
     // A forked child never looks at chunks: it need not have them, and the parent's next write
     // copies no page.
@@ -103,10 +90,10 @@ struct PagePool::Impl {
   }
 
   void free_buffer(std::byte* data, std::size_t size) {
-    if (size < kMinMappedBytes) {
-      std::free(data);
-    } else {
+    if (sizes.is_mapped(size)) {
       unmap_memory(data, size);
+    } else {
+      std::free(data);
     }
   }
 
@@ -131,7 +118,7 @@ struct PagePool::Impl {
   const Options options;
   const Clock& clock;
   const std::uint64_t generation;
-  const std::size_t slot_size;
+  const BufferSizes sizes;
 
   // No later than the oldest idle buffer's time; kNever: none. Relaxed: a look that misses the
   // newest value trims one turn later, or takes the lock for nothing.
@@ -150,27 +137,19 @@ std::shared_ptr<PagePool> PagePool::make(Options options, const Clock& clock) {
 PagePool::PagePool(Options options, const Clock& clock)
     : impl_(std::make_unique<Impl>(options, clock)) {}
 
+std::size_t PagePool::block_bytes(std::size_t bytes) const { return impl_->sizes.size_for(bytes); }
+
 // Does not block but for the system's time to unmap. Blocks hold the pool, so none is out.
 PagePool::~PagePool() { retire(); }
 
 Block PagePool::take(std::size_t bytes, NewPages pages) {
   Impl& impl = *impl_;
   assert(bytes <= impl.options.slot_bytes);
-  const bool is_slot = bytes > impl.options.slot_bytes / 2;
-  const std::size_t size = is_slot ? impl.slot_size : measured_size(bytes);
-  std::byte* data = nullptr;
-  if (is_slot || size >= kMinMappedBytes) {
-    MutexLock lock(impl.mutex);
-    Impl::Shelf* shelf = impl.shelf_of(size);
-    if (!shelf->idle.empty()) {
-      data = shelf->idle.back().data;
-      shelf->idle.pop_back();
-      impl.idle_bytes -= size;
-    }
-  }
+  const std::size_t size = impl.sizes.size_for(bytes);
+  const bool is_mapped = impl.sizes.is_mapped(size);
+  std::byte* data = impl.take_free(size);
   if (data == nullptr) {
     data = impl.make_buffer(size);
-    const bool is_mapped = size >= kMinMappedBytes;
     if (data != nullptr && is_mapped && pages == NewPages::kNow)
       static_cast<void>(populate(data, round_up(bytes, kPageBytes)));
   }
@@ -179,7 +158,7 @@ Block PagePool::take(std::size_t bytes, NewPages pages) {
   block.pool_ = shared_from_this();
   block.data_ = data;
   block.size_ = size;
-  block.movable_ = size >= kMinMappedBytes;
+  block.movable_ = is_mapped;
   return block;
 }
 
@@ -188,20 +167,7 @@ void PagePool::give_back(std::byte* data, std::size_t size) noexcept {
   // In a forked child the memory is not there, the addresses may serve another, and the lock may
   // never open.
   if (fork_generation() != impl.generation) return;
-  const TimePoint now = impl.clock.now();
-  {
-    MutexLock lock(impl.mutex);
-    Impl::Shelf* shelf = impl.shelf_of(size);
-    if (shelf != nullptr && !impl.retired && impl.idle_bytes + size <= impl.options.keep_bytes) {
-      shelf->idle.push_back({data, now});
-      impl.idle_bytes += size;
-      if (to_ns(now) < impl.oldest_ns.load(std::memory_order_relaxed)) {
-        impl.oldest_ns.store(to_ns(now), std::memory_order_relaxed);
-      }
-      return;
-    }
-  }
-  impl.free_buffer(data, size);
+  if (!impl.keep(data, size, impl.clock.now())) impl.free_buffer(data, size);
 }
 
 void PagePool::trim() {

@@ -66,11 +66,12 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
-  // A buffer for `bytes` <= slot_bytes. More than half a slot: a slot, the warmest free one if
-  // there is any. Less: a buffer to measure (from 256 KiB on recycled too; at most 1/8 larger than
-  // asked for), so that small objects do not hold large pages. Empty only when the system has no
-  // memory.
+  // A buffer for `bytes` <= slot_bytes: a slot, or one to measure (memory/buffer_sizes.h), so that
+  // small objects do not hold large pages; the warmest free one of its size if there is any. Empty
+  // only when the system has no memory.
   Block take(std::size_t bytes, NewPages pages = NewPages::kWhenWritten);
+  // The size() of what take(bytes) gives. A sum, under any lock.
+  std::size_t block_bytes(std::size_t bytes) const;
 
   // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there
   // is nothing to do.

@@ -11,6 +11,7 @@
 
 namespace ossmc {
 
+inline constexpr std::size_t kKiB = 1u << 10;
 inline constexpr std::size_t kMiB = 1u << 20;
 
 // Whether all of [data, data + bytes) has addresses that are in use.
