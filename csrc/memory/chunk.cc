@@ -181,6 +181,7 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
 void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   if (size == 0) return;
+  if (block_) block_.prepare(filled_by_writer_ + size);
   std::byte* const to = data_ + filled_by_writer_;
   // A region's memory is new: the kernel has just cleared it, in the caches.
   const Stores stores = block_ ? Stores::kStreaming : Stores::kOrdinary;

@@ -12,6 +12,7 @@
 #include "base/crc64.h"
 #include "support/csrc/fake_clock.h"
 #include "support/csrc/pattern.h"
+#include "support/csrc/resident.h"
 
 namespace ossmc {
 namespace {
@@ -108,6 +109,28 @@ TEST_F(ChunkTest, ARefillThatStartsAnewForgetsWhatItHad) {
   chunk_.finish();
   ASSERT_TRUE(chunk_.try_pin(100));
   EXPECT_TRUE(matches_pattern(chunk_.data(), 1, 0, 100));
+  chunk_.unpin();
+}
+
+TEST_F(ChunkTest, PagesOfAHugeChunkAreMadeAsItIsFilled) {
+  constexpr std::uint32_t kSize = 24u << 20;
+  constexpr std::uint32_t kPart = 8u << 20;
+  const auto pool = PagePool::make({.slot_bytes = kSize}, clock_);
+  Block block = pool->take(kSize, NewPages::kNow);
+  std::byte* const data = block.data();
+  const std::size_t first = resident_pages(data, kSize);
+  if (first == 0) GTEST_SKIP() << "this kernel makes pages when they are written";
+  EXPECT_EQ(resident_pages(data, kPart), first) << "not all at once";
+  chunk_.begin_fill(std::move(block), Ticket(), kSize);
+  append(kPart - 10);
+  EXPECT_EQ(resident_pages(data, kSize), first);
+  append(20);  // not one page, as a write alone would make, nor all
+  EXPECT_EQ(resident_pages(data, kSize), 2 * first);
+  append(kSize - kPart - 10);
+  EXPECT_EQ(resident_pages(data, kSize), 3 * first);
+  chunk_.finish();
+  ASSERT_TRUE(chunk_.try_pin(kSize));
+  EXPECT_TRUE(matches_pattern(chunk_.data(), 1, 0, kSize));
   chunk_.unpin();
 }
 
