@@ -1,7 +1,11 @@
 #include "memory/mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -18,19 +22,44 @@ constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 // Does every page of the range belong to some mapping?
 bool is_mapped(std::byte* data, std::size_t bytes) { return ::msync(data, bytes, MS_ASYNC) == 0; }
 
+// What the kernel says, or the usual.
+std::size_t read_huge_page_bytes() {
+  std::size_t bytes = 0;
+  const int file =
+      ::open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", O_RDONLY | O_CLOEXEC);
+  if (file >= 0) {
+    char text[24] = {};  // a number and a line end
+    if (::read(file, text, sizeof text - 1) > 0) bytes = std::strtoull(text, nullptr, 10);
+    ::close(file);
+  }
+  return std::has_single_bit(bytes) && bytes >= page_bytes() ? bytes : std::size_t{2} << 20;
+}
+
 }  // namespace
 
+std::size_t page_bytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::size_t huge_page_bytes() {
+  // Two threads may both read it, and find the same. Not a static with an initializer, in which a
+  // fork could leave the child for ever.
+  static std::atomic<std::size_t> known{0};
+  std::size_t bytes = known.load(std::memory_order_relaxed);
+  if (bytes == 0) known.store(bytes = read_huge_page_bytes(), std::memory_order_relaxed);
+  return bytes;
+}
+
 std::byte* map_memory(std::size_t bytes) {
-  const bool huge = bytes >= kHugePageBytes;
-  const std::size_t slack = huge ? kHugePageBytes : 0;
+  const std::size_t huge_page = huge_page_bytes();
+  const bool huge = bytes >= huge_page;
+  const std::size_t slack = huge ? huge_page : 0;
   if (bytes > SIZE_MAX - slack) return nullptr;
   void* raw = ::mmap(nullptr, bytes + slack, kProtection, kFlags, -1, 0);
   if (raw == MAP_FAILED) return nullptr;
   auto* data = static_cast<std::byte*>(raw);
   if (!huge) return data;
-  // Cut off what is before the first multiple of 2 MiB and behind the end.
+  // Cut off what is before the first huge page's place and behind the end.
   const auto address = reinterpret_cast<std::uintptr_t>(data);
-  const std::size_t before = round_up(address, kHugePageBytes) - address;
+  const std::size_t before = round_up(address, huge_page) - address;
   if (before != 0) ::munmap(data, before);
   data += before;
   if (before != slack) ::munmap(data + bytes, slack - before);
@@ -71,7 +100,7 @@ bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {
                  stderr);
       std::abort();
     }
-    if (bytes >= kHugePageBytes) ::madvise(to, bytes, MADV_HUGEPAGE);
+    if (bytes >= huge_page_bytes()) ::madvise(to, bytes, MADV_HUGEPAGE);
   }
   return false;
 }

@@ -5,18 +5,20 @@
 
 namespace ossmc {
 
-inline constexpr std::size_t kPageBytes = 4096;
-inline constexpr std::size_t kHugePageBytes = 2u << 20;
+// Of this machine, powers of two: 4 KiB and 2 MiB as a rule; 16 or 64 KiB, and 32 or 512 MiB, on
+// some. Known without a system call, but for the first call of huge_page_bytes().
+std::size_t page_bytes();
+std::size_t huge_page_bytes();
 
 // REQUIRES: `unit` is a power of two and the sum fits.
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) & ~(unit - 1);
 }
 
-// Anonymous private memory, readable and writable, with no pages yet. From 2 MiB on it starts at a
-// multiple of 2 MiB and huge pages are asked for; they serve whole multiples, a tail gets small
-// pages, so nothing is wasted. nullptr when the system refuses. REQUIRES: `bytes` is a multiple of
-// kPageBytes and not 0.
+// Anonymous private memory, readable and writable, with no pages yet. From the size of a huge page
+// on it starts at a multiple of that and huge pages are asked for; they serve whole multiples, a
+// tail gets small pages, so nothing is wasted. nullptr when the system refuses. REQUIRES: `bytes`
+// is a multiple of page_bytes() and not 0.
 std::byte* map_memory(std::size_t bytes);
 void unmap_memory(std::byte* data, std::size_t bytes);
 
@@ -31,7 +33,7 @@ void hide_from_forks(std::byte* data, std::size_t bytes);
 // Brings the pages of [from, from + bytes) to `to`, inside the caller's own anonymous mapping, and
 // unmaps the range they left: a change of page tables, no copy. A forked child sees them there.
 // False: the kernel would not; then `from` is as before and `to` is mapped (REQUIRES that its old
-// content was of no use). REQUIRES: all three are multiples of kPageBytes.
+// content was of no use). REQUIRES: all three are multiples of page_bytes().
 bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to);
 
 }  // namespace ossmc

@@ -49,7 +49,7 @@ struct PagePool::Impl {
       : options(options_in),
         clock(clock_in),
         generation(fork_generation()),
-        sizes(options.slot_bytes, kPageBytes),
+        sizes(options.slot_bytes, page_bytes()),
         shelves(sizes.shelf_count()) {}
 
   // The warmest free buffer of this size; nullptr: there is none.
@@ -159,7 +159,7 @@ Block PagePool::take(std::size_t bytes, NewPages pages) {
   block.buffer_ = {.data = data, .size = size, .is_movable = is_mapped};
   if (is_new && is_mapped && pages == NewPages::kNow) {
     block.buffer_.prepared_end = 0;
-    block.buffer_.to_prepare_end = round_up(bytes, kPageBytes);
+    block.buffer_.to_prepare_end = round_up(bytes, page_bytes());
     block.prepare(1);
   }
   return block;
@@ -227,8 +227,9 @@ void Block::make_pages(std::size_t end) {
 void Block::move_pages_to(std::byte* destination, std::size_t bytes) && {
   assert(bytes <= size());
   // Whole pages only: what follows the bytes at the destination may be another chunk's.
-  const std::size_t paged = bytes / kPageBytes * kPageBytes;
-  const bool is_aligned = reinterpret_cast<std::uintptr_t>(destination) % kPageBytes == 0;
+  const std::size_t page = page_bytes();
+  const std::size_t paged = bytes / page * page;
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(destination) % page == 0;
   if (!is_movable() || !is_aligned || paged < kMinMovedBytes ||
       !move_mapping(data(), paged, destination)) {
     std::memcpy(destination, data(), bytes);

@@ -13,7 +13,7 @@ namespace ossmc {
 Result<std::shared_ptr<ViewRegion>> ViewRegion::make(std::size_t bytes) {
   // Half the address space is beyond any machine; the check keeps the sums below from overflowing.
   const std::size_t mapped =
-      bytes > SIZE_MAX / 2 ? 0 : round_up(std::max<std::size_t>(bytes, 1), kPageBytes);
+      bytes > SIZE_MAX / 2 ? 0 : round_up(std::max<std::size_t>(bytes, 1), page_bytes());
   std::byte* data = nullptr;
   if (mapped == 0) {
     errno = ENOMEM;

@@ -16,8 +16,8 @@ namespace ossmc {
 // immutable afterwards.
 class ViewRegion {
  public:
-  // Reserves address space only, 2 MiB aligned, huge pages asked for; pages come when touched or
-  // moved in.
+  // Reserves address space only, aligned to huge pages, which are asked for; pages come when
+  // touched or moved in.
   static Result<std::shared_ptr<ViewRegion>> make(std::size_t bytes);
   ~ViewRegion();
   ViewRegion(const ViewRegion&) = delete;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <fstream>
 
 #include "support/csrc/pattern.h"
 #include "support/csrc/resident.h"
@@ -22,23 +23,34 @@ bool child_has(std::byte* data, std::size_t bytes) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// It was taken for 4 KiB where it is 64 KiB, and buffers ended within a page.
+TEST(Mapping, PagesAreAsLargeAsTheSystemSays) {
+  EXPECT_EQ(page_bytes(), static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  EXPECT_EQ(huge_page_bytes() % page_bytes(), 0u);
+  std::size_t told = 0;
+  std::ifstream("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") >> told;
+  EXPECT_EQ(huge_page_bytes(), told == 0 ? 2 * kMiB : told);
+}
+
 TEST(Mapping, IsExactlyAsLargeAsAsked) {
-  for (const std::size_t bytes : {kPageBytes, 2 * kMiB - kPageBytes, 2 * kMiB, 5 * kMiB}) {
+  const std::size_t page = page_bytes();
+  const std::size_t huge = huge_page_bytes();
+  for (const std::size_t bytes : {page, huge - page, huge, 2 * huge + page}) {
     std::byte* const data = map_memory(bytes);
     ASSERT_NE(data, nullptr);
-    if (bytes >= kHugePageBytes) {
-      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % kHugePageBytes, 0u);
+    if (bytes >= huge) {
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % huge, 0u);
     }
     fill_pattern(data, 1, 0, bytes);
     EXPECT_TRUE(matches_pattern(data, 1, 0, bytes));
     unmap_memory(data, bytes);
-    EXPECT_FALSE(is_mapped(data, kPageBytes));
-    EXPECT_FALSE(is_mapped(data + bytes - kPageBytes, kPageBytes));
+    EXPECT_FALSE(is_mapped(data, page));
+    EXPECT_FALSE(is_mapped(data + bytes - page, page));
   }
 }
 
 TEST(Mapping, RefusesWhatNoMachineHas) {
-  EXPECT_EQ(map_memory(SIZE_MAX / kPageBytes * kPageBytes), nullptr);
+  EXPECT_EQ(map_memory(SIZE_MAX / page_bytes() * page_bytes()), nullptr);
   EXPECT_EQ(map_memory(std::size_t{1} << 62), nullptr);
 }
 
@@ -49,11 +61,11 @@ TEST(Mapping, PagesComeAtOnceOrWhenTheyAreWritten) {
   ASSERT_NE(data, nullptr);
   EXPECT_EQ(resident_pages(data, kBytes), 0u);
   if (populate(data, kBytes / 2)) {
-    EXPECT_EQ(resident_pages(data, kBytes), kBytes / 2 / kPageBytes);
+    EXPECT_EQ(resident_pages(data, kBytes), kBytes / 2 / page_bytes());
     fill_pattern(data, 1, 0, kBytes / 2);
     EXPECT_TRUE(populate(data, kBytes));
     EXPECT_TRUE(matches_pattern(data, 1, 0, kBytes / 2)) << "what was there stays";
-    EXPECT_EQ(resident_pages(data, kBytes), kBytes / kPageBytes);
+    EXPECT_EQ(resident_pages(data, kBytes), kBytes / page_bytes());
   }
   unmap_memory(data, kBytes);
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "memory/mapping.h"
 #include "memory/page_pool.h"
 #include "support/csrc/fake_clock.h"
 #include "support/csrc/pattern.h"
@@ -29,7 +30,7 @@ TEST(ViewRegion, ReservesAddressesOnlyAndAligned) {
   const std::size_t before = resident_bytes();
   const auto region = make_region(1024 * kMiB + 5);
   EXPECT_EQ(region->size(), 1024 * kMiB + 5);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(region->data()) % (2 * kMiB), 0u);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(region->data()) % huge_page_bytes(), 0u);
   region->data()[0] = std::byte{1};
   region->data()[1024 * kMiB + 4] = std::byte{2};
   if (kResidentIsMeaningful) {
