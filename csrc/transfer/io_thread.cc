@@ -81,6 +81,7 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       stall_watch_(settings.options.stall_timeout),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       open_sockets_(counters, watch_),
+      multi_({socket_callback, timer_callback, this}, settings.options.max_connections_per_thread),
       turn_order_(TurnOrder::interval_for(settings.options.stall_timeout)) {}
 
 IoThread::~IoThread() = default;
@@ -88,7 +89,7 @@ IoThread::~IoThread() = default;
 Status IoThread::start() {
   if (!watch_.is_open() || event_.get() < 0) return internal("no descriptor", errno);
   if (!watch_.watch(event_.get(), EPOLLIN)) return internal("epoll", errno);
-  if (!open_multi()) return internal("libcurl", ENOMEM);
+  if (!multi_.open()) return internal("libcurl", ENOMEM);
   const BlockedSignals blocked;  // the new thread starts with this thread's mask
   try {
     thread_ = std::thread([this] { run(); });
@@ -96,23 +97,6 @@ Status IoThread::start() {
     return internal("no thread", error.code().value());
   }
   return {};
-}
-
-bool IoThread::open_multi() {
-  multi_.reset(curl_multi_init());
-  if (!multi_) return false;
-  bool good = true;
-  const auto set = [&](CURLMoption option, auto value) {
-    good = good && (curl_multi_setopt)(multi_.get(), option, value) == CURLM_OK;
-  };
-  set(CURLMOPT_SOCKETFUNCTION, socket_callback);
-  set(CURLMOPT_SOCKETDATA, this);
-  set(CURLMOPT_TIMERFUNCTION, timer_callback);
-  set(CURLMOPT_TIMERDATA, this);
-  // libcurl's default, four times the handles in progress, would close warm connections whenever
-  // few are in progress.
-  set(CURLMOPT_MAXCONNECTS, static_cast<long>(settings_.options.max_connections_per_thread));
-  return good;
 }
 
 void IoThread::wake() noexcept {
@@ -142,6 +126,7 @@ void IoThread::run() noexcept {
   never_cancel_this_thread();
   const ForkGate::Inside inside(fork_gate());
   while (!stopping_.load()) {
+    if (!multi_.is_good()) renew_multi();
     if (ask_) ask_source();
     act_on_time();
     wait_and_act();
@@ -153,10 +138,7 @@ void IoThread::run() noexcept {
     abort_stalled();
     nudge_connecting();
   }
-  abort_all();
-  idle_.clear();
-  multi_.reset();  // closes the connections
-  open_sockets_.forget_all();
+  close_multi(TransportError::kCancelled, "stopped");
   release_thread_state();
 }
 
@@ -184,6 +166,7 @@ void IoThread::wait_and_act() {
   }
   const std::size_t served = turn_order_.choose(std::span(ready).first(others), clock_.now());
   for (const ReadySocket& one : std::span(ready).first(served)) {
+    if (!multi_.is_good()) break;
     int what = 0;
     if (one.events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
     if (one.events & EPOLLOUT) what |= CURL_CSELECT_OUT;
@@ -211,6 +194,7 @@ ReadySocket IoThread::describe(const SocketEvent& event) const {
 int IoThread::sleep_ms(TimePoint now) const {
   TimePoint due = std::min({ask_due_, curl_due_, nudge_due_});
   if (!busy_.empty()) due = std::min(due, sample_due_);
+  if (!multi_.is_good()) due = std::min(due, renew_due_);
   if (due <= now) return 0;
   if (due - now > kLongestSleep) due = now + kLongestSleep;
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(due - now).count());
@@ -225,8 +209,8 @@ void IoThread::act_on_time() {
 }
 
 void IoThread::act(curl_socket_t socket, int events) {
-  int running = 0;
-  curl_multi_socket_action(multi_.get(), socket, events, &running);
+  if (!multi_.is_good()) return;
+  multi_.act(socket, events);
   // Not only an exchange that has just begun connects: libcurl replaces a dead connection by
   // itself.
   if (open_sockets_.take_any_opened()) {
@@ -237,7 +221,7 @@ void IoThread::act(curl_socket_t socket, int events) {
 
 void IoThread::ask_source() {
   ask_ = false;
-  if (stopping_.load(std::memory_order_relaxed)) return;
+  if (stopping_.load(std::memory_order_relaxed) || !multi_.is_good()) return;
   const Occupancy occupancy = {.busy = static_cast<int>(busy_.size()),
                                .behind = turn_order_.is_behind(),
                                .enough = enough_.count()};
@@ -271,9 +255,13 @@ void IoThread::begin(Exchange& exchange) {
     return;
   }
   add(counters_.requests);
-  if (!armed || curl_multi_add_handle(multi_.get(), slot.easy()) != CURLM_OK) {
+  if (!armed) {
     exchange.on_done(slot.finish(CURLE_FAILED_INIT, now));
     return;  // and the slot goes
+  }
+  if (!multi_.add(slot.easy())) {
+    exchange.on_done(slot.finish_aborted(TransportError::kOther, multi_.error_text(), now));
+    return;
   }
   slot.index = busy_.size();
   busy_.push_back(std::move(owned));
@@ -281,7 +269,7 @@ void IoThread::begin(Exchange& exchange) {
 }
 
 std::unique_ptr<Slot> IoThread::take_out(Slot& slot) {
-  curl_multi_remove_handle(multi_.get(), slot.easy());
+  multi_.remove(slot.easy());
   const std::size_t index = slot.index;
   std::unique_ptr<Slot> owned = std::move(busy_[index]);
   if (index + 1 != busy_.size()) {
@@ -305,8 +293,7 @@ void IoThread::hand_out_completed() {
     received_ += body_bytes_;
     add(counters_.bytes_received, std::exchange(body_bytes_, 0));
   }
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+  while (const CURLMsg* message = multi_.next_message()) {
     if (message->msg != CURLMSG_DONE) continue;
     if (Slot* const slot = Slot::of(message->easy_handle); slot != nullptr) {
       complete(*slot, message->data.result);
@@ -331,7 +318,7 @@ void IoThread::complete(Slot& slot, CURLcode code) {
   exchange.on_done(outcome);
 }
 
-void IoThread::abort(Slot& slot, TransportError error, const char* text) {
+void IoThread::abort(Slot& slot, TransportError error, const std::string& text) {
   const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
   open_sockets_.forget_closed();
   const TimePoint now = clock_.now();
@@ -377,18 +364,26 @@ void IoThread::nudge_connecting() {
   const bool any = std::any_of(busy_.begin(), busy_.end(),
                                [](const auto& slot) { return slot->is_connecting(); });
   nudge_due_ = any ? now + kNudgeInterval : TimePoint::max();
-  if (!any) return;
-  int running = 0;
-// Deprecated for what it costs, which is nothing a few times while connections are made.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  curl_multi_socket_all(multi_.get(), &running);
-#pragma GCC diagnostic pop
+  if (!any || !multi_.is_good()) return;
+  multi_.act_on_all();
   hand_out_completed();
 }
 
-void IoThread::abort_all() {
-  while (!busy_.empty()) abort(*busy_.back(), TransportError::kCancelled, "stopped");
+void IoThread::close_multi(TransportError error, const std::string& text) {
+  while (!busy_.empty()) abort(*busy_.back(), error, text);
+  idle_.clear();
+  multi_.close();
+  open_sockets_.forget_all();
+}
+
+void IoThread::renew_multi() {
+  const TimePoint now = clock_.now();
+  if (now < renew_due_) return;
+  close_multi(TransportError::kOther, multi_.error_text());
+  curl_due_ = nudge_due_ = ask_due_ = TimePoint::max();
+  ask_when_not_behind_ = false;
+  ask_ = multi_.open();
+  renew_due_ = ask_ ? TimePoint{} : now + kAskAgain;
 }
 
 int IoThread::socket_callback(CURL* easy, curl_socket_t socket, int what, void* thread,
@@ -402,7 +397,9 @@ int IoThread::socket_callback(CURL* easy, curl_socket_t socket, int what, void* 
   std::uint32_t events = 0;
   if (what & CURL_POLL_IN) events |= EPOLLIN;
   if (what & CURL_POLL_OUT) events |= EPOLLOUT;
-  return self->watch_.watch(socket, events) ? 0 : -1;
+  if (self->watch_.watch(socket, events)) return 0;
+  self->multi_.set_cause(errno);
+  return -1;
 }
 
 int IoThread::timer_callback(CURLM*, long timeout_ms, void* thread) noexcept {

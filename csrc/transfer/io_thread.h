@@ -1,4 +1,4 @@
-// IoThread: one thread with an event loop, one curl multi handle and its slots.
+// IoThread: one thread with an event loop, one curl multi handle at a time and its slots.
 //
 // Owned by an IoPool. start(), stop(), join() from the pool's thread; wake() from any; all else
 // runs on the thread itself.
@@ -22,6 +22,7 @@
 #include "transfer/curl_handle.h"
 #include "transfer/enough_requests.h"
 #include "transfer/exchange.h"
+#include "transfer/multi.h"
 #include "transfer/open_sockets.h"
 #include "transfer/slot.h"
 #include "transfer/socket_watch.h"
@@ -48,7 +49,6 @@ class IoThread {
   void wake() noexcept;
 
  private:
-  bool open_multi();
   void run() noexcept;
   // Sleeps and handles what is ready. Afterwards woken_ says whether somebody called wake().
   void wait_and_act();
@@ -62,13 +62,16 @@ class IoThread {
   void hand_out_completed();
   void complete(Slot& slot, CURLcode code);
   void note_oldest(TimePoint now);
-  void abort(Slot& slot, TransportError error, const char* text);
+  void abort(Slot& slot, TransportError error, const std::string& text);
   void abort_cancelled();
   void abort_stalled();
   // libcurl gives up one address of a name and goes on to the next one only when its handle is run,
   // for which it has neither a socket nor a timer then (7.88).
   void nudge_connecting();
-  void abort_all();
+  // Ends all exchanges and closes all connections.
+  void close_multi(TransportError error, const std::string& text);
+  // Work goes on with another one: the source asks again for what ends here.
+  void renew_multi();
   std::unique_ptr<Slot> take_out(Slot& slot);
 
   static int socket_callback(CURL* easy, curl_socket_t socket, int what, void* thread,
@@ -100,7 +103,7 @@ class IoThread {
   // I/O thread only. Order matters: slots go before the multi handle.
   SocketWatch watch_;
   OpenSockets open_sockets_;
-  MultiHandle multi_;
+  Multi multi_;
   std::vector<std::unique_ptr<Slot>> busy_;
   std::vector<std::unique_ptr<Slot>> idle_;
   TurnOrder turn_order_;
@@ -118,6 +121,7 @@ class IoThread {
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch
   TimePoint nudge_due_ = TimePoint::max();   // for nudge_connecting()
+  TimePoint renew_due_{};  // for renew_multi(), while it is needed: the last try failed
 };
 
 }  // namespace ossmc
