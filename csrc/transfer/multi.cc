@@ -20,6 +20,11 @@ bool Multi::open() {
   // libcurl's default, four times the handles in progress, would close warm connections whenever
   // few are in progress.
   set(CURLMOPT_MAXCONNECTS, max_connections_);
+#if LIBCURL_VERSION_NUM >= 0x081400
+  // From 8.20 on names are resolved by threads of the multi handle. As CURLOPT_QUICK_EXIT (see
+  // curl_handle.cc): close() does not wait for one that hangs in getaddrinfo().
+  set(CURLMOPT_QUICK_EXIT, 1L);
+#endif
   if (!is_good()) handle_.reset();
   return is_good();
 }
@@ -27,9 +32,9 @@ bool Multi::open() {
 void Multi::close() { handle_.reset(); }
 
 std::string Multi::error_text() const {
-  const std::string text = "libcurl gave up all transfers of a thread: ";
-  return text +
-         (cause_ != 0 ? std::system_category().message(cause_) : curl_multi_strerror(error_));
+  std::string text = "libcurl gave up all transfers of a thread: ";
+  text += cause_ != 0 ? std::system_category().message(cause_) : curl_multi_strerror(error_);
+  return text;
 }
 
 bool Multi::note(CURLMcode code) {

@@ -11,10 +11,12 @@
 
 #include "csrc/transfer/io_pool_fixture.h"
 #include "support/csrc/wire_server.h"
+#include "transfer/curl_handle.h"
 #include "transfer/io_pool.h"
 
 namespace {
-// Threads that resolve slow.invalid: for a minute, or until it is let go.
+// Threads that resolve slow.invalid: for a minute, or until it is let go. libcurl 8.20 and later
+// has one for each family of addresses.
 std::atomic<int> resolving{0};
 std::atomic<bool> let_go{false};
 }  // namespace
@@ -43,6 +45,9 @@ namespace ossmc {
 namespace {
 
 using IoPoolFaults = IoPoolTest;
+
+// Older libcurl waits for the name, and all of the thread with it (docs/semantics.md, Close).
+bool can_give_up_names() { return curl_version_info(CURLVERSION_NOW)->version_num >= 0x075700; }
 
 std::string large_head_and(std::size_t bytes) {
   return http_head("200 OK", {"Content-Length: 100000000"}) + std::string(bytes, 'x');
@@ -342,17 +347,18 @@ TEST_F(IoPoolFaults, CancelledBeforeItStarts) {
 }
 
 TEST_F(IoPoolFaults, CancelWhileTheNameIsResolved) {
+  if (!can_give_up_names()) GTEST_SKIP() << "libcurl before 7.87";
   start();
   EXPECT_TRUE(once([&] {
     let_go.store(false);
     RecordedExchange exchange("http://slow.invalid/");
     submit(exchange);
-    EXPECT_TRUE(eventually([] { return resolving.load() == 1; }));
+    EXPECT_TRUE(eventually([] { return resolving.load() > 0; }));
     exchange.cancelled_ = true;
     pool_->wake();
     const ExchangeOutcome outcome = exchange.wait();
     EXPECT_EQ(outcome.error, TransportError::kCancelled);
-    EXPECT_EQ(resolving.load(), 1);  // it did not wait for that
+    EXPECT_GT(resolving.load(), 0) << "it did not wait for that";
     let_go.store(true);
     EXPECT_TRUE(eventually([] { return resolving.load() == 0; }));
     return outcome.elapsed < 1s;
@@ -365,22 +371,18 @@ TEST_F(IoPoolFaults, StopWithWorkInFlight) {
   WireServer server(stand_still);
   std::size_t requests = 0;
   EXPECT_TRUE(once([&] {
-    let_go.store(false);
     std::vector<std::unique_ptr<RecordedExchange>> all;
     for (int i = 0; i < 10; ++i) {
       const char* path = i % 2 == 0 ? "/silent" : "/half";
       all.push_back(std::make_unique<RecordedExchange>(server.url(path)));
     }
-    all.push_back(std::make_unique<RecordedExchange>("http://slow.invalid/"));
     start();
     for (const auto& one : all) submit(*one);
     requests += 10;
     EXPECT_TRUE(server.wait_until([&] { return server.requests().size() == requests; }, kHang));
-    EXPECT_TRUE(eventually([] { return resolving.load() == 1; }));
     const TimePoint begin = system_clock().now();
     pool_->stop();
     const Duration taken = system_clock().now() - begin;
-    EXPECT_EQ(resolving.load(), 1);  // it did not wait for that
     for (const auto& one : all) {
       EXPECT_TRUE(one->done());
       EXPECT_EQ(one->wait().error, TransportError::kCancelled);
@@ -388,6 +390,23 @@ TEST_F(IoPoolFaults, StopWithWorkInFlight) {
     }
     EXPECT_EQ(load(counters_.connections), 0u);
     EXPECT_TRUE(server.wait_until([&] { return server.open_connections() == 0; }, kHang));
+    return taken < 1s;
+  }));
+}
+
+TEST_F(IoPoolFaults, StopWhileANameIsResolved) {
+  if (!can_give_up_names()) GTEST_SKIP() << "libcurl before 7.87";
+  EXPECT_TRUE(once([&] {
+    let_go.store(false);
+    RecordedExchange exchange("http://slow.invalid/");
+    start();
+    submit(exchange);
+    EXPECT_TRUE(eventually([] { return resolving.load() > 0; }));
+    const TimePoint begin = system_clock().now();
+    pool_->stop();
+    const Duration taken = system_clock().now() - begin;
+    EXPECT_GT(resolving.load(), 0) << "it did not wait for that";
+    EXPECT_EQ(exchange.wait().error, TransportError::kCancelled);
     let_go.store(true);
     EXPECT_TRUE(eventually([] { return resolving.load() == 0; }));
     return taken < 1s;
