@@ -1,7 +1,8 @@
 // Mutex and MutexLock: std::mutex with Clang's thread-safety annotations, which libstdc++ lacks.
 //
 // House rule: locks are leaves. Nothing that blocks, allocates much, makes a system call, takes the
-// GIL or runs a foreign destructor happens while one is held.
+// GIL or runs a foreign destructor happens while one is held. What is no leaf says so, and is
+// waited for by callers that may block: never with the GIL held.
 #pragma once
 
 #include <mutex>
@@ -18,6 +19,7 @@
 #define OSSMC_REQUIRES(...) OSSMC_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define OSSMC_EXCLUDES(...) OSSMC_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define OSSMC_ACQUIRE(...) OSSMC_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define OSSMC_TRY_ACQUIRE(...) OSSMC_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define OSSMC_RELEASE(...) OSSMC_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define OSSMC_NO_THREAD_SAFETY_ANALYSIS OSSMC_THREAD_ANNOTATION(no_thread_safety_analysis)
 
