@@ -18,11 +18,12 @@ void raise(const Status& status) {
   if (error_factory == nullptr) throw std::runtime_error(status.message());
   const ErrorDetail& detail = status.detail();
   const std::string name(status_code_name(status.code()));
+  const std::string& message = status.message();
+  const auto text = py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
+  if (!text) throw py::error_already_set();
   const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
-      name,
-      py::str(PyUnicode_DecodeUTF8(status.message().data(),
-                                   static_cast<Py_ssize_t>(status.message().size()), "replace")),
-      detail.uri, detail.http_status, detail.error_code, detail.ec, detail.request_id,
+      name, text, detail.uri, detail.http_status, detail.error_code, detail.ec, detail.request_id,
       detail.attempts);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();

@@ -6,7 +6,9 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
 import traceback
+from contextlib import suppress
 
 import oss2.credentials
 import pytest
@@ -374,3 +376,17 @@ def test_constructor_never_calls_the_provider(make_connector):
 
     connector = make_connector(cred_provider=Never())
     assert isinstance(connector, OssModelConnector)
+
+
+def test_the_text_of_each_error_stayed_in_memory(make_connector):
+    connector = make_connector()
+
+    def fail(times):
+        for _ in range(times):
+            with suppress(ValueError):
+                connector.open("oss://bucket-without-a-key")
+
+    fail(100)
+    blocks = sys.getallocatedblocks()
+    fail(1000)
+    assert sys.getallocatedblocks() - blocks < 500
