@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,7 +75,23 @@ struct ListingHandle {
   const std::string bucket;
   Released<ObjectListing> listing;
   ObjectColumns rows;
-  bool busy = false;  // under the GIL
+  bool busy = false;  // see ListingCall
+};
+
+// A call that has the listing for itself until it ends, however that is: others get RuntimeError.
+// Begins and ends with the GIL held.
+class ListingCall {
+ public:
+  explicit ListingCall(ListingHandle& listing) : listing_(listing) {
+    if (listing.busy) throw std::runtime_error("this listing is in use by another thread");
+    listing.busy = true;
+  }
+  ~ListingCall() { listing_.busy = false; }
+  ListingCall(const ListingCall&) = delete;
+  ListingCall& operator=(const ListingCall&) = delete;
+
+ private:
+  ListingHandle& listing_;
 };
 
 // An instance of `type`, a class derived from ObjectRow. REQUIRES: i is a row.

@@ -92,20 +92,21 @@ void register_listing(py::module_& module) {
                             "A listing in progress; for one thread at a time.")
       .def("more",
            [](ListingHandle& self) {
-             if (std::exchange(self.busy, true))
-               throw std::runtime_error("this listing is in use by another thread");
-             const Result<bool> more = without_gil([&](Interrupt& interrupt) {
+             const ListingCall call(self);
+             return value_or_raise(without_gil([&](Interrupt& interrupt) {
                return self.listing->next_rows(self.rows, interrupt);
-             });
-             self.busy = false;
-             return value_or_raise(more);
+             }));
            })
       .def("__len__", [](const ListingHandle& self) { return self.rows.size(); })
       .def("take", [](ListingHandle& self) {
-        if (self.busy) throw std::runtime_error("this listing is in use by another thread");
-        ObjectColumns rows = std::exchange(self.rows, ObjectColumns());
-        rows.shrink_to_fit();
-        return handle_of(py::str(self.bucket), std::move(rows));
+        const ListingCall call(self);
+        self.rows.shrink_to_fit();
+        // Last: whatever fails before leaves the rows where they are.
+        auto taken = std::make_shared<ObjectColumns>();
+        auto handle =
+            std::make_unique<ColumnsHandle>(self.bucket, Released<const ObjectColumns>(taken));
+        std::swap(*taken, self.rows);
+        return handle;
       });
   py::class_<ColumnBuffer>(module, "ColumnBuffer", py::is_final(), py::buffer_protocol(),
                            "One column of a listing (buffer protocol), read-only, not copied.")

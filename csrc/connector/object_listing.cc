@@ -32,6 +32,15 @@ ObjectListing::~ObjectListing() {
 Result<bool> ObjectListing::next_rows(ObjectColumns& rows, Interrupt& interrupt) {
   if (fork_generation() != fork_generation_)
     return Status(StatusCode::kClosed, "this listing was begun in another process");
+  // Until the outcome is known: nothing else notes that an exception has ended the call.
+  if (std::exchange(has_failed_, true))
+    return Status(StatusCode::kInternal, "this listing has failed before: begin another");
+  Result<bool> more = next_of_lister(rows, interrupt);
+  has_failed_ = !more.is_ok();
+  return more;
+}
+
+Result<bool> ObjectListing::next_of_lister(ObjectColumns& rows, Interrupt& interrupt) {
   const std::size_t before = rows.size();
   Result<bool> more = work_->lister->next_rows(rows, interrupt);
   given_ += rows.size() - before;
@@ -43,7 +52,7 @@ Result<bool> ObjectListing::next_rows(ObjectColumns& rows, Interrupt& interrupt)
   given_ = 0;
   fast_ = nullptr;
   list_plainly(KeyOrder::kAny);
-  return next_rows(rows, interrupt);
+  return next_of_lister(rows, interrupt);
 }
 
 void ObjectListing::list_plainly(KeyOrder order) {

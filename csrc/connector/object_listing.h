@@ -35,7 +35,7 @@ class ObjectListing final : public Lister {
 
   // A fast listing of a store that does not list in byte order begins anew, as a plain one and with
   // a warning in the log, where `rows` holds all rows so far: they are dropped. kProtocol where it
-  // does not.
+  // does not. kInternal after an error, or an exception, of a call before: rows may be missing.
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
 
  private:
@@ -44,11 +44,13 @@ class ObjectListing final : public Lister {
     std::unique_ptr<Lister> lister;
   };
 
+  Result<bool> next_of_lister(ObjectColumns& rows, Interrupt& interrupt);
   void list_plainly(KeyOrder order);
 
   const std::uint64_t fork_generation_;
   const ListingOptions options_;
   SmallRequestQueue& queue_;
+  bool has_failed_ = false;
   std::uint64_t given_ = 0;
   FastLister* fast_ = nullptr;  // the lister, while it is one
   std::unique_ptr<Work> work_;

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from ossmodelconnector import BucketNotFoundError, ObjectInfo, ProtocolError
@@ -12,6 +16,7 @@ from ossmodelconnector.local import Credential, LocalServer, Reply
 from support.tries import HANG_SECONDS, once_within, wait_until
 
 COUNT = 12_345
+PROGRAM = Path(__file__).parent / "programs" / "listing_without_memory.py"
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +194,32 @@ def test_close_and_giving_up_end_a_listing_soon(make_connector, local):
         once_within(1, give_up, because=AT_ONCE)
     finally:
         local.on_request = None
+
+
+def page_of_long_keys(record):
+    """One of 100, a megabyte each."""
+    number = int(record.query.get("continuation-token", "0"))
+    keys = (f"{number:02d}-{i:03d}-{'k' * 1000}" for i in range(1000))
+    rows = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys)
+    more = f"<NextContinuationToken>{number + 1}</NextContinuationToken>" if number < 99 else ""
+    truncated = f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
+    page = f"<ListBucketResult>{truncated}{more}{rows}</ListBucketResult>"
+    return Reply(200, body=page.encode(), headers={"Content-Type": "application/xml"})
+
+
+@pytest.mark.skipif("OSSMC_SANITIZED" in os.environ, reason="the sanitizers want address space")
+def test_a_listing_that_found_no_memory_was_in_use_for_ever(server, local):
+    local.on_request = page_of_long_keys
+    try:
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), "many"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**server.environ(), "OSS_ENDPOINT": local.endpoint},
+            timeout=HANG_SECONDS,
+        )
+    finally:
+        local.on_request = None
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["this listing has failed before: begin another", "True"]
