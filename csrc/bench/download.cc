@@ -89,13 +89,13 @@ class Download {
       return Status::ok();
     }
     {
-      const Result<ObjectReader::CursorLock> lock = reader->lock_cursor(run_.interrupt);
-      if (!lock.is_ok()) return lock.status();
-      while (reader->remaining() > 0 && !is_over()) {
+      Result<CursorLock> cursor = reader->cursor().lock(run_.interrupt);
+      if (!cursor.is_ok()) return cursor.status();
+      while (reader->remaining(*cursor) > 0 && !is_over()) {
         const Result<std::size_t> size =
             options_.into == Into::kBuffer
-                ? reader->read(buffer_, run_.interrupt)
-                : reader->visit([](std::span<const std::byte>) {}, run_.interrupt);
+                ? reader->read(*cursor, buffer_, run_.interrupt)
+                : reader->visit(*cursor, [](std::span<const std::byte>) {}, run_.interrupt);
         if (!size.is_ok()) return size.status();
         add(run_.bytes, *size);
       }

@@ -14,10 +14,11 @@ namespace ossmc::bench {
 namespace {
 
 Status read_whole(ObjectReader& reader, Run& run) {
-  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(run.interrupt);
-  if (!lock.is_ok()) return lock.status();
-  while (reader.remaining() > 0) {
-    const Result<std::size_t> size = reader.visit([](std::span<const std::byte>) {}, run.interrupt);
+  Result<CursorLock> cursor = reader.cursor().lock(run.interrupt);
+  if (!cursor.is_ok()) return cursor.status();
+  while (reader.remaining(*cursor) > 0) {
+    const Result<std::size_t> size =
+        reader.visit(*cursor, [](std::span<const std::byte>) {}, run.interrupt);
     if (!size.is_ok()) return size.status();
     add(run.bytes, *size);
   }

@@ -57,30 +57,30 @@ std::int64_t size_argument(const char* name, PyObject* const* arguments, Py_ssiz
   return integer(arguments[0]);
 }
 
-ObjectReader::CursorLock lock_cursor(ObjectReader& reader) {
-  ObjectReader::CursorLock lock = reader.try_lock_cursor();
+CursorLock lock_cursor(ObjectReader& reader) {
+  CursorLock lock = reader.cursor().try_lock();
   if (lock.owns_lock()) return lock;
   return value_or_raise(
-      without_gil([&](Interrupt& interrupt) { return reader.lock_cursor(interrupt); }));
+      without_gil([&](Interrupt& interrupt) { return reader.cursor().lock(interrupt); }));
 }
 
-// Fills `out` from the cursor; REQUIRES the cursor lock, out.size() <= remaining().
-void fill(ObjectReader& reader, std::span<std::byte> out) {
-  if (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(out)) return;
-  raise_unless_ok(
-      without_gil([&](Interrupt& interrupt) { return reader.read(out, interrupt).status(); }));
+// Fills `out` from the cursor. REQUIRES: out.size() <= remaining().
+void fill(ObjectReader& reader, CursorLock& cursor, std::span<std::byte> out) {
+  if (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(cursor, out)) return;
+  raise_unless_ok(without_gil(
+      [&](Interrupt& interrupt) { return reader.read(cursor, out, interrupt).status(); }));
 }
 
 PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t size = size_argument("read", arguments, count);
     ObjectReader& reader = handle_of(self).ready_for_requests();
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
-    const std::uint64_t remaining = reader.remaining();
+    CursorLock cursor = lock_cursor(reader);
+    const std::uint64_t remaining = reader.remaining(cursor);
     py::bytes result =
         make_bytes(size < 0 ? remaining
                             : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
-    if (!span_of(result).empty()) fill(reader, span_of(result));
+    if (!span_of(result).empty()) fill(reader, cursor, span_of(result));
     return result.release().ptr();
   });
 }
@@ -89,10 +89,10 @@ PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
     ObjectReader& reader = handle_of(self).ready_for_requests();
     const WritableBuffer buffer(target, "readinto");
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
-    const auto size =
-        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.span().size(), reader.remaining()));
-    if (size > 0) fill(reader, buffer.span().first(size));
+    CursorLock cursor = lock_cursor(reader);
+    const auto size = static_cast<std::size_t>(
+        std::min<std::uint64_t>(buffer.span().size(), reader.remaining(cursor)));
+    if (size > 0) fill(reader, cursor, buffer.span().first(size));
     return PyLong_FromSize_t(size);
   });
 }
@@ -101,20 +101,21 @@ PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count)
   return guarded([&] {
     const std::int64_t limit = size_argument("readline", arguments, count);
     ObjectReader& reader = handle_of(self).ready_for_requests();
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    CursorLock cursor = lock_cursor(reader);
     const std::uint64_t most =
-        limit < 0 ? reader.remaining()
-                  : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining());
+        limit < 0
+            ? reader.remaining(cursor)
+            : std::min<std::uint64_t>(static_cast<std::uint64_t>(limit), reader.remaining(cursor));
     if (most == 0) return make_bytes(0).release().ptr();
-    const std::uint64_t position = reader.position();
+    const std::uint64_t position = cursor.position();
     while (true) {
       const bool was_repaired = reader.was_repaired();
-      const auto length = value_or_raise(
-          without_gil([&](Interrupt& interrupt) { return reader.line_length(most, interrupt); }));
+      const auto length = value_or_raise(without_gil(
+          [&](Interrupt& interrupt) { return reader.line_length(cursor, most, interrupt); }));
       py::bytes result = make_bytes(length);
-      fill(reader, span_of(result));
+      fill(reader, cursor, span_of(result));
       if (reader.was_repaired() == was_repaired) return result.release().ptr();
-      reader.set_position(position);  // what looked like the line's end may have been wrong
+      cursor.set_position(position);  // what looked like the line's end may have been wrong
     }
   });
 }
@@ -124,12 +125,12 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     require_arguments("peek", count, 0, 1);
     const std::int64_t size = count == 0 ? 0 : integer(arguments[0]);
     ObjectReader& reader = handle_of(self).ready_for_requests();
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    CursorLock cursor = lock_cursor(reader);
     py::bytes result =
-        make_bytes(reader.peek_length(size > 0 ? static_cast<std::size_t>(size) : 0));
-    const std::uint64_t position = reader.position();
-    if (!span_of(result).empty()) fill(reader, span_of(result));
-    reader.set_position(position);
+        make_bytes(reader.peek_length(cursor, size > 0 ? static_cast<std::size_t>(size) : 0));
+    const std::uint64_t position = cursor.position();
+    if (!span_of(result).empty()) fill(reader, cursor, span_of(result));
+    cursor.set_position(position);
     return result.release().ptr();
   });
 }
@@ -140,14 +141,14 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     const std::int64_t offset = integer(arguments[0]);
     const std::int64_t whence = count == 2 ? integer(arguments[1]) : 0;
     ObjectReader& reader = handle_of(self).open_reader();
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
+    CursorLock cursor = lock_cursor(reader);
     std::int64_t base = 0;
     switch (whence) {
       case 0:
         if (offset < 0) throw py::value_error("negative seek value " + std::to_string(offset));
         break;
       case 1:
-        base = static_cast<std::int64_t>(reader.position());
+        base = static_cast<std::int64_t>(cursor.position());
         break;
       case 2:
         base = static_cast<std::int64_t>(reader.size());
@@ -161,16 +162,16 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
       throw py::error_already_set();
     }
     // As io.BytesIO: a relative seek before the start stops there.
-    reader.set_position(static_cast<std::uint64_t>(std::max<std::int64_t>(0, base + offset)));
-    return PyLong_FromUnsignedLongLong(reader.position());
+    cursor.set_position(static_cast<std::uint64_t>(std::max<std::int64_t>(0, base + offset)));
+    return PyLong_FromUnsignedLongLong(cursor.position());
   });
 }
 
 PyObject* tell(PyObject* self, PyObject* /*none*/) {
   return guarded([&] {
     ObjectReader& reader = handle_of(self).open_reader();
-    const ObjectReader::CursorLock lock = lock_cursor(reader);
-    return PyLong_FromUnsignedLongLong(reader.position());
+    const CursorLock cursor = lock_cursor(reader);
+    return PyLong_FromUnsignedLongLong(cursor.position());
   });
 }
 

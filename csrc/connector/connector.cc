@@ -122,7 +122,8 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   readers.reserve(streams.size());
   for (const auto& stream : streams) {
     if (status.is_ok()) {
-      readers.push_back(std::make_shared<ObjectReader>(shared_from_this(), *engine, stream));
+      readers.push_back(
+          std::make_shared<ObjectReader>(shared_from_this(), (*engine)->scheduler(), stream));
     } else {
       (*engine)->scheduler().close(*stream);
     }

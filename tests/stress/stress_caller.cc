@@ -183,19 +183,19 @@ void StressCaller::drop_view() {
 void StressCaller::read_on(ObjectReader& reader, const StressObject& object) {
   begin("read");
   SomeInterrupts interrupt(*this);
-  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(interrupt);
-  if (!is_done(lock.status(), &reader)) return;
-  if (chance_.one_in(4)) reader.set_position(chance_.below(object.bytes.size() + 1));
+  Result<CursorLock> cursor = reader.cursor().lock(interrupt);
+  if (!is_done(cursor.status(), &reader)) return;
+  if (chance_.one_in(4)) cursor->set_position(chance_.below(object.bytes.size() + 1));
   for (std::uint64_t times = 1 + chance_.below(4); times > 0; --times) {
-    const std::uint64_t position = reader.position();
+    const std::uint64_t position = cursor->position();
     std::vector<std::byte> out(
         std::min<std::uint64_t>(object.bytes.size() - position, chance_.below(20'000)));
-    if (!reader.read_if_ready(out)) {
-      const Result<std::size_t> got = reader.read(out, interrupt);
+    if (!reader.read_if_ready(*cursor, out)) {
+      const Result<std::size_t> got = reader.read(*cursor, out, interrupt);
       if (!is_done(got.status(), &reader)) return;
       if (*got != out.size()) return complain("a read of " + object.key + " is short");
     }
-    if (reader.position() != position + out.size())
+    if (cursor->position() != position + out.size())
       return complain("a read of " + object.key + " leaves the cursor at a wrong place");
     check_bytes(object, position, out);
   }
@@ -204,12 +204,13 @@ void StressCaller::read_on(ObjectReader& reader, const StressObject& object) {
 void StressCaller::visit(ObjectReader& reader, const StressObject& object) {
   begin("visit");
   SomeInterrupts interrupt(*this);
-  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(interrupt);
-  if (!is_done(lock.status(), &reader)) return;
-  reader.set_position(chance_.below(object.bytes.size() + 1));
-  const std::uint64_t position = reader.position();
+  Result<CursorLock> cursor = reader.cursor().lock(interrupt);
+  if (!is_done(cursor.status(), &reader)) return;
+  cursor->set_position(chance_.below(object.bytes.size() + 1));
+  const std::uint64_t position = cursor->position();
   std::vector<std::byte> seen;
   const Result<std::size_t> shown = reader.visit(
+      *cursor,
       [&seen](std::span<const std::byte> bytes) { seen.assign(bytes.begin(), bytes.end()); },
       interrupt);
   if (is_done(shown.status(), &reader)) check_bytes(object, position, seen);
@@ -218,14 +219,14 @@ void StressCaller::visit(ObjectReader& reader, const StressObject& object) {
 void StressCaller::find_line(ObjectReader& reader, const StressObject& object) {
   begin("line");
   SomeInterrupts interrupt(*this);
-  const Result<ObjectReader::CursorLock> lock = reader.lock_cursor(interrupt);
-  if (!is_done(lock.status(), &reader)) return;
-  reader.set_position(chance_.below(object.bytes.size() + 1));
-  const Result<std::uint64_t> length = reader.line_length(UINT64_MAX, interrupt);
+  Result<CursorLock> cursor = reader.cursor().lock(interrupt);
+  if (!is_done(cursor.status(), &reader)) return;
+  cursor->set_position(chance_.below(object.bytes.size() + 1));
+  const Result<std::uint64_t> length = reader.line_length(*cursor, UINT64_MAX, interrupt);
   if (!is_done(length.status(), &reader)) return;
-  const std::size_t found = object.bytes.find('\n', reader.position());
+  const std::size_t found = object.bytes.find('\n', cursor->position());
   const std::uint64_t end = found == std::string::npos ? object.bytes.size() : found + 1;
-  if (reader.position() + *length != end) complain("a line of " + object.key + " has a wrong end");
+  if (cursor->position() + *length != end) complain("a line of " + object.key + " has a wrong end");
 }
 
 void StressCaller::check_opened(const ObjectReader& reader, const StressObject& object) {

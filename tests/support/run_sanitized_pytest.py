@@ -22,8 +22,6 @@ SUPPRESSIONS = Path(__file__).parent / "tsan_python.supp"
 SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <pthread.h>
-#include <time.h>
 
 /* Some modules (that of pycryptodome, which oss2 imports) want RTLD_DEEPBIND: the runtime would
  * not see their malloc, and ends the process instead. */
@@ -31,18 +29,6 @@ void *dlopen(const char *file, int flags) {
   static void *(*next)(const char *, int);
   if (!next) next = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
   return next(file, flags & ~RTLD_DEEPBIND);
-}
-
-/* std::timed_mutex locks by this one, of which the libtsan of GCC 12 knows nothing: it would report
- * the unlock. Of timedlock, which goes by the wall's clock, it knows. */
-int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until) {
-  struct timespec now, wall;
-  clock_gettime(clock, &now);
-  clock_gettime(CLOCK_REALTIME, &wall);
-  long long left = (until->tv_sec - now.tv_sec) * 1000000000LL + until->tv_nsec - now.tv_nsec;
-  long long end = wall.tv_sec * 1000000000LL + wall.tv_nsec + left;
-  struct timespec wall_end = {end / 1000000000LL, end % 1000000000LL};
-  return pthread_mutex_timedlock(mutex, &wall_end);
 }
 """
 RUNTIMES = {
