@@ -10,6 +10,31 @@
 
 namespace ossmc {
 
+namespace {
+
+// Streams that no reader has yet. Those that were not handed over are closed, whatever happens.
+class StreamsToHandOver {
+ public:
+  StreamsToHandOver(Scheduler& scheduler, std::size_t count) : scheduler_(scheduler) {
+    streams_.reserve(count);
+  }
+  ~StreamsToHandOver() {
+    for (const auto& stream : streams_) scheduler_.close(*stream);
+  }
+  StreamsToHandOver(const StreamsToHandOver&) = delete;
+  StreamsToHandOver& operator=(const StreamsToHandOver&) = delete;
+
+  void open(ObjectName name) { streams_.push_back(scheduler_.open(std::move(name))); }
+  const std::vector<std::shared_ptr<ObjectStream>>& all() const { return streams_; }
+  void hand_over() { streams_.clear(); }
+
+ private:
+  Scheduler& scheduler_;
+  std::vector<std::shared_ptr<ObjectStream>> streams_;
+};
+
+}  // namespace
+
 Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text,
                                                    std::string_view region, Config config,
                                                    std::shared_ptr<CredentialsCache> credentials) {
@@ -110,25 +135,18 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   }
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
-  std::vector<std::shared_ptr<ObjectStream>> streams;
-  streams.reserve(names.size());
-  for (ObjectName& name : names) streams.push_back((*engine)->scheduler().open(std::move(name)));
-  Status status;
-  for (const auto& stream : streams) {
-    status = wait_until_open((*engine)->scheduler(), *stream, config_.read_timeout, interrupt);
-    if (!status.is_ok()) break;
+  Scheduler& scheduler = (*engine)->scheduler();
+  StreamsToHandOver streams(scheduler, names.size());
+  for (ObjectName& name : names) streams.open(std::move(name));
+  for (const auto& stream : streams.all()) {
+    const Status status = wait_until_open(scheduler, *stream, config_.read_timeout, interrupt);
+    if (!status.is_ok()) return status;
   }
   std::vector<std::shared_ptr<ObjectReader>> readers;
-  readers.reserve(streams.size());
-  for (const auto& stream : streams) {
-    if (status.is_ok()) {
-      readers.push_back(
-          std::make_shared<ObjectReader>(shared_from_this(), (*engine)->scheduler(), stream));
-    } else {
-      (*engine)->scheduler().close(*stream);
-    }
-  }
-  if (!status.is_ok()) return status;
+  readers.reserve(streams.all().size());
+  for (const auto& stream : streams.all())
+    readers.push_back(std::make_shared<ObjectReader>(shared_from_this(), scheduler, stream));
+  streams.hand_over();
   return readers;
 }
 
