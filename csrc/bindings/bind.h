@@ -1,8 +1,8 @@
 // What the binding files share: one register function a topic, the GIL rules, and the one way an
 // error becomes an exception.
 //
-// Rules: a blocking call into the core releases the GIL and brings a PythonInterrupt; destructors
-// that may join or free much run without the GIL; no logic.
+// Rules: a call into the core that may block, or take a lock that is no leaf, releases the GIL and
+// brings a PythonInterrupt; destructors that may join or free much run without the GIL; no logic.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -144,7 +144,11 @@ void register_connector(py::module_& module) {
                                                    Released<ObjectListing>(std::move(listing)));
           },
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
-      .def("stats", [](const ConnectorHandle& self) { return stats_dict(self.connector->stats()); })
+      .def("stats",
+           [](const ConnectorHandle& self) {
+             return stats_dict(
+                 without_gil([&](Interrupt& /*none*/) { return self.connector->stats(); }));
+           })
       .def("close",
            [](ConnectorHandle& self) {
              const GilReleased released;

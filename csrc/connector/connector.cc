@@ -12,6 +12,8 @@ namespace ossmc {
 
 namespace {
 
+Status connector_closed() { return Status(StatusCode::kClosed, "the connector is closed"); }
+
 // Streams that no reader has yet. Those that were not handed over are closed, whatever happens.
 class StreamsToHandOver {
  public:
@@ -71,37 +73,37 @@ Connector::Connector(Config config, RequestBuilderOptions request_options, bool 
     : config_(std::move(config)),
       request_options_(std::move(request_options)),
       lacks_region_(lacks_region),
-      live_(std::make_unique<Live>()) {
-  MutexLock lock(live_->mutex);
-  live_->credentials = std::move(credentials);
-}
+      live_(std::make_unique<Live>(std::move(credentials))) {}
 
 Connector::~Connector() { close(); }
 
 void Connector::close() {
   if (closed_.exchange(true)) return;
   // Kept: stats() goes on to tell what was counted.
-  const std::shared_ptr<Engine> engine = engine_if_started();
+  Engine* const engine = live_->running;
   if (engine != nullptr) engine->shutdown();
 }
 
 Result<std::shared_ptr<Engine>> Connector::engine() {
-  MutexLock lock(live_->mutex);
-  // Under the mutex: close() either sees the engine made here, or is seen.
-  if (is_closed()) return Status(StatusCode::kClosed, "the connector is closed");
-  if (live_->engine == nullptr) {
-    auto engine = std::make_shared<Engine>(config_, request_options_, live_->credentials);
-    const Status status = engine->start();
-    if (!status.is_ok()) return status;
-    live_->engine = std::move(engine);
-    process_log().write(
-        LogLevel::kInfo,
-        "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
-            " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
-            " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
-            std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+  MutexLock lock(live_->starting);
+  if (is_closed()) return connector_closed();
+  if (live_->engine != nullptr) return live_->engine;
+  auto engine = std::make_shared<Engine>(config_, request_options_, live_->credentials);
+  const Status status = engine->start();
+  if (!status.is_ok()) return status;
+  live_->engine = engine;
+  live_->running = engine.get();
+  if (is_closed()) {  // meanwhile; close() may not have seen the engine
+    engine->shutdown();
+    return connector_closed();
   }
-  return live_->engine;
+  process_log().write(
+      LogLevel::kInfo,
+      "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
+          " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
+          " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
+          std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+  return engine;
 }
 
 ReadOptions Connector::read_options(bool sequential) const {
@@ -197,7 +199,7 @@ Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view 
 ConnectorStats Connector::stats() const {
   ConnectorStats stats;
   stats.memory_limit_bytes = config_.prefetch_memory_bytes;
-  const std::shared_ptr<Engine> engine = engine_if_started();
+  Engine* const engine = live_->running;
   if (engine == nullptr) return stats;
   const Counters& counters = engine->counters();
   stats.bytes_received = load(counters.bytes_received);
@@ -217,23 +219,16 @@ ConnectorStats Connector::stats() const {
 }
 
 ChunkLatencies Connector::chunk_latencies() const {
-  const std::shared_ptr<Engine> engine = engine_if_started();
+  const Engine* const engine = live_->running;
   if (engine == nullptr) return {};
   const Counters& counters = engine->counters();
   return {counters.chunk_first_byte_us.counts(), counters.chunk_whole_us.counts()};
 }
 
-std::shared_ptr<Engine> Connector::engine_if_started() const {
-  MutexLock lock(live_->mutex);
-  return live_->engine;
-}
-
 void Connector::after_fork_in_child(std::shared_ptr<CredentialsCache> credentials) {
   // Leaked on purpose: threads, sockets and held locks stayed in the parent.
   static_cast<void>(live_.release());
-  live_ = std::make_unique<Live>();
-  MutexLock lock(live_->mutex);
-  live_->credentials = std::move(credentials);
+  live_ = std::make_unique<Live>(std::move(credentials));
 }
 
 }  // namespace ossmc

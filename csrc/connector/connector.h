@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/credentials.h"
@@ -56,7 +57,8 @@ struct ObjectStat {
   std::string storage_class;
 };
 
-// Thread-safe; blocking calls take an Interrupt. Shared by its readers.
+// Thread-safe; blocking calls take an Interrupt. The first of them starts the engine, which takes
+// its time; stats(), chunk_latencies() and is_closed() wait for none. Shared by its readers.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
   // Checks everything that can be checked without a request. `region` may be empty: then it is read
@@ -84,7 +86,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   ChunkLatencies chunk_latencies() const;
   // Closes all readers. No-op the second time.
   void close();
-  bool is_closed() const { return closed_.load(std::memory_order_acquire); }
+  bool is_closed() const { return closed_.load(); }
 
   const Config& config() const { return config_; }
   const SigningOptions& signing() const { return request_options_.signing; }
@@ -96,7 +98,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // alone and makes its own when it is needed.
   void after_fork_in_child(std::shared_ptr<CredentialsCache> credentials);
 
-  // For readers. kClosed after close().
+  // For readers. kClosed after close(). It stays as long as the connector, or is leaked in a forked
+  // child.
   Result<std::shared_ptr<Engine>> engine();
   ReadOptions read_options(bool sequential) const;
 
@@ -104,15 +107,19 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // Replaced as a whole in a forked child, where the mutex may be held by a thread that is not
   // there.
   struct Live {
-    mutable Mutex mutex;
-    std::shared_ptr<CredentialsCache> credentials OSSMC_GUARDED_BY(mutex);
-    std::shared_ptr<Engine> engine OSSMC_GUARDED_BY(mutex);
+    explicit Live(std::shared_ptr<CredentialsCache> cache) : credentials(std::move(cache)) {}
+
+    const std::shared_ptr<CredentialsCache> credentials;
+    Mutex starting;  // held while an engine is made and its threads start: no leaf
+    std::shared_ptr<Engine> engine OSSMC_GUARDED_BY(starting);
+    // The same, once it has started. With closed_ a Dekker pair (seq_cst): engine() sets this one,
+    // then looks at the other; close() the other way round.
+    std::atomic<Engine*> running{nullptr};
   };
 
   Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
             std::shared_ptr<CredentialsCache> credentials);
   Result<ObjectName> checked_name(std::string_view uri) const;
-  std::shared_ptr<Engine> engine_if_started() const;
 
   const Config config_;
   const RequestBuilderOptions request_options_;

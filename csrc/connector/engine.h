@@ -9,6 +9,7 @@
 #include "auth/credentials.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "connector/config.h"
@@ -43,7 +44,6 @@ class Engine final : private CredentialsCache::Listener {
   // Requests of listings; their threads start with the first.
   Result<SmallRequestQueue*> list_queue();
   const Counters& counters() const { return counters_; }
-  const RequestBuilder& builder() const { return builder_; }
   const Clock& clock() const { return clock_; }
 
  private:
@@ -63,7 +63,7 @@ class Engine final : private CredentialsCache::Listener {
   IoPool io_;
   IoPool list_io_;
 
-  Mutex mutex_;
+  Mutex mutex_;  // held while the threads of listings start: no leaf
   bool lists_started_ OSSMC_GUARDED_BY(mutex_) = false;
   bool stopped_ OSSMC_GUARDED_BY(mutex_) = false;
 };

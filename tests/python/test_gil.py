@@ -1,4 +1,7 @@
-"""Small reads of bytes in memory make no system call and keep the GIL; large ones let it go."""
+"""Small reads of bytes in memory make no system call and keep the GIL; large ones let it go.
+
+And nothing waits with the GIL held: not even for the first call, which starts threads.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ KiB, MiB = 1 << 10, 1 << 20
 
 _READS = 100_000
 _SIZE = 64
-_PROGRAM = Path(__file__).parent / "programs" / "ready_reads.py"
+_PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def test_small_reads_keep_the_gil_and_large_ones_do_not(
 def test_small_reads_make_no_system_call(one_chunk: Any, canary: bool) -> None:
     words = [one_chunk.uri("large.bin"), str(_READS - 1), *(["sleep"] if canary else [])]
     done = subprocess.run(
-        [sys.executable, str(_PROGRAM), *words],
+        [sys.executable, str(_PROGRAMS / "ready_reads.py"), *words],
         capture_output=True,
         text=True,
         check=False,
@@ -103,3 +106,20 @@ def test_small_reads_make_no_system_call(one_chunk: Any, canary: bool) -> None:
     )
     expected = (-signal.SIGSYS, "") if canary else (0, "done")
     assert (done.returncode, done.stdout) == expected, done.stderr
+
+
+def test_all_threads_stood_still_while_an_engine_started(store: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(_PROGRAMS / "engine_start.py"),
+            "first call",
+            str(tmp_path),
+            store.uri("text.txt"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=store.served.environ(),
+    )
+    assert (done.returncode, done.stdout) == (0, '"done"\n'), done.stderr

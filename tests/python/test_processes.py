@@ -61,6 +61,11 @@ def in_child(work):
     return json.loads(text)
 
 
+def test_all_threads_of_a_child_stood_still_while_its_engine_started(server, store, tmp_path):
+    arguments = ["forked", str(tmp_path), store.uri("text.txt")]
+    assert run_program("engine_start.py", arguments, server) == "done"
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_start_methods(server, store, method):
     keys = ["large.bin", *store.keys("list/")[:5], "text.txt"]

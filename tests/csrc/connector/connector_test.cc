@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <new>
 #include <string>
 #include <utility>
 
+#include "base/fork_gate.h"
 #include "support/csrc/wire_server.h"
 
 namespace ossmc {
@@ -25,6 +27,61 @@ std::shared_ptr<Connector> connector_to(const std::string& endpoint) {
   config.prefetch_vcpus = 2;
   return *Connector::make(endpoint, "cn-test", config,
                           CredentialsCache::make_fixed(system_clock(), std::move(credentials)));
+}
+
+// Its first call, in a thread of its own. No engine starts while the process forks, and as far as
+// engines can tell, it does that until let_go().
+class SlowStart {
+ public:
+  explicit SlowStart(const std::shared_ptr<Connector>& connector) {
+    fork_gate().close();
+    status_ = std::async(std::launch::async,
+                         [connector] { return connector->open_many({}, no_interrupt()).status(); });
+  }
+  ~SlowStart() { static_cast<void>(let_go()); }
+  SlowStart(const SlowStart&) = delete;
+  SlowStart& operator=(const SlowStart&) = delete;
+
+  bool is_over() const {
+    return status_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+  // What became of the call.
+  Status let_go() {
+    if (!status_.valid()) return Status::ok();
+    fork_gate().open();
+    return status_.get();
+  }
+
+ private:
+  std::future<Status> status_;
+};
+
+// They took the mutex under which the engine starts, with Python's lock held: all of its threads
+// stood still.
+TEST(Connector, StatsAreToldWhileTheEngineStarts) {
+  const std::shared_ptr<Connector> connector = connector_to("http://127.0.0.1:1");
+  SlowStart start(connector);
+  // Often, so that some are told when the start is under way.
+  std::future<void> told = std::async(std::launch::async, [&] {
+    for (int i = 0; i < 100'000; ++i) {
+      ASSERT_EQ(connector->stats().requests, 0u);
+      ASSERT_EQ(connector->chunk_latencies().whole_us.total(), 0u);
+      ASSERT_FALSE(connector->is_closed());
+    }
+  });
+  EXPECT_EQ(told.wait_for(kHang), std::future_status::ready);
+  EXPECT_FALSE(start.is_over());
+  EXPECT_TRUE(start.let_go().is_ok());
+  told.get();
+}
+
+TEST(Connector, CloseDoesNotWaitForAnEngineThatStarts) {
+  const std::shared_ptr<Connector> connector = connector_to("http://127.0.0.1:1");
+  SlowStart start(connector);
+  std::future<void> closed = std::async(std::launch::async, [&] { connector->close(); });
+  EXPECT_EQ(closed.wait_for(kHang), std::future_status::ready);
+  EXPECT_FALSE(start.is_over());
+  EXPECT_EQ(start.let_go().code(), StatusCode::kClosed);
 }
 
 class ThrowingInterrupt final : public Interrupt {
