@@ -38,7 +38,7 @@ void ByteRepair::close() {
     last = std::exchange(live_->source, {});
     suspect = std::move(live_->suspect);
   }
-  if (last.stream != nullptr) last.scheduler->close(*last.stream);
+  if (last.stream != nullptr) last.scheduler->objects().close(*last.stream);
 }
 
 bool ByteRepair::is_verified() const {
@@ -56,13 +56,14 @@ bool ByteRepair::is_verified_locked() const {
 bool ByteRepair::read_if_ready(std::uint64_t offset, std::span<std::byte> out) {
   // Held for the copy: to keep the stream by a pointer of its own would cost a small read a tenth
   // of its time.
-  MutexLock lock(live_->mutex);
-  const Source& source = live_->source;
-  if (source.stream == nullptr || live_->suspect != nullptr || state_ == State::kSpoiled)
+  Live& live = *live_;
+  MutexLock lock(live.mutex);
+  if (live.source.stream == nullptr || live.suspect != nullptr || state_ == State::kSpoiled)
     return false;
-  if (!read_stream_if_ready(*source.scheduler, *source.stream, offset, out)) return false;
+  ObjectStream& stream = *live.source.stream;
+  if (!read_stream_if_ready(*live.source.scheduler, stream, offset, out)) return false;
   given_.add({offset, offset + out.size()});
-  return source.stream->verdict() != ObjectStream::Verdict::kBad;
+  return stream.verdict() != ObjectStream::Verdict::kBad;
 }
 
 void ByteRepair::after_fork_in_child() {
@@ -100,7 +101,8 @@ Status ByteRepair::open_in_child() {
   if (closed_ || current().stream != nullptr) return Status::ok();
   const Result<Scheduler*> scheduler = find_scheduler_();
   if (!scheduler.is_ok()) return scheduler.status();
-  Result<std::shared_ptr<ObjectStream>> stream = (*scheduler)->open_known(name_, version_);
+  Result<std::shared_ptr<ObjectStream>> stream =
+      (*scheduler)->objects().open_known(name_, version_);
   if (!stream.is_ok()) return stream.status();
   {
     MutexLock lock(live_->mutex);
@@ -109,7 +111,7 @@ Status ByteRepair::open_in_child() {
       return Status::ok();
     }
   }
-  (*scheduler)->close(**stream);
+  (*scheduler)->objects().close(**stream);
   return closed_status();
 }
 
@@ -137,7 +139,8 @@ Result<bool> ByteRepair::replace(const Source& source) {
     MutexLock opening(live_->opening);
     if (current().stream != source.stream) return true;
     if (state_ != State::kFirst) return false;
-    Result<std::shared_ptr<ObjectStream>> second = source.scheduler->open_again(*source.stream);
+    Result<std::shared_ptr<ObjectStream>> second =
+        source.scheduler->objects().open_again(*source.stream);
     if (!second.is_ok()) return second.status();
     MutexLock lock(live_->mutex);
     if (closed_) {
@@ -147,7 +150,7 @@ Result<bool> ByteRepair::replace(const Source& source) {
       live_->suspect = std::exchange(live_->source.stream, std::move(second).value());
     }
   }
-  source.scheduler->close(*given_up);  // the first one's memory serves the second
+  source.scheduler->objects().close(*given_up);  // the first one's memory serves the second
   return true;
 }
 
@@ -162,7 +165,7 @@ Status ByteRepair::judge(const Source& source, const std::shared_ptr<ObjectStrea
   for (std::uint64_t i = 0; i < second.chunk_count() && !is_spoiled; ++i) {
     const std::uint64_t begin = second.chunk_begin(i);
     is_spoiled = given_.overlaps({begin, begin + second.chunk_length(i)}) &&
-                 !source.scheduler->is_same_chunk(*suspect, second, i);
+                 !source.scheduler->claims().is_same_chunk(*suspect, second, i);
   }
   {
     MutexLock lock(live_->mutex);

@@ -21,12 +21,12 @@ class StreamsToHandOver {
     streams_.reserve(count);
   }
   ~StreamsToHandOver() {
-    for (const auto& stream : streams_) scheduler_.close(*stream);
+    for (const auto& stream : streams_) scheduler_.objects().close(*stream);
   }
   StreamsToHandOver(const StreamsToHandOver&) = delete;
   StreamsToHandOver& operator=(const StreamsToHandOver&) = delete;
 
-  void open(ObjectName name) { streams_.push_back(scheduler_.open(std::move(name))); }
+  void open(ObjectName name) { streams_.push_back(scheduler_.objects().open(std::move(name))); }
   const std::vector<std::shared_ptr<ObjectStream>>& all() const { return streams_; }
   void hand_over() { streams_.clear(); }
 

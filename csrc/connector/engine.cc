@@ -88,7 +88,7 @@ void Engine::shutdown() {
     stopped_ = true;
   }
   credentials_->set_listener(nullptr);
-  scheduler_.close_all();
+  scheduler_.objects().close_all();
   list_requests_.close();
   io_.stop();
   list_io_.stop();

@@ -23,10 +23,7 @@ std::uint64_t bytes_to_chunk_end(std::uint64_t position, const Connector& connec
 ObjectView::ObjectView(std::shared_ptr<Engine> engine, std::shared_ptr<ViewRegion> region)
     : engine_(std::move(engine)), region_(std::move(region)) {}
 
-ObjectView::~ObjectView() {
-  region_.reset();
-  engine_->scheduler().note_memory_released();
-}
+ObjectView::~ObjectView() { region_.reset(); }
 
 ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, Scheduler& scheduler,
                            const std::shared_ptr<ObjectStream>& stream)

@@ -36,8 +36,21 @@ ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const Obje
       seen_(seen),
       ledger_(context, describe_range(name, begin, begin + chunk.length()), name.uri()) {}
 
+void ChunkFetch::cancel() {
+  cancelled_.store(true, std::memory_order_relaxed);
+  if (hedge_ != nullptr) hedge_->cancel();
+}
+
+Exchange* ChunkFetch::own_hedge(std::unique_ptr<Hedge> hedge) {
+  hedge_ = std::move(hedge);
+  return hedge_.get();
+}
+
 Status ChunkFetch::prepare(bool* ready) {
   *ready = false;
+  if (cancelled_.load(std::memory_order_relaxed)) return Status(StatusCode::kClosed, "closed");
+  // Which attempt brought the wrong bytes is not known: none of them is kept.
+  if (std::exchange(differs_, false)) chunk_.restart();
   Status give_up;
   if (!ledger_.may_start(&give_up)) return Status::ok();
   if (!give_up.is_ok()) return give_up;
@@ -63,6 +76,8 @@ bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   CheckedReply checked =
       check_range_reply(head, {attempt_begin_, begin_ + chunk_.length()}, known_);
   if (checked.failure.has_value()) {
+    // A store that ignores ranges, and an object that is larger than what there was memory for.
+    if (known_ == nullptr && head.status == 200) first_reply_ = FirstReply::kTooLong;
     failure_ = std::move(checked.failure);
     return false;
   }
@@ -85,6 +100,10 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
     const std::size_t room = kMaxErrorBodyBytes - error_body_.size();
     error_body_.append(reinterpret_cast<const char*>(data), size < room ? size : room);
     return size <= room;  // a proxy may send for ever
+  }
+  if (first_reply_ == FirstReply::kVersionOnly) {
+    dropped_bytes_ += size;
+    return dropped_bytes_ <= chunk_.length();
   }
   if (size > chunk_.writer_room()) {
     // With every byte of the range there, nothing is left that another attempt could ask for.
@@ -121,28 +140,20 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
       "GET", name_.uri(),
       std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
       chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
-  if (was_closed()) {
+  // The transport ends what is in progress when it stops.
+  const bool was_stopped =
+      outcome.error == TransportError::kCancelled && !cancelled() && !failure_.has_value();
+  if (was_stopped || cancelled_.load(std::memory_order_relaxed)) {
     owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
     return;
   }
-  const bool had_tail = has_tail();
-  if (take_tail()) return;
-  // Which attempt brought the wrong bytes is not known: none of them is kept.
-  if (std::exchange(differs_, false)) chunk_.restart();
-  if (outcome.error == TransportError::kCancelled && !failure_.has_value()) {
-    if (!had_tail) {
-      owner_.on_finished(*this, Status(StatusCode::kClosed, "closed while it was fetched"));
-      return;
-    }
-    failure_ = Failure{Status(StatusCode::kConnect, "ended for a second request that did not fit"),
-                       RetryClass::kTransient,
-                       {}};
-  }
-  if (failure_.has_value()) {
-    settle(ledger_.on_failure(*failure_));
+  if (finish_with_hedge()) return;
+  if (first_reply_ == FirstReply::kVersionOnly) {
+    ledger_.on_success();
+    owner_.on_finished(*this, Status::ok());
     return;
   }
-  if (head_good_ && chunk_.writer_room() == 0) {
+  if (!failure_.has_value() && head_good_ && chunk_.writer_room() == 0) {
     // All bytes are in: how the connection ended after the last one does not matter.
     context_.counters.chunk_first_byte_us.record(microseconds(outcome.first_byte));
     context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
@@ -150,26 +161,40 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
     owner_.on_finished(*this, Status::ok());
     return;
   }
+  const AttemptLedger::Verdict verdict = verdict_on(outcome);
+  if (verdict.retry) {
+    owner_.on_retry(*this, verdict.due);
+  } else {
+    owner_.on_finished(*this, verdict.error);
+  }
+}
+
+// REQUIRES: the attempt did not bring what is missing.
+AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
+  if (failure_.has_value()) return ledger_.on_failure(*failure_);
+  if (outcome.error == TransportError::kCancelled) {
+    return ledger_.on_failure(
+        {Status(StatusCode::kConnect, "ended for a second request that did not fit"),
+         RetryClass::kTransient,
+         {}});
+  }
   // An error whose document was cut off is still that error.
   const bool is_error_reply = head_.status != 0 && !head_.is_success();
-  if (outcome.error != TransportError::kNone && !is_error_reply) {
-    settle(ledger_.on_transport_error(outcome));
-    return;
-  }
+  if (outcome.error != TransportError::kNone && !is_error_reply)
+    return ledger_.on_transport_error(outcome);
   if (head_good_) {
-    settle(ledger_.on_failure(
+    return ledger_.on_failure(
         {Status(StatusCode::kConnect, "the reply ended " + std::to_string(chunk_.writer_room()) +
                                           " bytes before the end of its range"),
          RetryClass::kTransient,
-         {}}));
-    return;
+         {}});
   }
-  range_refused_ = head_.status == 416 && known_ == nullptr;
-  settle(ledger_.on_failure(
-      classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_)));
+  if (head_.status == 416 && known_ == nullptr) first_reply_ = FirstReply::kNoRange;
+  return ledger_.on_failure(
+      classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_));
 }
 
-bool ChunkFetch::take_tail() {
+bool ChunkFetch::finish_with_hedge() {
   const Hedge* const tail = tail_.exchange(nullptr, std::memory_order_acquire);
   const std::uint64_t begin = begin_ + chunk_.writer_filled();
   // What is hidden may have been started anew, before the tail's first byte.
@@ -179,20 +204,6 @@ bool ChunkFetch::take_tail() {
   ledger_.on_success();
   owner_.on_finished(*this, Status::ok());
   return true;
-}
-
-void ChunkFetch::finish_with_tail() {
-  if (take_tail()) return;
-  if (std::exchange(differs_, false)) chunk_.restart();
-  owner_.on_retry(*this, context_.clock.now());
-}
-
-void ChunkFetch::settle(const AttemptLedger::Verdict& verdict) {
-  if (verdict.retry) {
-    owner_.on_retry(*this, verdict.due);
-  } else {
-    owner_.on_finished(*this, verdict.error);
-  }
 }
 
 }  // namespace ossmc

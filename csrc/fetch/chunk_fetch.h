@@ -1,11 +1,14 @@
 // ChunkFetch: one chunk from its first attempt to its end. Fills the chunk as bytes arrive, checks
-// each reply, resumes behind the last byte after a failure, and tells its owner the outcome.
+// each reply, resumes behind the last byte after a failure, and tells its owner the outcome. A
+// fetch among the slowest gets a second exchange, a hedge; it owns both.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "fetch/attempt_ledger.h"
 #include "fetch/fetch_context.h"
@@ -30,21 +33,32 @@ struct SeenBytes {
 class ChunkFetchOwner {
  public:
   virtual ~ChunkFetchOwner() = default;
-  // Only for a fetch that was started without a known version: the first good reply's head. The
-  // owner may shrink the chunk (its length becomes that of the reply's range). An error ends the
-  // fetch with it.
+  // Only for a fetch that was started without a known version: the first good reply's head, and the
+  // bytes it brings. The owner may shrink the chunk, or drop_bytes(). An error ends the fetch with
+  // it.
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
-  // The end; the owner destroys the fetch. The chunk is still kFilling: the owner calls finish() or
-  // fail().
+  // The end. The chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
+  // when no hedge is in progress.
   virtual void on_finished(ChunkFetch& fetch, const Status& status) = 0;
+  // The hedge is in progress no longer; `whole`: it has all its bytes. From the I/O thread that ran
+  // it, while another may run the fetch. After the end, the owner destroys the fetch now.
+  virtual void on_hedge_ended(ChunkFetch& fetch, bool whole) = 0;
 };
 
-// Owned by its owner; used by one I/O thread at a time, save cancel(). The chunk is kFilling for
-// the fetch's whole life.
+// Owned by its owner; used by one I/O thread at a time, save where said. The chunk is kFilling for
+// as long as the fetch runs.
 class ChunkFetch final : public Exchange {
  public:
+  // What the first reply said of an object whose version was not known, if it was not its bytes.
+  enum class FirstReply : std::uint8_t {
+    kBytes,
+    kNoRange,      // 416: the object is empty, or the store does not do ranges; ask with HEAD
+    kTooLong,      // 200 with more bytes than were asked for
+    kVersionOnly,  // the bytes were dropped
+  };
+
   // `known`: the version that was learnt when the object was opened; null for the first request of
   // an object, which then asks for [begin, begin + chunk's length) and takes what there is. `name`,
   // `known`, `chunk` outlive the fetch. `seen`: if bytes came that differ from those, all is asked
@@ -52,39 +66,48 @@ class ChunkFetch final : public Exchange {
   ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
              const ObjectVersion* known, Chunk& chunk, std::uint64_t begin, SeenBytes seen = {});
 
-  // Before each hand-out to an I/O thread: signs. kOk with *ready false: credentials are still
-  // being asked for, look again later. An error: cannot be started; on_finished was not called.
+  // Before each hand-out to an I/O thread: signs. kOk with *ready false: not now, look again later.
+  // An error: cannot be started; on_finished was not called.
   Status prepare(bool* ready);
-  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  bool was_closed() const { return cancelled_.load(std::memory_order_relaxed); }
-  // The chunk's last bytes came by another way. Any thread; `tail` is whole, and outlives the
-  // fetch. The exchange in progress ends soon, and with it the fetch.
-  void use_tail(const Hedge& tail) { tail_.store(&tail, std::memory_order_release); }
-  // After use_tail(), for a fetch that has no exchange: by whom on_retry() was told.
-  void finish_with_tail();
-  bool has_tail() const { return tail_.load(std::memory_order_relaxed) != nullptr; }
+  // --- under the owner's lock ---
+  // Nobody wants the chunk, or the hedge, any more: what is in progress ends soon.
+  void cancel();
+  // A second exchange, for the last bytes of the chunk. At most one, which take_hedge() takes back
+  // when it has ended in vain.
+  Exchange* own_hedge(std::unique_ptr<Hedge> hedge);
+  std::unique_ptr<Hedge> take_hedge() { return std::move(hedge_); }
+  const Hedge* hedge() const { return hedge_.get(); }
+  // REQUIRES: on_hedge_ended() said `whole`. The exchange in progress ends soon, and with it the
+  // fetch; where none is, call finish_with_hedge(), under no lock.
+  void use_hedge() { tail_.store(hedge_.get(), std::memory_order_release); }
 
-  // The first request was answered 416: the object is empty, or the store does not do ranges; ask
-  // with HEAD.
-  bool was_range_refused() const { return range_refused_; }
+  // By the hedge, when its exchange has ended.
+  void on_hedge_done(bool whole) noexcept { owner_.on_hedge_ended(*this, whole); }
+  // Fills what is missing from the hedge, and ends the fetch. False: there is none to be used, or
+  // it does not fit.
+  bool finish_with_hedge();
+
+  // In on_version(): the chunk is not to have what this reply brings; the fetch ends with its body.
+  void drop_bytes() { first_reply_ = FirstReply::kVersionOnly; }
+  FirstReply first_reply() const { return first_reply_; }
   Chunk& chunk() const { return chunk_; }
-  std::uint64_t begin() const { return begin_; }
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
   bool on_body(const std::byte* data, std::size_t size) noexcept override;
   void on_done(const ExchangeOutcome& outcome) noexcept override;
-  bool cancelled() const noexcept override { return was_closed() || has_tail(); }
+  // By cancel(), or for a hedge that is to be used.
+  bool cancelled() const noexcept override {
+    return cancelled_.load(std::memory_order_relaxed) ||
+           tail_.load(std::memory_order_relaxed) != nullptr;
+  }
   // Without a version somebody may be opening the object.
   bool is_awaited() const noexcept override { return known_ == nullptr || chunk_.is_awaited(); }
 
  private:
-  // Fills what is missing from the tail, and ends the fetch. False: there is none, or it does not
-  // fit.
-  bool take_tail();
   // False: these are not the bytes that were seen.
   bool append(const std::byte* data, std::size_t size);
-  void settle(const AttemptLedger::Verdict& verdict);
+  AttemptLedger::Verdict verdict_on(const ExchangeOutcome& outcome);
 
   FetchContext& context_;
   ChunkFetchOwner& owner_;
@@ -94,17 +117,19 @@ class ChunkFetch final : public Exchange {
   const std::uint64_t begin_;
   const SeenBytes seen_;
   std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
+  std::unique_ptr<Hedge> hedge_;             // the owner's lock, but what tail_ points to
   std::atomic<const Hedge*> tail_{nullptr};  // release and acquire: what the hedge holds
 
   AttemptLedger ledger_;
   SignedRequest request_;
   std::uint64_t attempt_begin_ = 0;  // first byte this attempt asked for
   ObjectVersion learnt_;             // known_ points here after the first good head
-  bool range_refused_ = false;
+  FirstReply first_reply_ = FirstReply::kBytes;
   // Of the attempt in progress.
   ResponseHead head_;
   bool head_good_ = false;
   bool differs_ = false;  // from what was seen
+  std::uint64_t dropped_bytes_ = 0;
   std::optional<Failure> failure_;
   std::string error_body_;
 };

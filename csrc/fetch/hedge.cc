@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "fetch/audit.h"
+#include "fetch/chunk_fetch.h"
 
 namespace ossmc {
 
-Hedge::Hedge(FetchContext& context, HedgeOwner& owner, const ObjectName& name,
+Hedge::Hedge(FetchContext& context, ChunkFetch& fetch, const ObjectName& name,
              const ObjectVersion& version, ByteRange range, Block block, Ticket ticket)
     : context_(context),
-      owner_(owner),
+      fetch_(fetch),
       name_(name),
       version_(version),
       range_(range),
@@ -44,7 +45,7 @@ void Hedge::on_done(const ExchangeOutcome& outcome) noexcept {
   audit_exchange("GET", name_.uri(),
                  std::to_string(range_.begin) + "-" + std::to_string(range_.end - 1), head_,
                  filled_, 1, outcome);
-  owner_.on_hedge_ended(*this);
+  fetch_.on_hedge_done(is_whole_);
 }
 
 }  // namespace ossmc

@@ -6,8 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
 
 #include "fetch/fetch_context.h"
 #include "fetch/response_check.h"
@@ -18,26 +16,18 @@
 
 namespace ossmc {
 
-class Hedge;
+class ChunkFetch;
 
-// Implemented by the prefetch floor.
-class HedgeOwner {
- public:
-  virtual ~HedgeOwner() = default;
-  // The exchange has ended; the owner may destroy the hedge. From the I/O thread that ran it,
-  // without any lock held.
-  virtual void on_hedge_ended(Hedge& hedge) = 0;
-};
-
-// Owned by its owner; used by one I/O thread until on_hedge_ended(), save cancel(); constant after.
+// Owned by its ChunkFetch, which outlives the exchange; used by one I/O thread until that has
+// ended, save cancel(); constant after.
 class Hedge final : public Exchange {
  public:
   // Of the object's bytes, `range`. `block` holds at least that many, `ticket` is for it. `name`
   // and `version` outlive the hedge.
-  Hedge(FetchContext& context, HedgeOwner& owner, const ObjectName& name,
+  Hedge(FetchContext& context, ChunkFetch& fetch, const ObjectName& name,
         const ObjectVersion& version, ByteRange range, Block block, Ticket ticket);
 
-  // Signs. False: it cannot be sent now; on_hedge_ended is not called.
+  // Signs. False: it cannot be sent now.
   bool prepare();
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -56,7 +46,7 @@ class Hedge final : public Exchange {
 
  private:
   FetchContext& context_;
-  HedgeOwner& owner_;
+  ChunkFetch& fetch_;
   const ObjectName& name_;
   const ObjectVersion& version_;
   const ByteRange range_;

@@ -172,7 +172,7 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
     assert(smaller_or_empty.size() >= length);
     block_ = std::move(smaller_or_empty);
     data_ = block_.data();
-    if (ticket_.bytes() > length) ticket_.shrink_to(length);
+    if (ticket_.bytes() > block_.size()) ticket_.shrink_to(block_.size());
     ticket_bytes_.store(static_cast<std::uint32_t>(ticket_.bytes()), std::memory_order_relaxed);
   }
   length_.store(length, std::memory_order_relaxed);

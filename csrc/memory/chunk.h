@@ -91,7 +91,7 @@ class Chunk {
   // The same into memory that another object owns and keeps (a ViewRegion).
   void begin_fill_at(std::byte* data, std::uint32_t length, bool hidden = false);
   // Before the first byte only: the length turned out shorter; a smaller block may replace the
-  // first, and then the ticket shrinks to `length`. Gives the first block back: under no lock.
+  // first, and then the ticket shrinks to its size. Gives the first block back: under no lock.
   void shrink(Block smaller_or_empty, std::uint32_t length);
   std::uint32_t writer_filled() const { return filled_by_writer_; }
   std::uint32_t writer_room() const { return length() - filled_by_writer_; }

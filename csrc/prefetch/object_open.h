@@ -1,5 +1,4 @@
-// Opening, as far as it blocks: the first reply of an object, or a HEAD where that cannot tell what
-// the object is.
+// Opening, as far as it blocks.
 //
 // Called by callers' threads, any number at a time.
 #pragma once
@@ -11,8 +10,8 @@
 
 namespace ossmc {
 
-// Waits until `stream`, which Scheduler::open() gave, is open. `limit`: of the wait and of each
-// HEAD. kTransferTimeout, kInterrupted, kClosed, or why the object cannot be opened.
+// Waits until `stream`, which OpenObjects::open() gave, is open, at most `limit`. kTransferTimeout,
+// kInterrupted, kClosed, or why the object cannot be opened.
 Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limit,
                        Interrupt& interrupt);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace ossmc {
 
@@ -21,55 +22,59 @@ Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
 }
 
 // Waits for memory until it is this view's turn and there is enough; on success its chunks are
-// claimed.
-Status reserve(Scheduler& scheduler, ObjectStream& stream, const std::shared_ptr<ViewRegion>& fresh,
-               const ReadOptions& options, Interrupt& interrupt) {
+// claimed, and it uses the region.
+Result<std::shared_ptr<ViewRegion>> reserve(Scheduler& scheduler, ObjectStream& stream,
+                                            const ReadOptions& options, Interrupt& interrupt) {
+  Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
+  if (!fresh.is_ok()) return stream.error(fresh.status().code(), fresh.status().message());
   const Clock& clock = scheduler.context().clock;
   const TimePoint deadline = clock.now() + options.progress_limit;
-  const std::uint64_t turn = scheduler.take_view_turn();
+  Views& views = scheduler.views();
+  const std::uint64_t turn = views.take_turn();
   while (true) {
-    const std::uint32_t epoch = scheduler.memory_epoch();
+    const std::uint32_t epoch = views.memory_signal().epoch();
     ViewAnswer answer = ViewAnswer::kNoMemory;
-    Status status = scheduler.try_reserve_view(stream, turn, fresh, &answer);
-    if (status.is_ok() && answer == ViewAnswer::kReserved) return status;
+    std::shared_ptr<ViewRegion> region;
+    Status status = views.try_reserve(stream, turn, *fresh, &answer, &region);
+    if (status.is_ok() && answer == ViewAnswer::kReserved) return region;
     if (status.is_ok() && interrupt.pending())
       status = Status(StatusCode::kInterrupted, "interrupted");
     const TimePoint now = clock.now();
     if (status.is_ok() && now >= deadline)
       status = no_memory_in_time(stream, options.progress_limit);
     if (!status.is_ok()) {
-      scheduler.give_up_view_turn(turn);
+      views.give_up_turn(turn);
       return status;
     }
     const Duration slice = answer == ViewAnswer::kCopied ? kCopyPoll : kWaitSlice;
-    scheduler.wait_for_memory(epoch, std::min<Duration>(slice, deadline - now));
+    views.memory_signal().wait(epoch, std::min<Duration>(slice, deadline - now));
   }
 }
 
 Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
             Interrupt& interrupt) {
   for (std::uint64_t index = 0; index < stream.chunk_count(); ++index) {
-    const std::uint32_t failures = scheduler.claim(stream, index);
+    const std::uint32_t failures = scheduler.claims().claim(stream, index);
     Status status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
                                    options, interrupt);
-    while (status.is_ok() && !scheduler.move_into_region(stream, index)) {
+    while (status.is_ok() && !scheduler.views().move_into_region(stream, index)) {
       // Just now another reader copies from it, or its last byte is there but its fetch has not
       // ended.
-      status = scheduler.failure_since(stream, index, failures);
+      status = scheduler.claims().failure_since(stream, index, failures);
       if (stream.is_closed()) status = closed_status();
       if (status.is_ok() && interrupt.pending())
         status = Status(StatusCode::kInterrupted, "interrupted");
       if (!status.is_ok()) break;
-      scheduler.wait_for_memory(scheduler.memory_epoch(), kCopyPoll);
+      scheduler.views().memory_signal().wait(scheduler.views().memory_signal().epoch(), kCopyPoll);
     }
     // Another view's thread may be the one that moves it.
     if (status.is_ok())
       status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
                               options, interrupt);
-    scheduler.release_claim(stream, index);
+    scheduler.claims().release(stream, index);
     if (!status.is_ok()) return status;
     Chunk& chunk = stream.slot(index).chunk;
-    if (chunk.mark_handed_out(0, chunk.length())) stream.note_chunk_handed_out();
+    if (chunk.mark_handed_out(0, chunk.length())) stream.verification.note_chunk_handed_out();
   }
   return wait_for_verdict(scheduler, stream, options, interrupt);
 }
@@ -78,18 +83,14 @@ Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& optio
 
 Result<std::shared_ptr<ViewRegion>> view_stream(Scheduler& scheduler, ObjectStream& stream,
                                                 const ReadOptions& options, Interrupt& interrupt) {
-  Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
-  if (!fresh.is_ok()) return stream.error(fresh.status().code(), fresh.status().message());
-  Status status = reserve(scheduler, stream, *fresh, options, interrupt);
+  Result<std::shared_ptr<ViewRegion>> region = reserve(scheduler, stream, options, interrupt);
+  if (!region.is_ok()) return region.status();
+  Status status = fill(scheduler, stream, options, interrupt);
+  if (status.is_ok() && stream.is_closed()) status = closed_status();
+  std::shared_ptr<ViewRegion> view =
+      scheduler.views().finish(stream, std::move(region).value(), status.is_ok());
   if (!status.is_ok()) return status;
-  status = fill(scheduler, stream, options, interrupt);
-  // Taken before the claims go: from then on an idle region may be dropped.
-  std::shared_ptr<ViewRegion> region = scheduler.region_of(stream);
-  if (!status.is_ok()) region = *fresh = nullptr;  // who is woken next may need its memory
-  scheduler.finish_view(stream);
-  if (!status.is_ok()) return status;
-  if (region == nullptr) return closed_status();
-  return region;
+  return view;
 }
 
 }  // namespace ossmc

@@ -6,6 +6,8 @@
 // next one, twice as long, unless it succeeds.
 #pragma once
 
+#include <utility>
+
 #include "base/clock.h"
 #include "fetch/retry.h"
 
@@ -23,7 +25,8 @@ class PrefetchPause {
   void on_failure(TimePoint now, const RetryOptions& retry, double chance);
   // Something was started. REQUIRES: !is_on(now).
   void on_start(TimePoint now, const RetryOptions& retry);
-  void on_success() { *this = {}; }
+  // True: it was on, and what it held up may start now.
+  bool on_success(TimePoint now) { return std::exchange(*this, {}).is_on(now); }
 
  private:
   void begin(TimePoint now, const RetryOptions& retry);

@@ -5,13 +5,13 @@
 namespace ossmc {
 
 void Residency::add(ObjectStream& stream, std::uint64_t index) {
-  assert(stream.has_chunk(index));  // or remove_stream() passes over it
+  assert(index < stream.chunk_count());
   unread_.emplace(Position{stream.sequence(), index}, &stream);
   if (stream.slot(index).chunk.handed_out_whole()) mark_consumed(stream, index);
 }
 
 void Residency::add_failed(ObjectStream& stream, std::uint64_t index) {
-  assert(stream.has_chunk(index));
+  assert(index < stream.chunk_count());
   unread_.emplace(Position{stream.sequence(), index}, &stream);
   mark_consumed(stream, index);
 }
@@ -20,9 +20,10 @@ void Residency::mark_consumed(ObjectStream& stream, std::uint64_t index) {
   const Position position{stream.sequence(), index};
   if (unread_.erase(position) == 0) return;  // not resident, or marked before
   const std::uint64_t at = ++consumptions_;
-  consumed_.emplace(at, std::pair{&stream, index});
+  const std::uint64_t bytes = stream.slot(index).chunk.ticket_bytes();
+  consumed_.emplace(at, Consumed{StreamLink(&stream), index, bytes});
   consumed_at_.emplace(position, at);
-  consumed_bytes_ += stream.chunk_length(index);
+  consumed_bytes_ += bytes;
 }
 
 void Residency::forget(ObjectStream& stream, std::uint64_t index) {
@@ -30,30 +31,33 @@ void Residency::forget(ObjectStream& stream, std::uint64_t index) {
   unread_.erase(position);
   const auto found = consumed_at_.find(position);
   if (found == consumed_at_.end()) return;
-  consumed_.erase(found->second);
+  const auto consumed = consumed_.find(found->second);
+  consumed_bytes_ -= consumed->second.bytes;
+  consumed_.erase(consumed);
   consumed_at_.erase(found);
-  consumed_bytes_ -= stream.chunk_length(index);
 }
 
-std::uint64_t Residency::remove_stream(ObjectStream& stream, FreedMemory* freed) {
-  std::uint64_t pinned = 0;
-  for (std::uint64_t index = 0; index < stream.chunk_count(); ++index) {
-    if (stream.slot(index).work == ChunkSlot::Work::kInFlight) continue;
-    forget(stream, index);
-    const ChunkPhase phase = stream.slot(index).chunk.view().phase;
-    if (phase != ChunkPhase::kReady && phase != ChunkPhase::kFailed) continue;
-    if (!take(stream, index, freed)) ++pinned;
-  }
-  return pinned;
+std::vector<std::uint64_t> Residency::remove_stream(ObjectStream& stream, FreedMemory* freed) {
+  std::vector<std::uint64_t> indices;
+  const Position begin{stream.sequence(), 0};
+  const Position end{stream.sequence() + 1, 0};
+  for (auto it = unread_.lower_bound(begin); it != unread_.end() && it->first < end; ++it)
+    indices.push_back(it->first.second);
+  for (auto it = consumed_at_.lower_bound(begin); it != consumed_at_.end() && it->first < end; ++it)
+    indices.push_back(it->first.second);
+  for (const std::uint64_t index : indices) forget(stream, index);
+  std::erase_if(indices, [&](std::uint64_t index) { return take(stream, index, freed); });
+  return indices;
 }
 
-bool Residency::evict_consumed(FreedMemory* freed) {
-  for (auto& [at, entry] : consumed_) {
-    const auto [stream, index] = entry;
-    if (!may_go(*stream, index) || !take(*stream, index, freed)) continue;
-    consumed_at_.erase(Position{stream->sequence(), index});
-    consumed_.erase(at);
-    consumed_bytes_ -= stream->chunk_length(index);
+bool Residency::evict_consumed(const ObjectStream* except, FreedMemory* freed) {
+  for (auto it = consumed_.begin(); it != consumed_.end(); ++it) {
+    const Consumed& entry = it->second;
+    if (entry.stream.get() == except) continue;
+    if (!may_go(*entry.stream, entry.index) || !take(*entry.stream, entry.index, freed)) continue;
+    consumed_at_.erase(Position{entry.stream->sequence(), entry.index});
+    consumed_bytes_ -= entry.bytes;
+    consumed_.erase(it);
     return true;
   }
   return false;
@@ -80,13 +84,13 @@ bool Residency::can_free(std::uint64_t bytes, bool unread_too, const ObjectStrea
     if (!may_go(stream, index)) return;
     const Chunk& chunk = stream.slot(index).chunk;
     if (chunk.view().pins == 0) {
-      sum += chunk.length();
+      sum += chunk.ticket_bytes();
     } else {
       met_pins_ = true;
     }
   };
   for (auto it = consumed_.begin(); it != consumed_.end() && sum < bytes; ++it)
-    add(*it->second.first, it->second.second);
+    add(*it->second.stream, it->second.index);
   for (auto it = unread_.rbegin(); unread_too && it != unread_.rend() && sum < bytes; ++it) {
     if (it->second.get() != except) add(*it->second, it->first.second);
   }
@@ -99,14 +103,9 @@ bool Residency::may_go(ObjectStream& stream, std::uint64_t index) {
 }
 
 bool Residency::take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
-  Block block;
-  Ticket ticket;  // given back here, under the mutex: it is one atomic
-  if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) {
-    met_pins_ = true;
-    return false;
-  }
-  freed->blocks.push_back(std::move(block));
-  return true;
+  if (take_chunk(stream, index, freed)) return true;
+  met_pins_ = true;
+  return false;
 }
 
 }  // namespace ossmc

@@ -4,27 +4,17 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "memory/budget.h"
-#include "memory/page_pool.h"
+#include "prefetch/freed_memory.h"
 #include "prefetch/object_stream.h"
 #include "prefetch/stream_link.h"
 
 namespace ossmc {
 
-// Memory that left its chunk under the scheduler's mutex and is given back after the mutex was
-// released: unmapping is a system call, and locks are leaves.
-struct FreedMemory {
-  std::vector<Block> blocks;
-  std::vector<std::shared_ptr<ViewRegion>> regions;
-  std::vector<std::shared_ptr<ObjectStream>> streams;  // maybe the last to hold them
-};
-
-// Guarded by the scheduler's mutex, which owns it. REQUIRES, of each call: the stream has the
-// chunk; before a stream goes it is removed.
+// Guarded by the scheduler's mutex, which owns it. Chunks are counted by what they hold of the
+// budget. REQUIRES, of each call: the stream has the chunk; before a stream goes it is removed.
 class Residency {
  public:
   // Place of a chunk in the order of open: object, then chunk.
@@ -36,22 +26,22 @@ class Residency {
   void add_failed(ObjectStream& stream, std::uint64_t index);
   // All of the chunk's bytes were handed out once: it goes before any other.
   void mark_consumed(ObjectStream& stream, std::uint64_t index);
-  // Takes every chunk of the stream out and its memory with it, save what is pinned. Returns how
-  // many were pinned.
-  std::uint64_t remove_stream(ObjectStream& stream, FreedMemory* freed);
+  // Forgets every chunk of the stream, and takes its memory. Returns those that were pinned.
+  std::vector<std::uint64_t> remove_stream(ObjectStream& stream, FreedMemory* freed);
   void forget(ObjectStream& stream, std::uint64_t index);  // it was moved or cleared
 
   // What evict_consumed() could free, pins and claims aside.
   std::uint64_t consumed_bytes() const { return consumed_bytes_; }
 
   // Each frees one chunk's memory, or nothing (false) when there is none of its kind that is
-  // neither pinned nor claimed, and whose object has no region. The one consumed longest ago.
-  bool evict_consumed(FreedMemory* freed);
-  // The unread one furthest in the order of open, other than of `except`; tells which it was, for
-  // the sweep to come back.
+  // neither pinned nor claimed, and whose object has no region and is not `except`. The one
+  // consumed longest ago.
+  bool evict_consumed(const ObjectStream* except, FreedMemory* freed);
+  // The unread one furthest in the order of open; tells which it was, for the sweep to come back.
   bool evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
                     std::uint64_t* index);
-  // Whether evict_consumed() and, if `unread_too`, evict_unread() would free so much in the end.
+  // Whether evict_consumed() of all and, if `unread_too`, evict_unread() would free so much in the
+  // end.
   bool can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except);
   // Something stayed because somebody copies from it.
   void note_met_pins() { met_pins_ = true; }
@@ -59,12 +49,16 @@ class Residency {
   bool take_met_pins() { return std::exchange(met_pins_, false); }
 
  private:
+  struct Consumed {
+    StreamLink stream;
+    std::uint64_t index = 0;
+    std::uint64_t bytes = 0;
+  };
   static bool may_go(ObjectStream& stream, std::uint64_t index);
   bool take(ObjectStream& stream, std::uint64_t index, FreedMemory* freed);
 
   std::map<Position, StreamLink> unread_;
-  std::map<std::uint64_t, std::pair<StreamLink, std::uint64_t>>
-      consumed_;  // by time of consumption
+  std::map<std::uint64_t, Consumed> consumed_;  // by time of consumption
   std::map<Position, std::uint64_t> consumed_at_;
   std::uint64_t consumptions_ = 0;
   std::uint64_t consumed_bytes_ = 0;

@@ -1,381 +1,184 @@
 #include "prefetch/scheduler.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
+#include <vector>
 
 namespace ossmc {
 
 namespace {
 
-std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes) {
-  const std::uint64_t reserve = std::max<std::uint64_t>(2ULL * chunk_bytes, budget_bytes / 16);
-  return std::min(reserve, budget_bytes / 2);
-}
+// While free buffers wait for reuse, an I/O thread looks this often whether they have been idle for
+// too long.
+constexpr Duration kTrimInterval = std::chrono::seconds(1);
+
+// A copy out of a chunk takes a millisecond or two, and nobody tells of its end.
+constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
 
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options, FetchContext& context,
+Scheduler::Scheduler(const SchedulerOptions& options, FetchContext& context,
                      std::shared_ptr<Budget> budget, std::shared_ptr<PagePool> pool)
-    : options_(options),
-      context_(context),
-      budget_(std::move(budget)),
-      pool_(std::move(pool)),
-      reserve_bytes_(reserve_for(budget_->limit_bytes(), options.chunk_bytes)),
-      small_(context),
-      slots_(options.slots) {}
+    : state_(options, context, std::move(budget), std::move(pool)),
+      objects_(state_, *this),
+      claims_(state_),
+      views_(state_),
+      picker_(state_),
+      starter_(state_, *this),
+      fetch_end_(state_, objects_) {}
 
 Scheduler::~Scheduler() = default;
 
 void Scheduler::set_transport(Transport* transport) {
-  transport_ = transport;
-  small_.set_transport(transport);
-}
-
-std::shared_ptr<ObjectStream> Scheduler::open(ObjectName name) {
-  StreamPtr stream;
-  {
-    MutexLock lock(mutex_);
-    stream =
-        std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
-    if (closed_) {
-      stream->become_closed();
-      return stream;
-    }
-    streams_.emplace(stream->sequence(), stream);
-    queue_urgent_locked(*stream, 0);
-  }
-  wake();
-  return stream;
-}
-
-Result<std::shared_ptr<ObjectStream>> Scheduler::open_known(ObjectName name,
-                                                            const ObjectVersion& version) {
-  // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
-  // that, but not all.
-  return open_version(std::move(name), version, false);
-}
-
-Result<std::shared_ptr<ObjectStream>> Scheduler::open_again(const ObjectStream& suspect) {
-  Result<StreamPtr> stream = open_version(suspect.name(), suspect.version(), true);
-  if (!stream.is_ok()) return stream;
-  add(context_.counters.refetches, suspect.chunk_count());
-  return stream;
-}
-
-Result<Scheduler::StreamPtr> Scheduler::open_version(ObjectName name, const ObjectVersion& version,
-                                                     bool sweep) {
-  MutexLock lock(mutex_);
-  auto stream =
-      std::make_shared<ObjectStream>(std::move(name), next_sequence_++, options_.chunk_bytes);
-  const Status status = stream->become_open(version, context_.verify_crc64);
-  if (!status.is_ok()) return status;
-  if (closed_) {
-    stream->become_closed();
-    return stream;
-  }
-  streams_.emplace(stream->sequence(), stream);
-  if (sweep) start_sweep_locked(*stream, 0);
-  return stream;
-}
-
-void Scheduler::complete_open(ObjectStream& stream, const Result<ObjectVersion>& version) {
-  {
-    MutexLock lock(mutex_);
-    if (stream.state() != StreamState::kNeedsHead) return;
-    Status status = version.status();
-    if (status.is_ok() && version->size > 0 && stream.plan.range_was_refused) {
-      status =
-          Status(StatusCode::kProtocol, "GET " + stream.name().uri() +
-                                            " was answered 416 (InvalidRange), but HEAD tells " +
-                                            std::to_string(version->size) + " bytes");
-    }
-    if (status.is_ok()) status = stream.become_open(*version, context_.verify_crc64);
-    if (status.is_ok()) {
-      start_sweep_locked(stream, 0);
-    } else {
-      stream.become_failed(status);
-    }
-  }
-  stream.wake_openers();
-  wake();
-}
-
-void Scheduler::close(ObjectStream& stream) {
-  FreedMemory freed;
-  std::vector<Chunk*> waited_for;
-  std::vector<ChunkFetch*> parked;
-  {
-    MutexLock lock(mutex_);
-    if (stream.is_closed()) return;
-    close_locked(stream, &freed, &waited_for, &parked);
-  }
-  for (ChunkFetch* fetch : parked) on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
-  freed = {};  // who is woken below shall find it
-  for (Chunk* chunk : waited_for) chunk->notify();
-  stream.wake_openers();
-  stream.wake_verdict_waiters();
-  bump_memory_epoch();
-  wake();  // to cancel what is in flight, and to use the memory
-}
-
-void Scheduler::close_all() {
-  std::vector<StreamPtr> streams;
-  {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    for (auto& [sequence, stream] : streams_) streams.push_back(stream);
-  }
-  for (const StreamPtr& stream : streams) close(*stream);
-  small_.close();
-}
-
-void Scheduler::close_locked(ObjectStream& stream, FreedMemory* freed,
-                             std::vector<Chunk*>* waited_for, std::vector<ChunkFetch*>* parked) {
-  const StreamPtr keep = stream.shared_from_this();
-  stream.become_closed();
-  streams_.erase(stream.sequence());
-  if (streams_.empty()) reads_jump_ = false;
-  reading_.erase(stream.sequence());
-  sweep_.erase(stream.sequence());
-  for (const auto& [fetch, job] : jobs_) {
-    if (job.stream.get() == &stream) fetch->cancel();
-  }
-  for (auto& [hedge, job] : hedges_) {
-    if (job.stream.get() == &stream) hedge->cancel();
-  }
-  // What waits for a retry has no exchange that could see the cancel.
-  for (auto it = retries_.begin(); it != retries_.end();) {
-    Job& job = jobs_.at(it->second);
-    if (job.stream.get() == &stream) {
-      job.is_parked = false;  // whoever closes ends it, and no second request
-      parked->push_back(it->second);
-      it = retries_.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
-    if (stream.slot(i).claims > 0) waited_for->push_back(&stream.slot(i).chunk);
-  }
-  if (residency_.remove_stream(stream, freed) > 0) lingering_.push_back(keep);
-  give_up_region_locked(stream, freed);
-}
-
-void Scheduler::give_up_region_locked(ObjectStream& stream, FreedMemory* freed) {
-  if (stream.plan.region == nullptr) return;
-  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
-    const ChunkSlot& slot = stream.slot(i);
-    // An exchange that has not seen its cancel writes there, or a reader copies.
-    if (slot.in_region && slot.chunk.view().phase != ChunkPhase::kAbsent) return;
-  }
-  freed->regions.push_back(std::move(stream.plan.region));
-}
-
-// Closed streams of which somebody copied: what he has left, if nobody else took it.
-void Scheduler::retake_lingering_locked(FreedMemory* freed) {
-  std::vector<std::weak_ptr<ObjectStream>> still_copied;
-  for (std::weak_ptr<ObjectStream>& weak : lingering_) {
-    StreamPtr stream = weak.lock();
-    if (stream == nullptr) continue;
-    if (residency_.remove_stream(*stream, freed) != 0) still_copied.push_back(std::move(weak));
-    give_up_region_locked(*stream, freed);
-    freed->streams.push_back(std::move(stream));
-  }
-  lingering_ = std::move(still_copied);
-}
-
-std::uint32_t Scheduler::claim(ObjectStream& stream, std::uint64_t index) {
-  FreedMemory freed;
-  bool queued = false;
-  std::uint32_t failures = 0;
-  {
-    MutexLock lock(mutex_);
-    ChunkSlot& slot = stream.slot(index);
-    ++slot.claims;
-    failures = slot.failures;
-    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
-    ChunkPhase phase = slot.chunk.view().phase;
-    // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
-    // is also this reader's.
-    if (phase == ChunkPhase::kFailed) {
-      if (!take_locked(stream, index, &freed)) return failures - 1;
-      residency_.forget(stream, index);
-      phase = ChunkPhase::kAbsent;
-    }
-    if (phase == ChunkPhase::kAbsent) {
-      slot.failure = Status::ok();
-      queue_urgent_locked(stream, index);
-      queued = true;
-    }
-  }
-  if (queued) wake();
-  return failures;
-}
-
-bool Scheduler::try_claim_ahead(ObjectStream& stream, std::uint64_t index,
-                                std::uint32_t* failures) {
-  {
-    MutexLock lock(mutex_);
-    ChunkSlot& slot = stream.slot(index);
-    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone ||
-        slot.chunk.view().phase != ChunkPhase::kAbsent)
-      return false;
-    ++slot.claims;
-    *failures = slot.failures;
-    slot.failure = Status::ok();
-    queue_urgent_locked(stream, index);
-  }
-  wake();
-  return true;
-}
-
-void Scheduler::release_claim(ObjectStream& stream, std::uint64_t index) {
-  FreedMemory freed;
-  bool hungry = false;
-  bool view_waits = false;
-  {
-    MutexLock lock(mutex_);
-    --stream.slot(index).claims;
-    const bool is_last = stream.slot(index).claims == 0;
-    hungry = starved_ && is_last;
-    view_waits = !view_turns_.empty() && is_last;
-    retake_closed_locked(stream, index, &freed);
-  }
-  freed = {};  // who is woken finds it
-  if (view_waits) bump_memory_epoch();
-  if (hungry) wake();
-}
-
-void Scheduler::retake_closed(ObjectStream& stream, std::uint64_t index) {
-  FreedMemory freed;
-  MutexLock lock(mutex_);
-  retake_closed_locked(stream, index, &freed);
-}
-
-bool Scheduler::was_fetched(ObjectStream& stream, std::uint64_t index) const {
-  MutexLock lock(mutex_);
-  return stream.slot(index).fetched_before;
-}
-
-bool Scheduler::is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const {
-  MutexLock lock(mutex_);
-  const ChunkSlot& a = one.slot(index);
-  const ChunkSlot& b = other.slot(index);
-  return a.fetched_before && b.fetched_before && a.seen.crc == b.seen.crc;
-}
-
-Status Scheduler::failure_since(ObjectStream& stream, std::uint64_t index,
-                                std::uint32_t failures) const {
-  MutexLock lock(mutex_);
-  const ChunkSlot& slot = stream.slot(index);
-  return slot.failures == failures ? Status::ok() : slot.last_failure;
-}
-
-void Scheduler::note_read(ObjectStream& stream, std::uint64_t index, bool consumed) {
-  FreedMemory freed;
-  bool look_again = false;
-  {
-    MutexLock lock(mutex_);
-    if (stream.is_closed()) return;  // I/O threads take back what is left
-    ObjectStream::Plan& plan = stream.plan;
-    const std::uint64_t window = window_chunks_locked();
-    if (!plan.reading || plan.ahead_next < index + 1 || plan.ahead_next > index + 1 + window)
-      plan.ahead_next = index + 1;
-    plan.cursor = index;
-    if (plan.ahead_next < stream.chunk_count()) {
-      plan.reading = true;
-      // The window moved on: there may be something to start in it.
-      look_again = reading_.emplace(stream.sequence(), &stream).second ||
-                   plan.ahead_next < index + 1 + window;
-    }
-    if (consumed) {
-      residency_.mark_consumed(stream, index);
-      look_again = look_again || starved_;
-    }
-  }
-  if (consumed) bump_memory_epoch();
-  if (look_again) wake();
-}
-
-void Scheduler::retake_closed_locked(ObjectStream& stream, std::uint64_t index,
-                                     FreedMemory* freed) {
-  if (!stream.is_closed() || stream.slot(index).work == ChunkSlot::Work::kInFlight) return;
-  take_locked(stream, index, freed);
-  give_up_region_locked(stream, freed);
-}
-
-bool Scheduler::take_locked(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
-  Block block;
-  Ticket ticket;
-  if (!stream.slot(index).chunk.try_take_block(&block, &ticket)) return false;
-  freed->blocks.push_back(std::move(block));
-  // A region counts on the tickets of the chunks that had memory when it was made.
-  if (stream.plan.region != nullptr && !stream.is_closed()) {
-    if (ticket.bytes() > stream.chunk_length(index)) ticket.shrink_to(stream.chunk_length(index));
-    stream.plan.region->absorb(std::move(ticket));
-  }
-  return true;
+  state_.transport = transport;
+  state_.small.set_transport(transport);
 }
 
 std::uint64_t Scheduler::memory_bytes() const {
-  MutexLock lock(mutex_);
+  MutexLock lock(state_.mutex);
   // Fetches of closed readers hold theirs until their cancel has come through.
-  std::uint64_t draining = 0;
-  std::set<const ViewRegion*> regions;
-  for (const auto& [fetch, job] : jobs_) {
-    if (!job.stream->is_closed()) continue;
-    // One that has ended, and whose bytes the fetch has yet to take.
-    if (job.hedge != nullptr && !hedges_.contains(job.hedge.get()))
-      draining += job.hedge->ticket_bytes();
-    const ViewRegion* const region = job.stream->plan.region.get();
-    if (!job.in_region) {
-      draining += job.stream->slot(job.index).chunk.ticket_bytes();
-    } else if (region != nullptr && job.stream->plan.region.use_count() == 1 &&
-               regions.insert(region).second) {
-      draining += region->ticket_bytes();
-    }
-  }
-  for (const auto& [hedge, job] : hedges_) {
-    if (job.stream->is_closed()) draining += hedge->ticket_bytes();
-  }
-  const std::uint64_t used = budget_->used_bytes();
+  const std::uint64_t draining = state_.fetches.draining_bytes(state_.views);
+  const std::uint64_t used = state_.budget->used_bytes();
   return used > draining ? used - draining : 0;
 }
 
 std::string_view Scheduler::limited_by() const {
-  switch (limit_.load(std::memory_order_relaxed)) {
-    case Limit::kNetwork:
-    case Limit::kPause:
-      return "network";
-    case Limit::kMemory:
-      return "memory";
-    case Limit::kReader:
-      return "reader";
-    case Limit::kCpu:
-      return "cpu";
-    case Limit::kThrottle:
-      return "throttle";
-    case Limit::kIdle:
-      break;
-  }
-  return "idle";
+  return limit_name(state_.limit.load(std::memory_order_relaxed));
 }
 
 bool Scheduler::is_paused() const {
-  MutexLock lock(mutex_);
-  return pause_.is_on(context_.clock.now());
+  MutexLock lock(state_.mutex);
+  return state_.pause.is_on(state_.context.clock.now());
 }
 
-void Scheduler::bump_memory_epoch() {
-  memory_epoch_.fetch_add(1);
-  if (memory_waiters_.load() > 0) futex_wake_all(memory_epoch_);
+Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
+  while (true) {
+    const TimePoint now = state_.context.clock.now();
+    state_.loads.measure(thread, now);
+    bool more_slots = false;
+    bool has_urgent_slot = false;
+    {
+      MutexLock lock(state_.mutex);
+      more_slots = state_.slots.on_asked(now, load(state_.context.counters.bytes_received),
+                                         load(state_.context.counters.throttles));
+      has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
+    }
+    if (more_slots) state_.wake();
+    if (has_urgent_slot) {
+      if (Exchange* const small = state_.small.take()) return small;
+    }
+    {
+      MutexLock lock(state_.mutex);
+      if (!picker_.has_work(now)) {
+        state_.admission.set_starved(false);
+        state_.pins_pending = state_.credentials_pending = false;
+        state_.resume_at = TimePoint::max();
+        picker_.note_limit(thread, Limit::kIdle, now);
+        return nullptr;
+      }
+    }
+    const bool settled = state_.context.builder.credentials_settled();
+    Pick pick;
+    bool picked = false;
+    bool wake_others = false;
+    FreedMemory freed;
+    std::vector<std::shared_ptr<ObjectStream>> heads;
+    {
+      MutexLock lock(state_.mutex);
+      state_.credentials_pending = !settled;
+      // Another thread may have been told of it, and not have asked yet when to come back.
+      if (state_.resume_at <= now) state_.resume_at = TimePoint::max();
+      state_.leftovers.take(&freed);
+      picked = settled && picker_.pick(thread, occupancy, now, &pick, &freed);
+      // Memory that this left over may be enough for what another thread could not start.
+      wake_others = picked && state_.admission.is_starved() &&
+                    occupancy.busy + 1 >= state_.slots.slots(thread, occupancy.enough);
+      heads.swap(state_.heads_to_ask);
+    }
+    freed = {};  // back to the pool first: the next chunk takes the same warm memory
+    const bool asks_heads = !heads.empty();
+    objects_.ask_heads(std::move(heads));
+    if (!picked && !asks_heads) return nullptr;
+    if (wake_others) state_.wake();
+    if (!picked) continue;
+    if (Exchange* const exchange = starter_.start(pick)) return exchange;
+  }
 }
 
-void Scheduler::wait_for_memory(std::uint32_t epoch, Duration limit) {
-  memory_waiters_.fetch_add(1);
-  futex_wait(memory_epoch_, epoch, limit);
-  memory_waiters_.fetch_sub(1);
+TimePoint Scheduler::next_due() noexcept {
+  TimePoint due = state_.small.next_due();
+  state_.pool->trim();
+  const TimePoint now = state_.context.clock.now();
+  if (state_.pool->mapped_free_bytes() > 0) due = std::min(due, now + kTrimInterval);
+  MutexLock lock(state_.mutex);
+  due = std::min({due, state_.fetches.next_due(), state_.fetches.look_at(), state_.resume_at,
+                  state_.slots.next_due(now)});
+  if (state_.pins_pending || (state_.admission.is_starved() && !state_.leftovers.empty()))
+    due = std::min(due, now + kPinsPoll);
+  if (state_.credentials_pending) due = std::min(due, now + kCredentialsPoll);
+  return due;
+}
+
+Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) {
+  std::shared_ptr<ObjectStream> stream;
+  {
+    MutexLock lock(state_.mutex);
+    stream = state_.fetches.at(fetch).stream;
+  }
+  if (range.size() < std::min<std::uint64_t>(stream->chunk_bytes(), version.size)) {
+    // Little was asked for, for want of memory. It is open when these bytes are dropped: who would
+    // claim its first chunk before, would hold others while that is not in line.
+    fetch.drop_bytes();
+    MutexLock lock(state_.mutex);
+    stream->plan.version = version;
+    return Status::ok();
+  }
+  Result<ChunkTable::Index> index = index_for(stream->name(), stream->chunk_bytes(), version);
+  if (!index.is_ok()) return index.status();
+  const auto length = static_cast<std::uint32_t>(range.size());
+  if (length < fetch.chunk().length()) {
+    Block small;  // a small object shall not hold a large object's pages
+    if (state_.pool->block_bytes(length) < state_.pool->block_bytes(fetch.chunk().length()))
+      small = state_.pool->take(length);
+    fetch.chunk().shrink(std::move(small), length);
+  }
+  {
+    MutexLock lock(state_.mutex);
+    if (stream->is_closed()) return Status(StatusCode::kClosed, "closed while it was opened");
+    stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
+    state_.positions.start_sweep(*stream, 1);
+  }
+  stream->wake_openers();
+  state_.wake();
+  return Status::ok();
+}
+
+void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
+  bool is_closed = false;
+  {
+    MutexLock lock(state_.mutex);
+    FetchBook::Entry& entry = state_.fetches.at(fetch);
+    is_closed = entry.stream->is_closed();
+    // A hedge may have been whole since this request looked for one.
+    if (!is_closed && !fetch.cancelled()) {
+      state_.fetches.park(entry, due);
+      return;
+    }
+  }
+  if (is_closed) {
+    on_finished(fetch, Status(StatusCode::kClosed, "closed"));
+  } else if (!fetch.finish_with_hedge()) {
+    on_retry(fetch, due);
+  }
+}
+
+void Scheduler::on_finished(ChunkFetch& fetch, const Status& status) {
+  fetch_end_.finish(fetch, status);
+}
+
+void Scheduler::on_hedge_ended(ChunkFetch& fetch, bool whole) {
+  const bool is_parked = fetch_end_.finish_hedge(fetch, whole);
+  if (is_parked && !fetch.finish_with_hedge()) on_retry(fetch, state_.context.clock.now());
 }
 
 }  // namespace ossmc

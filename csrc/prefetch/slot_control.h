@@ -2,14 +2,13 @@
 // are what limits the transfer.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/thread_load.h"
 #include "prefetch/concurrency.h"
+#include "prefetch/thread_loads.h"
 
 namespace ossmc {
 
@@ -20,19 +19,17 @@ struct SlotOptions {
   const ThreadLoad* load = nullptr;  // null: the CPU is never taken for the limit
 };
 
-// Not thread-safe but where said: the scheduler keeps it under its mutex.
+// Guarded by the scheduler's mutex, which owns it.
 class SlotControl {
  public:
-  explicit SlotControl(const SlotOptions& options);
+  // `loads` outlives it.
+  SlotControl(const SlotOptions& options, const ThreadLoads& loads);
 
   int slots(int thread) const;  // of an I/O thread
   // For what nobody waits for: no more than is enough for the thread, where it is the limit itself
   // (docs/decisions/0003-concurrency.md).
   int slots(int thread, int enough) const;
   int total() const { return level_.level(); }
-
-  // By I/O thread `thread` itself, without the mutex: system calls, a few times a second.
-  void measure_load(int thread, TimePoint now);
 
   // An I/O thread asks for work. True: there are more slots than before, wake the other threads.
   bool on_asked(TimePoint now, std::uint64_t bytes_received, std::uint64_t throttles);
@@ -41,23 +38,14 @@ class SlotControl {
   // When somebody should ask again, so that the measurements go on.
   TimePoint next_due(TimePoint now) const;
 
-  bool is_cpu_bound() const;  // all I/O threads together
+  bool is_cpu_bound() const { return loads_.are_full(); }  // all I/O threads together
   bool is_throttled(TimePoint now) const { return level_.is_throttled(now); }
 
  private:
-  struct Thread {
-    bool full = false;
-    // The thread's own.
-    TimePoint measured_at{};
-    Duration busy_time{};
-    std::atomic<std::uint32_t> load_percent{0};  // relaxed: a figure on its own
-  };
-
-  bool is_cpu_bound(const Thread& thread) const;
   bool all_full() const;
 
-  const ThreadLoad* const load_;
-  std::vector<Thread> threads_;
+  const ThreadLoads& loads_;
+  std::vector<bool> full_;  // by I/O thread
   ConcurrencyLevel level_;
 };
 

@@ -39,20 +39,27 @@ class Claims {
     release_before(at);
     if (first_ == held_.size() || held_[first_].place != at) {
       release_before(SIZE_MAX);
-      const std::uint32_t failures = scheduler_.claim(stream_, chunk_at(at));
+      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at));
       held_.push_back({at, chunk_at(at), failures});
       next_ = at + 1;
     }
     for (; next_ < end; ++next_) {
       std::uint32_t failures = 0;
-      if (scheduler_.try_claim_ahead(stream_, chunk_at(next_), &failures))
+      if (scheduler_.claims().try_claim_ahead(stream_, chunk_at(next_), &failures))
         held_.push_back({next_, chunk_at(next_), failures});
     }
     return held_[first_].failures;
   }
   void release_before(std::size_t place) {
-    for (; first_ < held_.size() && held_[first_].place < place; ++first_)
-      scheduler_.release_claim(stream_, held_[first_].chunk);
+    const std::size_t begin = first_;
+    while (first_ < held_.size() && held_[first_].place < place) ++first_;
+    if (first_ - begin == 1) {
+      scheduler_.claims().release(stream_, held_[begin].chunk);
+    } else if (first_ > begin) {
+      std::vector<std::uint64_t> chunks;
+      for (std::size_t i = begin; i < first_; ++i) chunks.push_back(held_[i].chunk);
+      scheduler_.claims().release(stream_, chunks);
+    }
     if (first_ == held_.size()) {
       held_.clear();
       first_ = 0;
@@ -77,17 +84,17 @@ void note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t i
                      std::uint32_t begin, std::uint32_t end, bool sequential) {
   Chunk& chunk = stream.slot(index).chunk;
   const bool consumed = chunk.mark_handed_out(begin, end);
-  if (consumed) stream.note_chunk_handed_out();
+  if (consumed) stream.verification.note_chunk_handed_out();
   // Only at a chunk's end does the scheduler need to know: small reads take no lock.
   if (consumed || (sequential && end == stream.chunk_length(index)))
-    scheduler.note_read(stream, index, consumed || chunk.handed_out_whole());
+    scheduler.claims().note_read(stream, index, consumed || chunk.handed_out_whole());
 }
 
 // The memory of a closed stream goes when the last reader is through with it. The I/O threads see
 // to that too, while there are any.
 void unpin(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index) {
   stream.slot(index).chunk.unpin();
-  if (stream.is_closed()) scheduler.retake_closed(stream, index);
+  if (stream.is_closed()) scheduler.claims().retake_closed(stream, index);
 }
 
 void count_read(Scheduler& scheduler, std::uint64_t size, bool waited) {
@@ -133,7 +140,7 @@ class Read {
     count_read(scheduler_, size, waited_);
     // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
     // anything.
-    if (!stream_.needs_verdict()) return Status::ok();
+    if (!stream_.verification.is_needed()) return Status::ok();
     return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
   }
 
@@ -176,7 +183,7 @@ class Read {
     const std::uint32_t failures =
         claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
                          [&](std::size_t place) { return chunks_[place]; });
-    if (options_.sequential) scheduler_.note_read(stream_, index, false);
+    if (options_.sequential) scheduler_.claims().note_read(stream_, index, false);
     return wait_for_chunk(scheduler_, stream_, index, failures, needed_end, options_, interrupt_);
   }
 
@@ -222,7 +229,7 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
         view.filled >= needed_end)
       return Status::ok();
     if (view.phase == ChunkPhase::kFailed || view.phase == ChunkPhase::kAbsent) {
-      Status failure = scheduler.failure_since(stream, index, failures);
+      Status failure = scheduler.claims().failure_since(stream, index, failures);
       if (!failure.is_ok()) return failure;
     }
     const TimePoint now = clock.now();
@@ -248,36 +255,36 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
   // Nearly always every chunk is there already; one may still be arriving, or was given up before
   // it was complete.
   for (std::uint64_t index = 0;
-       index < stream.chunk_count() && stream.verdict() == ObjectStream::Verdict::kPending;
+       index < stream.chunk_count() && stream.verdict() == Verification::Verdict::kPending;
        ++index) {
-    if (scheduler.was_fetched(stream, index)) continue;
+    if (scheduler.claims().was_fetched(stream, index)) continue;
     Claims claims(scheduler, stream);
     const std::uint32_t failures = claims.wait_for(0, 1, [&](std::size_t) { return index; });
     Status status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
                                    options, interrupt);
     // All of its bytes may be there and its fetch not have ended: that may still fail.
-    while (status.is_ok() && stream.verdict() == ObjectStream::Verdict::kPending) {
-      const std::uint32_t epoch = scheduler.memory_epoch();
-      if (scheduler.was_fetched(stream, index)) break;
+    while (status.is_ok() && stream.verdict() == Verification::Verdict::kPending) {
+      const std::uint32_t epoch = scheduler.views().memory_signal().epoch();
+      if (scheduler.claims().was_fetched(stream, index)) break;
       if (stream.is_closed()) return closed_status();
-      status = scheduler.failure_since(stream, index, failures);
+      status = scheduler.claims().failure_since(stream, index, failures);
       if (!status.is_ok()) break;
       if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-      scheduler.wait_for_memory(epoch, kWaitSlice);
+      scheduler.views().memory_signal().wait(epoch, kWaitSlice);
     }
     if (!status.is_ok()) return status;
   }
   const Clock& clock = scheduler.context().clock;
   const TimePoint deadline = clock.now() + options.progress_limit;
-  while (stream.verdict() == ObjectStream::Verdict::kPending) {
+  while (stream.verdict() == Verification::Verdict::kPending) {
     if (stream.is_closed()) return closed_status();
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     if (clock.now() >= deadline)
       return verdict_status(StatusCode::kTransferTimeout, stream,
                             "could not be judged by their CRC-64 in time");
-    stream.wait_for_verdict(kWaitSlice);
+    stream.verification.wait(kWaitSlice);
   }
-  if (stream.verdict() != ObjectStream::Verdict::kBad) return Status::ok();
+  if (stream.verdict() != Verification::Verdict::kBad) return Status::ok();
   return verdict_status(StatusCode::kChecksum, stream,
                         "do not match the object's CRC-64 (" +
                             std::to_string(*stream.version().crc64) + "): read it again");
@@ -312,7 +319,7 @@ Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
 
 bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
                           std::span<std::byte> out) {
-  if (out.empty() || stream.verdict() == ObjectStream::Verdict::kBad) return false;
+  if (out.empty() || stream.verdict() == Verification::Verdict::kBad) return false;
   const std::uint64_t index = offset / stream.chunk_bytes();
   const auto begin = static_cast<std::uint32_t>(offset - stream.chunk_begin(index));
   if (out.size() > stream.chunk_length(index) - begin) return false;
@@ -322,7 +329,7 @@ bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint6
   copy_out(out.data(), chunk.data() + begin, out.size());
   unpin(scheduler, stream, index);
   note_handed_out(scheduler, stream, index, begin, end, true);
-  if (stream.needs_verdict()) return false;  // a read that may wait gets the bytes again
+  if (stream.verification.is_needed()) return false;  // a read that may wait gets the bytes again
   count_read(scheduler, out.size(), false);
   return true;
 }

@@ -195,8 +195,8 @@ def test_from_env_passes_on_what_it_is_given_and_no_more(monkeypatch):
 
 
 def test_limited_by_has_the_words_of_the_core():
-    source = (ROOT / "csrc" / "prefetch" / "scheduler.cc").read_text(encoding="utf-8")
-    body = re.search(r"Scheduler::limited_by\(\) const {\n(.*?)\n}\n", source, re.DOTALL)[1]
+    source = (ROOT / "csrc" / "prefetch" / "limit.h").read_text(encoding="utf-8")
+    body = re.search(r"limit_name\(Limit limit\) {\n(.*?)\n}\n", source, re.DOTALL)[1]
     words = set(re.findall(r'return "(\w+)";', body))
     assert words == set(typing.get_args(typing.get_type_hints(ConnectorStats)["limited_by"]))
     for word in words:

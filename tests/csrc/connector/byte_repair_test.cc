@@ -287,7 +287,7 @@ TEST(ByteRepair, ChildThatClosesWhileItOpensAgainLeavesNothingOpen) {
     house.repair->after_fork_in_child();
     EXPECT_EQ(house.read(0, 10).code(), StatusCode::kClosed);
     EXPECT_EQ(house.schedulers_asked_for, 1);
-    house.house.scheduler.close(*house.stream);  // the parent's
+    house.house.scheduler.objects().close(*house.stream);  // the parent's
     house.house.transport.run();
     EXPECT_EQ(house.house.budget->used_bytes(), 0u);
   }));

@@ -58,10 +58,11 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
     return Status::ok();
   }
   void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
+  void on_hedge_ended(ChunkFetch& /*fetch*/, bool /*whole*/) override {}
   void on_finished(ChunkFetch& fetch, const Status& status) override {
     EXPECT_FALSE(end_.has_value()) << "on_finished came twice";
     EXPECT_EQ(chunk_.view().phase, phase_);
-    range_refused_ = fetch.was_range_refused();
+    range_refused_ = fetch.first_reply() == ChunkFetch::FirstReply::kNoRange;
     end_ = status;
     if (status.is_ok()) {
       chunk_.finish();

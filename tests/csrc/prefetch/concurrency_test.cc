@@ -165,13 +165,15 @@ TEST(ConcurrencyLevel, AFixedOneMovesForNothing) {
 }
 
 TEST(SlotControl, SharesTheLevelEvenly) {
-  const SlotControl slots({.threads = 3, .start_per_thread = 5});
+  const ThreadLoads loads(3, nullptr);
+  const SlotControl slots({.threads = 3, .start_per_thread = 5}, loads);
   EXPECT_EQ(slots.slots(0) + slots.slots(1) + slots.slots(2), 15);
   EXPECT_EQ(slots.slots(2), 5);
 }
 
 TEST(SlotControl, IsFullOnlyWhileEveryThreadIs) {
-  SlotControl slots({.threads = 2, .start_per_thread = 4, .most_per_thread = 64});
+  const ThreadLoads loads(2, nullptr);
+  SlotControl slots({.threads = 2, .start_per_thread = 4, .most_per_thread = 64}, loads);
   TimePoint now{seconds(1)};
   std::uint64_t bytes = 0;
   const auto ask = [&](bool other_is_full) {
@@ -195,10 +197,11 @@ TEST(SlotControl, IsFullOnlyWhileEveryThreadIs) {
 TEST(SlotControl, AThreadThatIsBusyNearlyAllTheTimeHasWhatIsEnoughForIt) {
   FakeClock clock;
   const FakeThreadLoad load(clock, 0.95);
-  SlotControl slots({.threads = 2, .start_per_thread = 8, .load = &load});
+  ThreadLoads loads(2, &load);
+  SlotControl slots({.threads = 2, .start_per_thread = 8}, loads);
   for (int i = 0; i < 10; ++i) {
     clock.advance(milliseconds(100));
-    slots.measure_load(0, clock.now());
+    loads.measure(0, clock.now());
   }
   EXPECT_FALSE(slots.is_cpu_bound());
   EXPECT_EQ(slots.slots(0, 3), 3);
@@ -214,11 +217,12 @@ TEST(SlotControl, ThreadsThatAreBusyNearlyAllTheTimeAreTheLimit) {
   for (const double share : {0.5, 0.95}) {
     FakeClock clock;
     const FakeThreadLoad load(clock, share);
-    SlotControl slots({.threads = 2, .start_per_thread = 4, .most_per_thread = 64, .load = &load});
+    ThreadLoads loads(2, &load);
+    SlotControl slots({.threads = 2, .start_per_thread = 4, .most_per_thread = 64}, loads);
     for (int i = 0; i < 10; ++i) {
       clock.advance(milliseconds(100));
-      slots.measure_load(0, clock.now());
-      slots.measure_load(1, clock.now());
+      loads.measure(0, clock.now());
+      loads.measure(1, clock.now());
     }
     EXPECT_EQ(slots.is_cpu_bound(), share > 0.9) << share;
   }

@@ -95,7 +95,7 @@ class HedgeTest : public testing::Test {
   void expect_right_bytes() { EXPECT_TRUE(bytes_ == house_.expected("big", 0, stream_->size())); }
   // After close everything ends, and no memory is left.
   void expect_clean_end() {
-    house_.scheduler.close(*stream_);
+    house_.scheduler.objects().close(*stream_);
     EXPECT_EQ(house_.scheduler.memory_bytes(), 0u);
     house_.transport.run();
     EXPECT_EQ(house_.transport.in_progress(), 0);
@@ -241,7 +241,7 @@ TEST_F(HedgeTest, ThreadsThatLookAtTheSameTimeCrashed) {
   ASSERT_TRUE(read(0, 80 * std::size_t{kChunk}).is_ok());
   house_.transport.run_for(milliseconds(50));  // all that may be read ahead is on its way
   ASSERT_EQ(hedges(), 0u);
-  house_.scheduler.claim(*stream_, 80);
+  house_.scheduler.claims().claim(*stream_, 80);
   // While one I/O thread signs the hedge, for which it has memory already, the other one asks for
   // work: at the second look at the clock, since the first is under a mutex.
   const std::uint64_t used = house_.budget->used_bytes();
@@ -258,17 +258,17 @@ TEST_F(HedgeTest, ThreadsThatLookAtTheSameTimeCrashed) {
   EXPECT_EQ(other, nullptr);
   EXPECT_EQ(hedges(), 1u);
   expect_clean_end();
-  house_.scheduler.release_claim(*stream_, 80);
+  house_.scheduler.claims().release(*stream_, 80);
 }
 
 TEST_F(HedgeTest, CloseEndsBoth) {
   first_hangs_ = false;
   stream_ = house_.open_now("big");
   ASSERT_TRUE(read(0, 80 * std::size_t{kChunk}).is_ok());
-  house_.scheduler.claim(*stream_, 80);
+  house_.scheduler.claims().claim(*stream_, 80);
   while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
   expect_clean_end();
-  house_.scheduler.release_claim(*stream_, 80);
+  house_.scheduler.claims().release(*stream_, 80);
 }
 
 TEST_F(HedgeTest, MemoryOfAClosedObjectWasCountedUntilItsFetchTookTheSecondRequestsBytes) {
@@ -279,13 +279,17 @@ TEST_F(HedgeTest, MemoryOfAClosedObjectWasCountedUntilItsFetchTookTheSecondReque
   };
   stream_ = house_.open_now("big");
   ASSERT_TRUE(read(0, 80 * std::size_t{kChunk}).is_ok());
-  house_.scheduler.claim(*stream_, 80);
+  house_.scheduler.claims().claim(*stream_, 80);
   while (hedges() == 0) ASSERT_TRUE(house_.transport.step());
-  const auto& fetch = stream_->slot(80).fetch;
-  while (fetch != nullptr && !fetch->has_tail()) ASSERT_TRUE(house_.transport.step());
-  ASSERT_NE(fetch, nullptr);
+  const auto uses_hedge = [&] {
+    return std::ranges::any_of(house_.transport.exchanges(), [&](const Exchange* exchange) {
+      const auto* const fetch = dynamic_cast<const ChunkFetch*>(exchange);
+      return fetch != nullptr && &fetch->chunk() == &stream_->slot(80).chunk && fetch->cancelled();
+    });
+  };
+  while (!uses_hedge()) ASSERT_TRUE(house_.transport.step());
   expect_clean_end();
-  house_.scheduler.release_claim(*stream_, 80);
+  house_.scheduler.claims().release(*stream_, 80);
 }
 
 // Which of them lies first in memory decided it: the same seed made another schedule.
@@ -307,11 +311,11 @@ TEST_F(HedgeTest, OfChunksThatBeganTogetherTheFirstOneIsAskedForAgain) {
   for (std::uint64_t i = 0; i < 2 * HedgeRule::kRequestsPerHedge; ++i)
     house_.parts.counters.chunk_whole_us.record(1000);
   add(house_.parts.counters.requests, 2 * HedgeRule::kRequestsPerHedge);
-  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.claim(*stream_, i);
+  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.claims().claim(*stream_, i);
   while (again.size() < 2) ASSERT_TRUE(house_.transport.step());
   EXPECT_THAT(again[0], testing::HasSubstr("=" + std::to_string(kChunk) + "-"));
   EXPECT_THAT(again[1], testing::HasSubstr("=" + std::to_string(2 * kChunk) + "-"));
-  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.release_claim(*stream_, i);
+  for (const std::uint64_t i : {4, 3, 2, 1}) house_.scheduler.claims().release(*stream_, i);
   expect_clean_end();
 }
 

@@ -81,7 +81,7 @@ void InvariantWatch::look() {
     Seen& seen = place.seen();
     const ChunkSlot& slot = place.slot();
     const Chunk::View view = slot.chunk.view();
-    if (slot.work == Work::kUrgent && seen.work != Work::kUrgent) seen.urgent_since = step_;
+    if (slot.work == Work::kUrgent) seen.urgent_since = slot.place_in_line;
     if (slot.work != Work::kInFlight) seen.retry_counted = false;
     // It was given up for a view perhaps.
     if (seen.phase == ChunkPhase::kReady && view.phase != ChunkPhase::kReady && !seen.consumed)
@@ -95,7 +95,7 @@ void InvariantWatch::look() {
     if (is_consumed && !seen.consumed && place.watched->read_through != place.index)
       place.watched->read_through.reset();
     seen.consumed = is_consumed;
-    seen.has_region = scheduler_.region_of(*place.stream) != nullptr;
+    seen.has_region = scheduler_.views().region_of(*place.stream) != nullptr;
     if (view.phase == ChunkPhase::kReady) seen.was_fetched = true;
     // Decision 2: an object that cannot be fetched any more leaves the lower classes.
     if (!slot.failure.is_ok()) {
@@ -118,21 +118,22 @@ std::optional<InvariantWatch::Place> InvariantWatch::place_of(const Chunk& chunk
 }
 
 std::uint64_t InvariantWatch::bytes_of(const ObjectStream& stream, std::uint64_t index) const {
-  return stream.state() == StreamState::kOpen ? stream.chunk_length(index) : options_.chunk_bytes;
+  return options_.pool->block_bytes(
+      stream.state() == StreamState::kOpen ? stream.chunk_length(index) : options_.chunk_bytes);
 }
 
 bool InvariantWatch::is_evictable(const Place& place) const {
   const Chunk::View view = place.slot().chunk.view();
   return (view.phase == ChunkPhase::kReady || view.phase == ChunkPhase::kFailed) &&
          view.pins == 0 && place.slot().claims == 0 &&
-         scheduler_.region_of(*place.stream) == nullptr;
+         scheduler_.views().region_of(*place.stream) == nullptr;
 }
 
 std::uint64_t InvariantWatch::evictable_bytes(bool consumed_only) {
   std::uint64_t bytes = 0;
   for_each_chunk([&](const Place& place) {
     if (is_evictable(place) && (!consumed_only || place.slot().chunk.handed_out_whole()))
-      bytes += place.slot().chunk.length();
+      bytes += place.slot().chunk.ticket_bytes();
   });
   return bytes;
 }
@@ -147,7 +148,7 @@ std::optional<std::uint64_t> InvariantWatch::first_in_line_needs() {
     since = place.seen().urgent_since;
     // An open is never in line for memory: it is asked for with HEAD then.
     const bool has_memory = place.stream->state() == StreamState::kOpening ||
-                            scheduler_.region_of(*place.stream) != nullptr;
+                            scheduler_.views().region_of(*place.stream) != nullptr;
     if (!has_memory) needs = std::max(*needs, bytes_of(*place.stream, place.index));
   });
   return needs;
@@ -183,8 +184,9 @@ void InvariantWatch::after_ask(Exchange* got) {
     if ((phase != ChunkPhase::kFilling && phase != ChunkPhase::kRefilling) ||
         chunk.writer_room() == 0)
       complain("an exchange was started without the memory for its chunk");
-    if (chunk.length() != bytes_of(*started->stream, started->index) &&
-        !started->stream->is_closed())
+    // Of an object that is being opened little may be asked for.
+    const bool is_open = started->stream->state() == StreamState::kOpen;
+    if (is_open && chunk.length() != started->stream->chunk_length(started->index))
       complain("an exchange was started with memory for less than its chunk");
   }
   if (!options_.around_questions) return;
@@ -266,7 +268,7 @@ void InvariantWatch::check_start(const Place& place) {
   for (const auto& [sequence, other] : streams_) {
     const std::shared_ptr<ObjectStream> stream = other.weak.lock();
     if (sequence < place.stream->sequence() && stream != nullptr && !other.first_asked &&
-        stream->state() == StreamState::kOpening)
+        stream->state() == StreamState::kOpening && stream->slot(0).work == Work::kUrgent)
       complain("the first byte of " + name + " was asked for before that of " +
                name_of(*stream, 0) + ", which was opened before it");
   }
@@ -367,7 +369,7 @@ void InvariantWatch::check_memory() {
       if (phase == ChunkPhase::kAbsent || phase == ChunkPhase::kMoving) continue;
       if (slot.in_region) {
         // It is part of the view; or its region is gone, and its fetch about to be cancelled.
-        if (has_view || scheduler_.region_of(*stream) == nullptr) continue;
+        if (has_view || scheduler_.views().region_of(*stream) == nullptr) continue;
       }
       held += slot.chunk.length();
     }

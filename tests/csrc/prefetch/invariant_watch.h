@@ -42,6 +42,7 @@ class InvariantWatch final : public ShuffledTransport::Observer {
  public:
   struct Options {
     std::uint32_t chunk_bytes = 0;
+    const PagePool* pool = nullptr;  // what the budget counts are its blocks
     // Between these is the usual number of slots of an I/O thread.
     int least_slots = 0;
     int most_slots = 0;
@@ -106,7 +107,7 @@ class InvariantWatch final : public ShuffledTransport::Observer {
     bool consumed = false;
     bool has_region = false;  // its object has
     // The books.
-    std::uint64_t urgent_since = 0;  // the step that made it so
+    std::uint64_t urgent_since = 0;  // its place in line
     bool was_fetched = false;        // completely
     bool retry_counted = false;
   };

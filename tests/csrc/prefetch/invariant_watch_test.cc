@@ -56,12 +56,12 @@ class Meddler final : public WorkSource {
 };
 
 // Whose fetches and hedges the scheduler does not know.
-class Nobody final : public ChunkFetchOwner, public HedgeOwner {
+class Nobody final : public ChunkFetchOwner {
  public:
   Status on_version(ChunkFetch&, const ObjectVersion&, ByteRange) override { return Status::ok(); }
   void on_retry(ChunkFetch&, TimePoint) override {}
   void on_finished(ChunkFetch&, const Status&) override {}
-  void on_hedge_ended(Hedge&) override {}
+  void on_hedge_ended(ChunkFetch&, bool) override {}
 };
 
 class InvariantWatchTest : public testing::Test {
@@ -77,6 +77,7 @@ class InvariantWatchTest : public testing::Test {
                                     parts_.context, budget_, pool_);
     watch_ = std::make_unique<InvariantWatch>(
         InvariantWatch::Options{.chunk_bytes = kWatchedChunk,
+                                .pool = pool_.get(),
                                 .least_slots = kWatchedSlots,
                                 .most_slots = kWatchedSlots},
         *scheduler_, budget_, parts_.counters,
@@ -96,7 +97,7 @@ class InvariantWatchTest : public testing::Test {
   void TearDown() override {
     meddler_->instead = nullptr;
     meddler_->before = meddler_->after = nullptr;
-    scheduler_->close_all();
+    scheduler_->objects().close_all();
     transport_->stop(0);
     own_fetch_.reset();
     own_hedges_.clear();
@@ -106,7 +107,7 @@ class InvariantWatchTest : public testing::Test {
   std::shared_ptr<ObjectStream> open(const std::string& key, std::uint64_t chunks) {
     objects_[key] = {.size = chunks * kWatchedChunk, .seed = 1, .etag = "E-" + key};
     watch_->will_open(key);
-    auto stream = scheduler_->open({"bucket", key});
+    auto stream = scheduler_->objects().open({"bucket", key});
     watch_->opened(stream, true);
     watch_->after_step();
     streams_.push_back(stream);
@@ -130,15 +131,14 @@ class InvariantWatchTest : public testing::Test {
     return stream;
   }
   void claim(ObjectStream& stream, std::uint64_t index) {
-    scheduler_->claim(stream, index);
+    scheduler_->claims().claim(stream, index);
     watch_->after_step();
   }
   // The scheduler does not see, in this one question, that somebody waits for the chunk.
   void hide(ObjectStream& stream, std::uint64_t index) {
-    ChunkSlot& slot = stream.slot(index);
-    ASSERT_EQ(slot.work, ChunkSlot::Work::kUrgent);
-    meddler_->before = [&slot] { slot.work = ChunkSlot::Work::kNone; };
-    meddler_->after = [&slot] { slot.work = ChunkSlot::Work::kUrgent; };
+    ASSERT_EQ(stream.slot(index).work, ChunkSlot::Work::kUrgent);
+    meddler_->before = [this, &stream, index] { scheduler_->claims().release(stream, index); };
+    meddler_->after = [this, &stream, index] { scheduler_->claims().claim(stream, index); };
   }
   // In the place of what the scheduler would start: a fetch of its own of that chunk.
   void start_own_fetch(ObjectStream& stream, std::uint64_t index) {
@@ -150,6 +150,13 @@ class InvariantWatchTest : public testing::Test {
       EXPECT_TRUE(own_fetch_->prepare(&ready).is_ok() && ready);
       return own_fetch_.get();
     };
+  }
+  // A fetch for a hedge of its own to belong to.
+  ChunkFetch& hedged(ObjectStream& stream) {
+    hedged_.push_back(std::make_unique<ChunkFetch>(parts_.context, nobody_, stream.name(),
+                                                   &stream.version(), stream.slot(1).chunk,
+                                                   stream.chunk_begin(1), SeenBytes{}));
+    return *hedged_.back();
   }
   void expect_right_so_far() { ASSERT_THAT(complaints_, IsEmpty()); }
   void expect_complaint(const std::string& text) {
@@ -165,6 +172,7 @@ class InvariantWatchTest : public testing::Test {
   std::vector<std::string> complaints_;
   std::vector<std::shared_ptr<ObjectStream>> streams_;
   std::unique_ptr<ChunkFetch> own_fetch_;
+  std::vector<std::unique_ptr<ChunkFetch>> hedged_;
   std::vector<std::unique_ptr<Hedge>> own_hedges_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<InvariantWatch> watch_;
@@ -304,10 +312,10 @@ TEST_F(InvariantWatchTest, SeesTwoHedgesOfOneChunk) {
   ask();
   ASSERT_EQ(a->slot(1).work, ChunkSlot::Work::kInFlight);
   meddler_->instead = [&]() -> Exchange* {
-    own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
-                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
-                                                  pool_->take(kWatchedChunk),
-                                                  Ticket::try_take(budget_, kWatchedChunk)));
+    own_hedges_.push_back(std::make_unique<Hedge>(
+        parts_.context, hedged(*a), a->name(), a->version(),
+        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),
+        Ticket::try_take(budget_, kWatchedChunk)));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -323,9 +331,9 @@ TEST_F(InvariantWatchTest, SeesAHedgeWithoutMemory) {
   ask();
   expect_right_so_far();
   meddler_->instead = [&]() -> Exchange* {
-    own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
-                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
-                                                  pool_->take(kWatchedChunk), Ticket()));
+    own_hedges_.push_back(std::make_unique<Hedge>(
+        parts_.context, hedged(*a), a->name(), a->version(),
+        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk), Ticket()));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -340,10 +348,10 @@ TEST_F(InvariantWatchTest, SeesMoreHedgesThanTwoInAHundred) {
   expect_right_so_far();
   meddler_->instead = [&]() -> Exchange* {
     add(parts_.counters.hedges);
-    own_hedges_.push_back(std::make_unique<Hedge>(parts_.context, nobody_, a->name(), a->version(),
-                                                  ByteRange{kWatchedChunk, 2 * kWatchedChunk},
-                                                  pool_->take(kWatchedChunk),
-                                                  Ticket::try_take(budget_, kWatchedChunk)));
+    own_hedges_.push_back(std::make_unique<Hedge>(
+        parts_.context, hedged(*a), a->name(), a->version(),
+        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),
+        Ticket::try_take(budget_, kWatchedChunk)));
     EXPECT_TRUE(own_hedges_.back()->prepare());
     return own_hedges_.back().get();
   };
@@ -360,7 +368,7 @@ TEST_F(InvariantWatchTest, SeesAReaderWhoseChunkIsForgotten) {
   const void* const word = &a->slot(4).chunk;
   watch_->after_turn(*transport_, {word}, /*view_waits=*/true);
   complaints_.clear();  // that it is first in line, and does not start
-  meddler_->before = [&] { a->slot(4).work = ChunkSlot::Work::kNone; };
+  meddler_->before = [&] { scheduler_->claims().release(*a, 4); };
   ask();
   expect_right_so_far();
   watch_->after_turn(*transport_, {word}, /*view_waits=*/true);
@@ -403,7 +411,16 @@ TEST_F(InvariantWatchTest, SeesFirstBytesOutOfTheOrderOfOpen) {
   const auto a = open("a", 2);
   const auto b = open("b", 2);
   expect_right_so_far();
-  hide(*a, 0);
+  meddler_->instead = [&]() -> Exchange* {
+    Chunk& chunk = b->slot(0).chunk;
+    chunk.begin_fill(pool_->take(kWatchedChunk), Ticket::try_take(budget_, kWatchedChunk),
+                     kWatchedChunk);
+    own_fetch_ =
+        std::make_unique<ChunkFetch>(parts_.context, nobody_, b->name(), nullptr, chunk, 0);
+    bool ready = false;
+    EXPECT_TRUE(own_fetch_->prepare(&ready).is_ok() && ready);
+    return own_fetch_.get();
+  };
   ask();
   expect_complaint("the first byte of b#2[0] was asked for before that of a#1[0]");
 }

@@ -102,6 +102,40 @@ TEST_F(OutageTest, AReadIsNotHeldBackAndWhenItSucceedsNothingIs) {
   EXPECT_TRUE(is_all_there());
 }
 
+// The I/O threads with free slots slept on until the pause would have ended, up to 20 s.
+TEST_F(OutageTest, ThreadsAreWokenWhenASuccessEndsThePause) {
+  open_all();
+  house_.fault = [](const HttpRequest&, std::size_t) { return oss_error(500, "InternalError"); };
+  house_.transport.run_for(seconds(120));
+  ASSERT_TRUE(house_.scheduler.is_paused());
+  house_.fault = nullptr;
+  ObjectStream& last = *streams_.back();
+  house_.scheduler.claims().claim(last, 50);
+  const Chunk& chunk = last.slot(50).chunk;
+  while (chunk.view().filled < kOutageChunk) ASSERT_TRUE(house_.transport.step());
+  ASSERT_TRUE(house_.scheduler.is_paused());
+  const int wakes = house_.transport.wakes();
+  while (house_.scheduler.is_paused()) ASSERT_TRUE(house_.transport.step());
+  EXPECT_EQ(chunk.view().phase, ChunkPhase::kReady);
+  EXPECT_GT(house_.transport.wakes(), wakes);
+  house_.scheduler.claims().release(last, 50);
+}
+
+// Its free slots stayed so until something else happened.
+TEST_F(OutageTest, AThreadComesBackAfterThePauseThoughOneWithoutAFreeSlotAskedAfterIt) {
+  open_all();
+  house_.fault = [](const HttpRequest&, std::size_t) { return oss_error(500, "InternalError"); };
+  house_.transport.run_for(seconds(120));
+  ASSERT_TRUE(house_.scheduler.is_paused());
+  ASSERT_EQ(house_.scheduler.next(0, {}), nullptr);
+  const TimePoint due = house_.scheduler.next_due();
+  ASSERT_LT(due, TimePoint::max());
+  // Between the question and when to come back.
+  ASSERT_EQ(house_.scheduler.next(0, {}), nullptr);
+  ASSERT_EQ(house_.scheduler.next(1, {.busy = kOutageSlots / 2}), nullptr);
+  EXPECT_EQ(house_.scheduler.next_due(), due);
+}
+
 TEST_F(OutageTest, OneObjectThatFailsDoesNotHoldUpOthers) {
   open_all();
   std::size_t asked = 0;
@@ -140,7 +174,7 @@ TEST_F(OutageTest, AnObjectThatWasOverwrittenOrDeletedWasAskedForChunkByChunk) {
     for (std::size_t i = 1; i < streams_.size(); ++i)
       EXPECT_EQ(ready_chunks(*streams_[i]), kChunksEach) << code;
     house_.fault = nullptr;
-    for (const auto& stream : streams_) house_.scheduler.close(*stream);
+    for (const auto& stream : streams_) house_.scheduler.objects().close(*stream);
     house_.transport.run();
     EXPECT_EQ(house_.budget->used_bytes(), 0U);
   }
@@ -161,7 +195,7 @@ TEST(ViewFetching, AViewWasFetchedByOneSlotWhileAnotherObjectsReadAheadHadNoMemo
     Watching(SchedulerHouse& of, ObjectStream& object, ObjectStream& viewed)
         : house(of), other(object), view(viewed) {}
     bool pending() override {
-      if (!has_read && house.scheduler.region_of(view) != nullptr) {
+      if (!has_read && house.scheduler.views().region_of(view) != nullptr) {
         std::string chunk(kOutageChunk, '\0');
         has_read = read_stream_if_ready(house.scheduler, other, kOutageChunk,
                                         std::as_writable_bytes(std::span(chunk)));

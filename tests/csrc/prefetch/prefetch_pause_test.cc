@@ -45,7 +45,7 @@ TEST_F(PrefetchPauseTest, DoublesWithWhatIsStartedAloneUpToTheCap) {
 TEST_F(PrefetchPauseTest, BetweenHalfAndAllOfTheTime) {
   pause_.on_failure(now_, retry_, 0.0);
   EXPECT_EQ(pass(), milliseconds(100));
-  pause_.on_success();
+  EXPECT_FALSE(pause_.on_success(now_));
   pause_.on_failure(now_, retry_, 1.0);
   EXPECT_EQ(pass(), milliseconds(200));
 }
@@ -63,7 +63,7 @@ TEST_F(PrefetchPauseTest, ASuccessEndsIt) {
     pass();
   }
   pause_.on_failure(now_, retry_, 0.0);
-  pause_.on_success();
+  EXPECT_TRUE(pause_.on_success(now_));
   EXPECT_FALSE(pause_.is_on(now_));
   pause_.on_start(now_, retry_);
   EXPECT_FALSE(pause_.is_on(now_));

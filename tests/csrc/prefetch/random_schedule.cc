@@ -86,12 +86,13 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
       budget_(std::make_shared<Budget>(shape_.budget_bytes)),
       pool_(PagePool::make({.slot_bytes = shape_.chunk_bytes, .keep_bytes = 0}, parts_.clock)),
       scheduler_(SchedulerOptions{.chunk_bytes = shape_.chunk_bytes,
+                                  .little_bytes = shape_.little_bytes,
                                   .slots = {.threads = shape_.threads,
                                             .start_per_thread = shape_.slots_per_thread,
                                             .most_per_thread = shape_.most_slots_per_thread}},
                  parts_.context, budget_, pool_),
       virtual_threads_(parts_.clock),
-      judge_(shape_, with_trace, scheduler_, budget_, parts_, counts_,
+      judge_(shape_, with_trace, scheduler_, budget_, *pool_, parts_, counts_,
              [this] { virtual_threads_.end_all_waits(); }),
       store_(shape_, chance_, counts_),
       callers_(shape_, chance_, store_.objects(), scheduler_, judge_, counts_, virtual_threads_),
@@ -281,7 +282,7 @@ void Schedule::finish_all() {
   stops_early_ = chance_.one_in(4);
   while (!stops_early_ && !judge_.has_complaint() && (step() || pass_time()))
     judge_.check_length("the I/O threads do not come to rest with all closed");
-  if (stops_early_) scheduler_.close_all();
+  if (stops_early_) scheduler_.objects().close_all();
   for (int io = 0; io < shape_.threads; ++io) {
     Io& self = io_[static_cast<std::size_t>(io)];
     while (!self.is_idle()) run_io(io, {});

@@ -142,7 +142,7 @@ void ScheduleCallers::open(Caller& caller) {
   for (std::uint64_t count = chance_.one_in(3) ? 1 + chance_.below(5) : 1; count > 0; --count) {
     const StoredObject& object = objects_[chance_.below(objects_.size())];
     watch_.will_open(object.key);
-    auto stream = scheduler_.open({"bucket", object.key});
+    auto stream = scheduler_.objects().open({"bucket", object.key});
     watch_.opened(stream, true);
     judge_.note("open " + InvariantWatch::name_of(*stream, 0));
     opened.push_back(std::make_shared<Handle>(Handle{std::move(stream), &object}));
@@ -156,7 +156,7 @@ void ScheduleCallers::open(Caller& caller) {
   }
   for (const auto& handle : opened) {
     if (!all_open) {
-      scheduler_.close(*handle->stream);
+      scheduler_.objects().close(*handle->stream);
     } else {
       judge_.check_size(*handle->stream, *handle->object);
       handles_.push_back(handle);
@@ -172,7 +172,7 @@ void ScheduleCallers::open_known() {
   version.etag = object.etag_at_first;
   version.crc64 = object.crc;
   watch_.will_open(object.key);
-  auto stream = scheduler_.open_known({"bucket", object.key}, version);
+  auto stream = scheduler_.objects().open_known({"bucket", object.key}, version);
   if (!stream.is_ok()) return judge_.complain("open_known: " + stream.status().message());
   watch_.opened(*stream, false);
   judge_.note("open_known " + InvariantWatch::name_of(**stream, 0));
@@ -184,13 +184,13 @@ void ScheduleCallers::close_one() {
   const std::shared_ptr<Handle> handle = handles_[victim];
   handles_.erase(handles_.begin() + static_cast<std::ptrdiff_t>(victim));
   judge_.note("close " + InvariantWatch::name_of(*handle->stream, 0));
-  scheduler_.close(*handle->stream);
+  scheduler_.objects().close(*handle->stream);
 }
 
 void ScheduleCallers::close_all() {
   while (!handles_.empty() && !chance_.one_in(6)) close_one();
   if (!handles_.empty()) {
-    scheduler_.close_all();
+    scheduler_.objects().close_all();
     handles_.clear();
   }
   judge_.check_memory_closed();
@@ -322,7 +322,6 @@ void ScheduleCallers::drop_view(Caller& caller) {
   judge_.note("end of a view of " + object->key);
   watch_.view_dropped(sequence);
   caller.views.pop_back();
-  scheduler_.note_memory_released();
 }
 
 }  // namespace ossmc

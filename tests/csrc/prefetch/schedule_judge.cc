@@ -16,9 +16,10 @@ constexpr std::uint64_t kMostSteps = 1'000'000;
 constexpr Duration kLongestRun = std::chrono::hours(24 * 30);
 constexpr std::size_t kTraceLines = 120;
 
-InvariantWatch::Options watch_options(const ScheduleShape& shape) {
+InvariantWatch::Options watch_options(const ScheduleShape& shape, const PagePool& pool) {
   const bool finds_level = shape.most_slots_per_thread > shape.slots_per_thread;
   return {.chunk_bytes = shape.chunk_bytes,
+          .pool = &pool,
           // A level that is found may be as low as one a thread.
           .least_slots = finds_level ? 1 : shape.slots_per_thread,
           .most_slots = shape.most_slots_per_thread,
@@ -28,8 +29,9 @@ InvariantWatch::Options watch_options(const ScheduleShape& shape) {
 }  // namespace
 
 ScheduleJudge::ScheduleJudge(const ScheduleShape& shape, bool with_trace, Scheduler& scheduler,
-                             std::shared_ptr<Budget> budget, const FetchParts& parts,
-                             ScheduleCounts& counts, std::function<void()> end_run)
+                             std::shared_ptr<Budget> budget, const PagePool& pool,
+                             const FetchParts& parts, ScheduleCounts& counts,
+                             std::function<void()> end_run)
     : shape_(shape),
       with_trace_(with_trace),
       scheduler_(scheduler),
@@ -39,7 +41,7 @@ ScheduleJudge::ScheduleJudge(const ScheduleShape& shape, bool with_trace, Schedu
       counts_(counts),
       end_run_(std::move(end_run)),
       watch_(
-          watch_options(shape), scheduler, budget_, parts.counters,
+          watch_options(shape, pool), scheduler, budget_, parts.counters,
           [this](const std::string& what) { complain(what); },
           with_trace ? [this](const std::string& what) { note(what); }
                      : std::function<void(const std::string&)>()) {}

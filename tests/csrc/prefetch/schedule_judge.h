@@ -36,8 +36,8 @@ class ScheduleJudge {
 
   // `end_run`: called at the first complaint. `counts`: of the run, some of them counted here.
   ScheduleJudge(const ScheduleShape& shape, bool with_trace, Scheduler& scheduler,
-                std::shared_ptr<Budget> budget, const FetchParts& parts, ScheduleCounts& counts,
-                std::function<void()> end_run);
+                std::shared_ptr<Budget> budget, const PagePool& pool, const FetchParts& parts,
+                ScheduleCounts& counts, std::function<void()> end_run);
 
   InvariantWatch& watch() { return watch_; }
 

@@ -1,5 +1,6 @@
 #include "csrc/prefetch/schedule_shape.h"
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 
@@ -12,7 +13,8 @@ namespace ossmc {
 namespace {
 
 std::uint32_t some_chunk_bytes(Chance& chance) {
-  constexpr std::uint32_t kSizes[] = {16, 48, 64, 200, 512};
+  // A multiple of a cache line: of less, a block holds more than the chunk.
+  constexpr std::uint32_t kSizes[] = {64, 128, 192, 320, 512};
   return kSizes[chance.below(std::size(kSizes))];
 }
 
@@ -75,6 +77,7 @@ ScheduleShape draw_shape(ScheduleKind kind, Chance& chance) {
   ScheduleShape shape;
   shape.kind = kind;
   shape.chunk_bytes = some_chunk_bytes(chance);
+  shape.little_bytes = std::max(16u, shape.chunk_bytes >> chance.below(4));
   shape.budget_bytes = some_budget_bytes(shape.chunk_bytes, chance);
   shape.threads = 1 + static_cast<int>(chance.below(3));
   shape.slots_per_thread =

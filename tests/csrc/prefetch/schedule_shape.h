@@ -46,6 +46,7 @@ struct ScheduleShape {
 
   ScheduleKind kind = ScheduleKind::kOneAtATime;
   std::uint32_t chunk_bytes = 0;
+  std::uint32_t little_bytes = 0;  // that a first request asks for where memory is short
   std::uint64_t budget_bytes = 0;
   int threads = 0;  // for I/O
   int slots_per_thread = 0;

@@ -65,7 +65,7 @@ class SchedulerHouse {
     scheduler.set_transport(&transport);
   }
   ~SchedulerHouse() {
-    scheduler.close_all();
+    scheduler.objects().close_all();
     transport.stop();
   }
 
@@ -74,21 +74,12 @@ class SchedulerHouse {
         FakeObject{.size = size, .seed = std::hash<std::string>{}(key), .etag = "ETAG-" + key};
   }
   std::shared_ptr<ObjectStream> open(const std::string& key) {
-    return scheduler.open({"bucket", key});
+    return scheduler.objects().open({"bucket", key});
   }
   // Opens and waits, HEAD included.
   std::shared_ptr<ObjectStream> open_now(const std::string& key) {
     auto stream = open(key);
-    while (stream->state() == StreamState::kOpening || stream->state() == StreamState::kNeedsHead) {
-      if (stream->state() == StreamState::kNeedsHead) {
-        ObjectVersion version;
-        version.size = objects[key].size;
-        version.etag = objects[key].etag;
-        scheduler.complete_open(*stream, version);
-        ++heads;
-      } else if (!transport.step() && stream->state() == StreamState::kOpening) {
-        break;
-      }
+    while (stream->state() == StreamState::kOpening && transport.step()) {
     }
     EXPECT_EQ(stream->state(), StreamState::kOpen) << key;
     return stream;
@@ -111,6 +102,7 @@ class SchedulerHouse {
     return result;
   }
   static std::string range_of(const HttpRequest& request) {
+    if (request.method == Method::kHead) return key_of(request) + "@HEAD";
     const std::string range = header_of(request, "Range");
     const std::string key = key_of(request);
     return key + "@" + range.substr(6, range.find('-') - 6);
@@ -127,7 +119,7 @@ class SchedulerHouse {
   Scheduler scheduler;
   FakeTransport transport;
   PumpingInterrupt pump;
-  int heads = 0;
+  int heads = 0;  // HEAD requests that were answered
 
  private:
   FakeReply reply(const HttpRequest& request, std::size_t index) {
@@ -136,6 +128,7 @@ class SchedulerHouse {
     if (fault) {
       if (auto overridden = fault(request, index)) return *overridden;
     }
+    if (request.method == Method::kHead) ++heads;
     const std::string key = key_of(request);
     const auto found = objects.find(key);
     if (found == objects.end()) return oss_error(404, "NoSuchKey");

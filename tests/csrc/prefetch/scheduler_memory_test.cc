@@ -35,7 +35,7 @@ TEST(SchedulerMemory, RegionOfAClosedObjectStaysWhileExchangesWriteToIt) {
   EXPECT_EQ(view_stream(house.scheduler, *a, kRandomReads, interrupt).status().code(),
             StatusCode::kInterrupted);
   ASSERT_GT(house.transport.in_progress(), 0);
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   // The I/O threads have not looked yet: more bytes may come.
   EXPECT_GT(house.budget->used_bytes(), 0U);
   EXPECT_EQ(house.scheduler.memory_bytes(), 0U);
@@ -52,7 +52,7 @@ TEST(SchedulerMemory, RegionOfAClosedObjectStaysWhileAReaderCopiesFromIt) {
   *view = nullptr;
   Chunk& chunk = a->slot(1).chunk;
   ASSERT_TRUE(chunk.try_pin(kChunk));
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   EXPECT_TRUE(matches_pattern(chunk.data(), house.objects["a"].seed, kChunk, kChunk));
   chunk.unpin();
   a = nullptr;
@@ -69,20 +69,21 @@ TEST(SchedulerMemory, AViewWaitsForTheCopyOutOfAnotherObjectsIdleRegion) {
   auto view = view_stream(house.scheduler, *a, kRandomReads, house.pump);
   ASSERT_TRUE(view.is_ok());
   *view = nullptr;
-  house.scheduler.note_memory_released();
   const auto b = house.open_now("b");
   Chunk& chunk = a->slot(1).chunk;
   ASSERT_TRUE(chunk.try_pin(kChunk));
-  const std::uint64_t turn = house.scheduler.take_view_turn();
+  const std::uint64_t turn = house.scheduler.views().take_turn();
   const auto fresh = ViewRegion::make(b->size());
   ASSERT_TRUE(fresh.is_ok());
   ViewAnswer answer = ViewAnswer::kReserved;
-  ASSERT_TRUE(house.scheduler.try_reserve_view(*b, turn, *fresh, &answer).is_ok());
+  Views& views = house.scheduler.views();
+  std::shared_ptr<ViewRegion> region;
+  ASSERT_TRUE(views.try_reserve(*b, turn, *fresh, &answer, &region).is_ok());
   EXPECT_EQ(answer, ViewAnswer::kCopied);
   chunk.unpin();
-  ASSERT_TRUE(house.scheduler.try_reserve_view(*b, turn, *fresh, &answer).is_ok());
+  ASSERT_TRUE(views.try_reserve(*b, turn, *fresh, &answer, &region).is_ok());
   EXPECT_EQ(answer, ViewAnswer::kReserved);
-  house.scheduler.finish_view(*b);
+  views.finish(*b, region, false);
 }
 
 TEST(SchedulerMemory, CloseTakesTheMemoryOfWhatWaitsForARetry) {
@@ -93,7 +94,7 @@ TEST(SchedulerMemory, CloseTakesTheMemoryOfWhatWaitsForARetry) {
   while (house.transport.in_progress() > 0) house.transport.step();
   ASSERT_GT(house.budget->used_bytes(), 0U);
   // As at the end of a connector: no I/O thread asks any more.
-  house.scheduler.close_all();
+  house.scheduler.objects().close_all();
   house.transport.stop();
   EXPECT_EQ(house.budget->used_bytes(), 0U);
 }
@@ -104,7 +105,7 @@ TEST(SchedulerMemory, AClosedReaderOfASmallObjectHasNoMemory) {
   const auto a = house.open("a");
   while (a->state() == StreamState::kOpening) house.transport.step();
   ASSERT_EQ(house.transport.in_progress(), 1);
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   EXPECT_EQ(house.scheduler.memory_bytes(), 0U);
 }
 
@@ -112,20 +113,20 @@ TEST(SchedulerMemory, AReadThatWaitsForMemoryIsLookedAfterSoonWhileOthersCopy) {
   SchedulerHouse house({.budget_bytes = 4 * kChunk, .threads = 1});
   house.add_object("a", 8 * kChunk);
   const auto a = house.open_now("a");
-  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   for (const std::uint64_t i : {0, 1, 2, 3}) {
     ASSERT_TRUE(a->slot(i).chunk.try_pin(kChunk));
-    house.scheduler.release_claim(*a, i);
+    house.scheduler.claims().release(*a, i);
   }
-  house.scheduler.claim(*a, 7);
+  house.scheduler.claims().claim(*a, 7);
   EXPECT_EQ(house.scheduler.next(0, {}), nullptr);
   EXPECT_LE(house.scheduler.next_due(), house.parts.clock.now() + std::chrono::milliseconds(10));
   a->slot(2).chunk.unpin();  // which tells nobody
   house.transport.run();
   EXPECT_EQ(a->slot(7).chunk.view().phase, ChunkPhase::kReady);
   for (const std::uint64_t i : {0, 1, 3}) a->slot(i).chunk.unpin();
-  house.scheduler.release_claim(*a, 7);
+  house.scheduler.claims().release(*a, 7);
   EXPECT_EQ(house.scheduler.next(0, {}), nullptr);
   EXPECT_EQ(house.scheduler.next_due(), TimePoint::max());
 }
@@ -141,17 +142,17 @@ TEST(SchedulerMemory, WhatFailedWhileSomebodyCopiedFromItMakesRoom) {
     return std::nullopt;
   };
   Chunk& failing = a->slot(7).chunk;
-  house.scheduler.claim(*a, 7);
+  house.scheduler.claims().claim(*a, 7);
   while (!failing.try_pin(100)) ASSERT_TRUE(house.transport.step());
   house.transport.run();
   ASSERT_EQ(failing.view().phase, ChunkPhase::kFailed);
-  house.scheduler.release_claim(*a, 7);
+  house.scheduler.claims().release(*a, 7);
   failing.unpin();
-  for (const std::uint64_t i : {3, 4, 5, 6}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {3, 4, 5, 6}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   for (const std::uint64_t i : {3, 4, 5, 6}) {
     EXPECT_EQ(a->slot(i).chunk.view().phase, ChunkPhase::kReady) << i;
-    house.scheduler.release_claim(*a, i);
+    house.scheduler.claims().release(*a, i);
   }
 }
 
@@ -166,19 +167,19 @@ TEST(SchedulerMemory, ReadAheadGivesNothingUpInVain) {
   const auto a = house.open_now("a");
   house.transport.run();
   // Half of the memory is claimed, so the reserve and one chunk more can never be had.
-  for (const std::uint64_t i : {0, 5}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {0, 5}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   for (auto& stream : small) {
     std::string got;
     ASSERT_TRUE(house.read(*stream, 0, 1, &got).is_ok());
   }
   const std::size_t before = house.transport.started().size();
-  house.scheduler.note_read(*a, 0, false);
+  house.scheduler.claims().note_read(*a, 0, false);
   house.transport.run();
   EXPECT_EQ(house.transport.started().size(), before);
   for (const auto& stream : small)
     EXPECT_EQ(stream->slot(0).chunk.view().phase, ChunkPhase::kReady);
-  for (const std::uint64_t i : {0, 5}) house.scheduler.release_claim(*a, i);
+  for (const std::uint64_t i : {0, 5}) house.scheduler.claims().release(*a, i);
 }
 
 TEST(SchedulerMemory, WhatAnInterruptedViewHadIsFetchedAgainAfterItsMemoryWasWanted) {
@@ -199,11 +200,10 @@ TEST(SchedulerMemory, WhatAnInterruptedViewHadIsFetchedAgainAfterItsMemoryWasWan
     auto view = view_stream(house.scheduler, *a, kRandomReads, house.pump);
     ASSERT_TRUE(view.is_ok()) << view.status().message();
     *view = nullptr;
-    house.scheduler.note_memory_released();
   }
   EXPECT_LE(house.budget->peak_bytes(), house.budget->limit_bytes());
-  house.scheduler.close(*a);
-  house.scheduler.close(*b);
+  house.scheduler.objects().close(*a);
+  house.scheduler.objects().close(*b);
   house.transport.run();
   EXPECT_EQ(house.budget->used_bytes(), 0U);
 }
@@ -239,7 +239,7 @@ TEST_F(EmptyObject, EvictionWentThroughOneThatWasGone) {
   house.transport.run();
   ASSERT_EQ(empty->size(), 0U);
   ASSERT_EQ(house.heads, 0);
-  house.scheduler.close(*empty);
+  house.scheduler.objects().close(*empty);
   empty = nullptr;
   for (std::uint64_t i = 8; i-- > 0;) {
     std::string got;
@@ -266,7 +266,7 @@ TEST_F(EmptyObject, HasNoMemoryWhereItIsClosedBetweenTheReplysHeadAndItsEnd) {
   const auto empty = house.open("empty");
   while (empty->state() == StreamState::kOpening) ASSERT_TRUE(house.transport.step());
   ASSERT_EQ(house.transport.in_progress(), 1);
-  house.scheduler.close(*empty);
+  house.scheduler.objects().close(*empty);
   house.transport.run();
   expect_no_memory(*empty);
 }
@@ -279,16 +279,17 @@ TEST(SchedulerFailures, AReadIsToldOfItsChunksFailureThoughAnotherHasAskedAgain)
   house.add_object("a", 3 * kChunk);
   const auto a = house.open_now("a");
   house.transport.run();
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   const auto again = house.open_now("a");
   house.fault = [](const HttpRequest&, std::size_t) { return oss_error(403, "AccessDenied"); };
-  const std::uint32_t first = house.scheduler.claim(*again, 2);
+  const std::uint32_t first = house.scheduler.claims().claim(*again, 2);
   house.transport.run();
-  const std::uint32_t second = house.scheduler.claim(*again, 2);
-  EXPECT_EQ(house.scheduler.failure_since(*again, 2, first).code(), StatusCode::kAccessDenied);
-  EXPECT_TRUE(house.scheduler.failure_since(*again, 2, second).is_ok());
-  house.scheduler.release_claim(*again, 2);
-  house.scheduler.release_claim(*again, 2);
+  const std::uint32_t second = house.scheduler.claims().claim(*again, 2);
+  EXPECT_EQ(house.scheduler.claims().failure_since(*again, 2, first).code(),
+            StatusCode::kAccessDenied);
+  EXPECT_TRUE(house.scheduler.claims().failure_since(*again, 2, second).is_ok());
+  house.scheduler.claims().release(*again, 2);
+  house.scheduler.claims().release(*again, 2);
 }
 
 TEST(SchedulerFailures, AFetchThatFailsAfterItsLastByteWasReadEndsTheWaitForTheVerdict) {
@@ -298,7 +299,7 @@ TEST(SchedulerFailures, AFetchThatFailsAfterItsLastByteWasReadEndsTheWaitForTheV
   version.size = kChunk;
   version.etag = "ETAG-a";
   version.crc64 = 1;
-  const auto a = house.scheduler.open_known({"bucket", "a"}, version).value();
+  const auto a = house.scheduler.objects().open_known({"bucket", "a"}, version).value();
   house.fault = [&](const HttpRequest& request, std::size_t) {
     return with_a_byte_too_many(house, request);
   };
@@ -318,12 +319,12 @@ TEST(SchedulerFailures, AFetchThatFailsAfterItsLastByteEndsTheView) {
     return with_a_byte_too_many(house, request);
   };
   // In flight to memory of its own before the view is asked for.
-  house.scheduler.claim(*a, 1);
+  house.scheduler.claims().claim(*a, 1);
   while (a->slot(1).work != ChunkSlot::Work::kInFlight) ASSERT_TRUE(house.transport.step());
   SteppingInterrupt interrupt(house.transport, 100);
   const auto view = view_stream(house.scheduler, *a, kRandomReads, interrupt);
   EXPECT_EQ(view.status().code(), StatusCode::kProtocol) << view.status().message();
-  house.scheduler.release_claim(*a, 1);
+  house.scheduler.claims().release(*a, 1);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
   while (house.transport.started().size() < 5) ASSERT_TRUE(house.transport.step());
   EXPECT_EQ(house.transport.most_in_progress(), 1);
   EXPECT_EQ(house.scheduler.limited_by(), "cpu");
-  for (const std::uint64_t i : {30, 31}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {30, 31}) house.scheduler.claims().claim(*a, i);
   ASSERT_TRUE(house.transport.step());
   EXPECT_EQ(house.ranges().at(5), "a@" + std::to_string(30 * kChunk));
   EXPECT_EQ(house.ranges().at(6), "a@" + std::to_string(31 * kChunk));
@@ -70,7 +70,7 @@ TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
   EXPECT_EQ(house.transport.in_progress(), 4);  // all its slots
   house.transport.run();
   EXPECT_EQ(house.ranges().size(), 40U);
-  for (const std::uint64_t i : {30, 31}) house.scheduler.release_claim(*a, i);
+  for (const std::uint64_t i : {30, 31}) house.scheduler.claims().release(*a, i);
 }
 
 // More would only cost it time. Where it has time left it is not the limit, whatever it says.
@@ -93,14 +93,14 @@ TEST(SchedulerTest, AThreadThatIsTheLimitHasInProgressWhatIsEnoughAndWhatIsUrgen
     ASSERT_TRUE(house.transport.step());
     EXPECT_EQ(house.transport.in_progress(), is_limit ? 3 : 8);
     EXPECT_EQ(house.scheduler.limited_by(), is_limit ? "cpu" : "network");
-    for (const std::uint64_t i : {50, 51}) house.scheduler.claim(*a, i);
+    for (const std::uint64_t i : {50, 51}) house.scheduler.claims().claim(*a, i);
     const std::size_t before = house.ranges().size();
     while (house.ranges().size() < before + 2) ASSERT_TRUE(house.transport.step());
     EXPECT_EQ(house.ranges().at(before), "a@" + std::to_string(50 * kChunk));
     EXPECT_EQ(house.ranges().at(before + 1), "a@" + std::to_string(51 * kChunk));
     house.transport.run();
     EXPECT_EQ(house.ranges().size(), 60U);
-    for (const std::uint64_t i : {50, 51}) house.scheduler.release_claim(*a, i);
+    for (const std::uint64_t i : {50, 51}) house.scheduler.claims().release(*a, i);
   }
 }
 
@@ -110,12 +110,12 @@ TEST(SchedulerTest, BlockedReaderIsFirstInLineThoughEverySlotIsBusy) {
   const auto a = house.open_now("a");
   house.transport.step();
   const std::size_t before = house.transport.started().size();
-  house.scheduler.claim(*a, 50);
+  house.scheduler.claims().claim(*a, 50);
   house.transport.step();
   ASSERT_GT(house.transport.started().size(), before);
   EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request),
             "a@" + std::to_string(50 * kChunk));
-  house.scheduler.release_claim(*a, 50);
+  house.scheduler.claims().release(*a, 50);
 }
 
 TEST(SchedulerTest, NothingOfALowerClassStartsWhileABlockedReadersChunkIsQueued) {
@@ -126,18 +126,18 @@ TEST(SchedulerTest, NothingOfALowerClassStartsWhileABlockedReadersChunkIsQueued)
   house.transport.run();
   // All memory is held by chunks that somebody claims: the next claim must wait, and so must the
   // sweep.
-  for (const std::uint64_t i : {0, 1, 10, 11}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {0, 1, 10, 11}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   const std::size_t before = house.transport.started().size();
-  house.scheduler.claim(*a, 15);
+  house.scheduler.claims().claim(*a, 15);
   house.transport.run();
   EXPECT_EQ(house.transport.started().size(), before);
-  house.scheduler.release_claim(*a, 11);
+  house.scheduler.claims().release(*a, 11);
   house.transport.run();
   ASSERT_GT(house.transport.started().size(), before);
   EXPECT_EQ(SchedulerHouse::range_of(house.transport.started()[before].request),
             "a@" + std::to_string(15 * kChunk));
-  for (const std::uint64_t i : {0, 1, 10, 15}) house.scheduler.release_claim(*a, i);
+  for (const std::uint64_t i : {0, 1, 10, 15}) house.scheduler.claims().release(*a, i);
 }
 
 TEST(SchedulerTest, OpenWithAllMemoryInFlightAsksWithHead) {
@@ -145,11 +145,11 @@ TEST(SchedulerTest, OpenWithAllMemoryInFlightAsksWithHead) {
   house.add_object("a", 20 * kChunk);
   house.add_object("b", 3 * kChunk);
   const auto a = house.open_now("a");
-  for (const std::uint64_t i : {5, 6, 7, 8}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {5, 6, 7, 8}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   const auto b = house.open_now("b");
   EXPECT_EQ(house.heads, 1);
-  for (const std::uint64_t i : {5, 6, 7, 8}) house.scheduler.release_claim(*a, i);
+  for (const std::uint64_t i : {5, 6, 7, 8}) house.scheduler.claims().release(*a, i);
   std::string got;
   ASSERT_TRUE(house.read(*b, 0, 3 * kChunk, &got).is_ok());
   EXPECT_EQ(got, house.expected("b", 0, 3 * kChunk));
@@ -227,7 +227,7 @@ TEST(SchedulerTest, CloseGivesMemoryBackAtOnceAndCancelsWhatIsInFlight) {
   for (int i = 0; i < 30; ++i) house.transport.step();
   EXPECT_GT(house.scheduler.memory_bytes(), 0U);
   EXPECT_GT(house.transport.in_progress(), 0);
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   EXPECT_EQ(house.scheduler.memory_bytes(), 0U);
   house.transport.run();
   EXPECT_EQ(house.budget->used_bytes(), 0U);
@@ -260,7 +260,7 @@ TEST(SchedulerTest, OpenOfAMissingObjectFailsWithOneRequest) {
   EXPECT_EQ(stream->state(), StreamState::kFailed);
   EXPECT_EQ(stream->failure().code(), StatusCode::kObjectNotFound);
   EXPECT_EQ(house.transport.started().size(), 1U);
-  house.scheduler.close(*stream);
+  house.scheduler.objects().close(*stream);
   EXPECT_EQ(house.budget->used_bytes(), 0U);
 }
 
@@ -269,7 +269,7 @@ TEST(SchedulerTest, ChangedObjectIsAnErrorNotAMixture) {
   house.add_object("a", 6 * kChunk);
   const auto a = house.open_now("a");
   house.transport.run();
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   const auto again = house.open_now("a");
   house.objects["a"].etag = "OTHER";
   std::string got;
@@ -285,7 +285,7 @@ TEST(SchedulerTest, SmallObjectsHoldNoMoreThanTheirSize) {
     streams.push_back(house.open_now("s" + std::to_string(i)));
   }
   house.transport.run();
-  EXPECT_EQ(house.budget->used_bytes(), 20U * 1000U);
+  EXPECT_EQ(house.budget->used_bytes(), 20U * house.pool->block_bytes(1000));
   EXPECT_EQ(house.transport.started().size(), 20U);
   EXPECT_EQ(house.heads, 0);
 }
@@ -348,14 +348,14 @@ TEST(SchedulerTest, AViewThatGetsNoMemoryInTimeSaysSo) {
   house.add_object("a", 4 * kChunk);
   house.add_object("b", 2 * kChunk);
   const auto a = house.open_now("a");
-  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claim(*a, i);
+  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claims().claim(*a, i);
   house.transport.run();
   const auto b = house.open_now("b");
   const ReadOptions options{.progress_limit = Duration::zero(), .sequential = false};
   const auto view = view_stream(house.scheduler, *b, options, house.pump);
   EXPECT_EQ(view.status().code(), StatusCode::kTransferTimeout);
   EXPECT_EQ(view.status().detail().uri, "oss://bucket/b");
-  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.release_claim(*a, i);
+  for (const std::uint64_t i : {0, 1, 2, 3}) house.scheduler.claims().release(*a, i);
 }
 
 TEST(SchedulerTest, ViewHoldsTheWholeObjectWithinTheBudget) {
@@ -373,10 +373,9 @@ TEST(SchedulerTest, ViewHoldsTheWholeObjectWithinTheBudget) {
   EXPECT_LE(house.budget->peak_bytes(), house.budget->limit_bytes());
   EXPECT_EQ(view_stream(house.scheduler, *b, options, house.pump).status().code(),
             StatusCode::kMemoryBudget);
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   EXPECT_GE(house.budget->used_bytes(), 10 * kChunk + 3);  // the view lives on
   *region = nullptr;
-  house.scheduler.note_memory_released();
   auto other = view_stream(house.scheduler, *b, options, house.pump);
   ASSERT_TRUE(other.is_ok()) << other.status().message();
   EXPECT_EQ(std::string(reinterpret_cast<const char*>((*other)->data()), (*other)->size()),
@@ -420,21 +419,15 @@ TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
         auto stream = house.open(key);
         while (stream->state() == StreamState::kOpening && house.transport.step()) {
         }
-        if (stream->state() == StreamState::kNeedsHead) {
-          ObjectVersion version;
-          version.size = house.objects[key].size;
-          version.etag = house.objects[key].etag;
-          house.scheduler.complete_open(*stream, version);
-        }
         if (stream->state() == StreamState::kOpen) {
           open.emplace_back(key, stream);
         } else {
           ASSERT_EQ(stream->state(), StreamState::kFailed) << "seed " << seed;
-          house.scheduler.close(*stream);
+          house.scheduler.objects().close(*stream);
         }
       } else if (pick(8) == 0) {
         const std::size_t victim = pick(open.size());
-        house.scheduler.close(*open[victim].second);
+        house.scheduler.objects().close(*open[victim].second);
         open.erase(open.begin() + static_cast<std::ptrdiff_t>(victim));
       } else {
         auto& [key, stream] = open[pick(open.size())];
@@ -453,7 +446,7 @@ TEST_P(RandomSchedules, BytesAreRightTheBudgetIsKeptAllComesBack) {
       for (std::uint64_t steps = pick(20); steps > 0; --steps) house.transport.step();
       ASSERT_LE(house.budget->used_bytes(), house.budget->limit_bytes()) << "seed " << seed;
     }
-    for (auto& [key, stream] : open) house.scheduler.close(*stream);
+    for (auto& [key, stream] : open) house.scheduler.objects().close(*stream);
     house.transport.run();
     ASSERT_EQ(house.budget->used_bytes(), 0U) << "seed " << seed;
     ASSERT_EQ(house.scheduler.memory_bytes(), 0U) << "seed " << seed;

@@ -122,7 +122,7 @@ TEST(VisitTest, ClosedStreamShowsNothing) {
   SchedulerHouse house;
   house.add_object("a", 3 * kChunk);
   const auto a = house.open_now("a");
-  house.scheduler.close(*a);
+  house.scheduler.objects().close(*a);
   std::string got;
   EXPECT_EQ(visit(house, *a, kChunk, &got).status().code(), StatusCode::kClosed);
   EXPECT_EQ(got, "");
@@ -132,7 +132,7 @@ TEST(VisitTest, CloseEndsABlockedVisit) {
   SchedulerHouse house;
   house.add_object("a", 3 * kChunk);
   const auto a = house.open_now("a");
-  house.pump.set_before([&] { house.scheduler.close(*a); });
+  house.pump.set_before([&] { house.scheduler.objects().close(*a); });
   std::string got;
   EXPECT_EQ(visit(house, *a, 2 * kChunk, &got).status().code(), StatusCode::kClosed);
   EXPECT_EQ(got, "");

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <string>
 
 #include "csrc/transfer/io_pool_fixture.h"

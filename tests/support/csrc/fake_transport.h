@@ -99,6 +99,11 @@ class FakeTransport final : public Transport {
 
   const std::vector<Started>& started() const { return started_; }
   int in_progress() const { return static_cast<int>(running_.size()); }
+  std::vector<const Exchange*> exchanges() const {
+    std::vector<const Exchange*> exchanges;
+    for (const Running& running : running_) exchanges.push_back(running.exchange);
+    return exchanges;
+  }
   int most_in_progress() const { return most_in_progress_; }
   int wakes() const { return wakes_; }
   // Threads that have anything in progress say that they are behind.

@@ -1,0 +1,135 @@
+#include "prefetch/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ossmc {
+
+namespace {
+
+std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes) {
+  const std::uint64_t reserve = std::max<std::uint64_t>(2ULL * chunk_bytes, budget_bytes / 16);
+  return std::min(reserve, budget_bytes / 2);
+}
+
+}  // namespace
+
+Admission::Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes,
+                     Residency& residency, ViewMemory& views, Positions& positions)
+    : budget_(std::move(budget)),
+      chunk_bytes_(chunk_bytes),
+      reserve_bytes_(reserve_for(budget_->limit_bytes(), chunk_bytes)),
+      residency_(residency),
+      views_(views),
+      positions_(positions) {}
+
+Ticket Admission::for_reader(std::uint64_t bytes, FreedMemory* freed) {
+  return take({.bytes = bytes, .may_evict_unread = true, .gathers = true}, freed);
+}
+
+Ticket Admission::for_open(std::uint64_t bytes, FreedMemory* freed) {
+  return take({.bytes = bytes}, freed);
+}
+
+Ticket Admission::for_open_at_any_cost(std::uint64_t bytes, FreedMemory* freed) {
+  return take({.bytes = bytes, .may_evict_unread = true}, freed);
+}
+
+Ticket Admission::for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
+                               FreedMemory* freed) {
+  return take({.bytes = bytes,
+               .keep_free = reserve_bytes_,
+               .may_evict_unread = may_evict_unread,
+               .except = &stream},
+              freed);
+}
+
+Ticket Admission::for_hedge(std::uint64_t bytes, bool is_awaited) const {
+  return Ticket::try_take(budget_, bytes, is_awaited ? 0 : reserve_bytes_);
+}
+
+Ticket Admission::for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed) {
+  while (true) {
+    Ticket ticket = Ticket::try_take(budget_, bytes);
+    if (ticket || !(residency_.evict_consumed(&stream, freed) || drop_idle_region(freed) ||
+                    evict_unread(&stream, freed)))
+      return ticket;
+  }
+}
+
+bool Admission::sweep_has_room() const {
+  const std::uint64_t room = budget_->free_bytes() + residency_.consumed_bytes();
+  return !reads_jump_ || room >= chunk_bytes_ + reserve_bytes_ + jump_bytes();
+}
+
+Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
+  while (true) {
+    Ticket ticket = Ticket::try_take(budget_, wanted.bytes, wanted.keep_free);
+    if (ticket) return ticket;
+    // A blocked read gathers memory. Others give up nothing in vain: the sweep would fetch it
+    // again, only for it to go again.
+    const std::uint64_t needed = wanted.bytes + wanted.keep_free;
+    const std::uint64_t missing = needed - std::min(needed, budget_->free_bytes());
+    const bool may_have_it =
+        wanted.gathers || residency_.can_free(missing, wanted.may_evict_unread, wanted.except);
+    if (may_have_it && residency_.evict_consumed(nullptr, freed)) continue;
+    if (drop_idle_region(freed)) continue;
+    if (may_have_it && wanted.may_evict_unread && evict_unread(wanted.except, freed)) {
+      if (wanted.keep_free > 0) reads_jump_ = true;
+      continue;
+    }
+    is_starved_ = true;
+    return ticket;
+  }
+}
+
+bool Admission::evict_unread(const ObjectStream* except, FreedMemory* freed) {
+  ObjectStream* stream = nullptr;
+  std::uint64_t index = 0;
+  if (!residency_.evict_unread(except, freed, &stream, &index)) return false;
+  positions_.sweep_again(*stream, index);
+  is_starved_ = true;
+  return true;
+}
+
+bool Admission::drop_idle_region(FreedMemory* freed) {
+  for (ObjectStream* stream = views_.next(0); stream != nullptr;
+       stream = views_.next(stream->sequence())) {
+    if (views_.is_used(*stream->plan.region) || !is_idle(*stream) || !empty_region(*stream, freed))
+      continue;
+    const Ticket ticket = stream->plan.region->take_ticket();  // dropped here: its bytes are free
+    freed->regions.push_back(std::move(stream->plan.region));
+    stream->plan.region = nullptr;
+    views_.remove_stream(*stream);
+    return true;
+  }
+  return false;
+}
+
+bool Admission::is_idle(ObjectStream& stream) {
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+    const ChunkSlot& slot = stream.slot(i);
+    if (slot.chunk.view().pins > 0) {
+      residency_.note_met_pins();
+      return false;
+    }
+    if (slot.claims > 0 || slot.work != ChunkSlot::Work::kNone) return false;
+  }
+  return true;
+}
+
+// False: a reader has pinned a chunk since is_idle() looked; it keeps the region.
+bool Admission::empty_region(ObjectStream& stream, FreedMemory* freed) {
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+    const Chunk& chunk = stream.slot(i).chunk;
+    if (chunk.view().phase == ChunkPhase::kAbsent) continue;
+    if (!take_chunk(stream, i, freed)) return false;  // it may have a block of its own still
+    residency_.forget(stream, i);
+    if (chunk.handed_out_whole()) continue;
+    positions_.sweep_again(stream, i);
+    is_starved_ = true;
+  }
+  return true;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,78 @@
+// Admission: memory for a chunk before it is fetched, and what has to go for it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "memory/budget.h"
+#include "prefetch/freed_memory.h"
+#include "prefetch/positions.h"
+#include "prefetch/residency.h"
+#include "prefetch/view_memory.h"
+
+namespace ossmc {
+
+// Guarded by the scheduler's mutex, which owns it and all that it refers to. When memory is short,
+// consumed chunks go first, then regions that nobody uses, then unread chunks, which the sweep
+// fetches again later (docs/decisions/0002-scheduling.md).
+class Admission {
+ public:
+  Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes, Residency& residency,
+            ViewMemory& views, Positions& positions);
+
+  // Each gives a ticket for so many bytes, or an empty one.
+  // For a read that waits: takes all that may go, even if it is not enough yet.
+  Ticket for_reader(std::uint64_t bytes, FreedMemory* freed);
+  // For the first request of an object; gives up nothing unread, or (the second) only if that is
+  // enough.
+  Ticket for_open(std::uint64_t bytes, FreedMemory* freed);
+  Ticket for_open_at_any_cost(std::uint64_t bytes, FreedMemory* freed);
+  // For a chunk that nobody waits for: leaves the reserve free. Where it may, what others have not
+  // read goes for it, but nothing of its own object.
+  Ticket for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
+                      FreedMemory* freed);
+  // For a hedge: gives up nothing.
+  Ticket for_hedge(std::uint64_t bytes, bool is_awaited) const;
+  // For a region; its own chunks stay.
+  Ticket for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed);
+
+  // Kept free for who waits.
+  std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+  // What readers may take from unread chunks of others, over all of them.
+  std::uint64_t jump_bytes() const { return budget_->limit_bytes() / 4; }
+  // Where reads jump, what the next one takes for itself is left to it: fetched by the sweep, it
+  // would be given up unread.
+  bool sweep_has_room() const;
+  void all_are_closed() { reads_jump_ = false; }
+
+  // Something did not get its memory since clear_starved(), or was given up: look again when some
+  // is freed.
+  bool is_starved() const { return is_starved_; }
+  void set_starved(bool is_starved) { is_starved_ = is_starved; }
+
+ private:
+  struct Wanted {
+    std::uint64_t bytes = 0;
+    std::uint64_t keep_free = 0;
+    bool may_evict_unread = false;
+    bool gathers = false;  // takes what may go even if it is not enough
+    const ObjectStream* except = nullptr;
+  };
+  Ticket take(const Wanted& wanted, FreedMemory* freed);
+  bool evict_unread(const ObjectStream* except, FreedMemory* freed);
+  bool drop_idle_region(FreedMemory* freed);
+  bool is_idle(ObjectStream& stream);
+  bool empty_region(ObjectStream& stream, FreedMemory* freed);
+
+  const std::shared_ptr<Budget> budget_;
+  const std::uint32_t chunk_bytes_;
+  const std::uint64_t reserve_bytes_;
+  Residency& residency_;
+  ViewMemory& views_;
+  Positions& positions_;
+  bool reads_jump_ = false;  // read-ahead had to give up unread chunks: reads do not follow the
+                             // order of open
+  bool is_starved_ = false;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,113 @@
+#include "prefetch/chunk_claims.h"
+
+namespace ossmc {
+
+std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
+  FreedMemory freed;
+  std::uint32_t failures = 0;
+  {
+    MutexLock lock(state_.mutex);
+    ChunkSlot& slot = stream.slot(index);
+    state_.urgent.claim(stream, index);
+    failures = slot.failures;
+    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
+    ChunkPhase phase = slot.chunk.view().phase;
+    // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
+    // is also this reader's.
+    if (phase == ChunkPhase::kFailed) {
+      if (!take_chunk(stream, index, &freed)) return failures - 1;
+      state_.residency.forget(stream, index);
+      phase = ChunkPhase::kAbsent;
+    }
+    if (phase != ChunkPhase::kAbsent) return failures;
+    slot.failure = Status::ok();
+    state_.urgent.add(stream, index);
+  }
+  state_.wake();
+  return failures;
+}
+
+bool ChunkClaims::try_claim_ahead(ObjectStream& stream, std::uint64_t index,
+                                  std::uint32_t* failures) {
+  {
+    MutexLock lock(state_.mutex);
+    ChunkSlot& slot = stream.slot(index);
+    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone ||
+        slot.chunk.view().phase != ChunkPhase::kAbsent)
+      return false;
+    state_.urgent.claim(stream, index);
+    *failures = slot.failures;
+    slot.failure = Status::ok();
+    state_.urgent.add(stream, index);
+  }
+  state_.wake();
+  return true;
+}
+
+void ChunkClaims::release(ObjectStream& stream, std::span<const std::uint64_t> indices) {
+  FreedMemory freed;
+  bool frees_memory = false;
+  bool view_waits = false;
+  {
+    MutexLock lock(state_.mutex);
+    for (const std::uint64_t index : indices) {
+      const bool was_in_line = stream.slot(index).work == ChunkSlot::Work::kUrgent;
+      const bool is_last = state_.urgent.release(stream, index);
+      // What is behind it in line, or may be given up from now on, may start something.
+      frees_memory = frees_memory || (is_last && (was_in_line || state_.admission.is_starved()));
+      view_waits = view_waits || (is_last && state_.views.somebody_waits());
+      take_of_closed(stream, index, &freed);
+    }
+  }
+  freed = {};  // who is woken finds it
+  if (view_waits) state_.memory_signal.move();
+  if (frees_memory) state_.wake();
+}
+
+void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool consumed) {
+  bool look_again = false;
+  {
+    MutexLock lock(state_.mutex);
+    if (stream.is_closed()) return;  // I/O threads take back what is left
+    look_again = state_.positions.note_read(stream, index, state_.window_chunks());
+    if (consumed) {
+      state_.residency.mark_consumed(stream, index);
+      look_again = look_again || state_.admission.is_starved();
+    }
+  }
+  if (consumed) state_.memory_signal.move();
+  if (look_again) state_.wake();
+}
+
+void ChunkClaims::retake_closed(ObjectStream& stream, std::uint64_t index) {
+  FreedMemory freed;
+  MutexLock lock(state_.mutex);
+  take_of_closed(stream, index, &freed);
+}
+
+void ChunkClaims::take_of_closed(ObjectStream& stream, std::uint64_t index, FreedMemory* freed) {
+  if (!stream.is_closed() || stream.slot(index).work == ChunkSlot::Work::kInFlight) return;
+  take_chunk(stream, index, freed);
+  take_region(stream, freed);
+}
+
+bool ChunkClaims::was_fetched(ObjectStream& stream, std::uint64_t index) const {
+  MutexLock lock(state_.mutex);
+  return stream.slot(index).fetched_before;
+}
+
+bool ChunkClaims::is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const {
+  MutexLock lock(state_.mutex);
+  const ChunkSlot& a = one.slot(index);
+  const ChunkSlot& b = other.slot(index);
+  return a.fetched_before && b.fetched_before && a.seen.crc == b.seen.crc;
+}
+
+Status ChunkClaims::failure_since(ObjectStream& stream, std::uint64_t index,
+                                  std::uint32_t failures) const {
+  MutexLock lock(state_.mutex);
+  const ChunkSlot& slot = stream.slot(index);
+  return slot.failures == failures ? Status::ok() : slot.last_failure;
+}
+
+}  // namespace ossmc

@@ -1,0 +1,50 @@
+// ChunkClaims: what reads need of the scheduler. A read that must wait for a chunk claims it, and
+// tells what it has gone through.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/status.h"
+#include "prefetch/scheduler_state.h"
+
+namespace ossmc {
+
+// Thread-safe. Owned by the Scheduler; works on its state.
+class ChunkClaims {
+ public:
+  explicit ChunkClaims(SchedulerState& state) : state_(state) {}
+
+  // A reader waits for this chunk: it is in flight or last in line afterwards, and stays in memory
+  // until release(). How many fetches of it have failed before: for failure_since().
+  std::uint32_t claim(ObjectStream& stream, std::uint64_t index);
+  // Ahead of the chunk that a read waits for: claims this one too if it has to be fetched and
+  // nobody has asked for it yet; false otherwise. What is in memory already must not be held while
+  // an earlier claim of the same read waits for memory.
+  bool try_claim_ahead(ObjectStream& stream, std::uint64_t index, std::uint32_t* failures);
+  // What nobody claims any more, and has not been started, is not asked for: all of it at once, so
+  // that nothing of a read that is over starts meanwhile.
+  void release(ObjectStream& stream, std::span<const std::uint64_t> indices);
+  void release(ObjectStream& stream, std::uint64_t index) { release(stream, {&index, 1}); }
+
+  // The reader went through this chunk; all its bytes were handed out if `consumed`.
+  void note_read(ObjectStream& stream, std::uint64_t index, bool consumed);
+  // Somebody has copied from a chunk of a closed stream: its memory goes if he was the last.
+  void retake_closed(ObjectStream& stream, std::uint64_t index);
+
+  bool was_fetched(ObjectStream& stream, std::uint64_t index) const;  // completely, at least once
+  // Whether both streams fetched the chunk completely, with the same bytes (CRC-64).
+  bool is_same_chunk(ObjectStream& one, ObjectStream& other, std::uint64_t index) const;
+  // OK, or why a fetch has failed since the claim that told `failures`. It counts though somebody
+  // has asked again since: the chunk is then behind others in line, which a read that waits for it
+  // may hold (docs/decisions/0002-scheduling.md).
+  Status failure_since(ObjectStream& stream, std::uint64_t index, std::uint32_t failures) const;
+
+ private:
+  void take_of_closed(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
+      OSSMC_REQUIRES(state_.mutex);
+
+  SchedulerState& state_;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,27 @@
+// FetchStarter: makes an exchange of what was picked.
+#pragma once
+
+#include "prefetch/picker.h"
+#include "prefetch/scheduler_state.h"
+
+namespace ossmc {
+
+// Used by the I/O threads. Owned by the Scheduler; works on its state.
+class FetchStarter {
+ public:
+  // `owner`: of the fetches that are made.
+  FetchStarter(SchedulerState& state, ChunkFetchOwner& owner) : state_(state), owner_(owner) {}
+
+  // Null: it could not be started and has been ended.
+  Exchange* start(Pick& pick) OSSMC_EXCLUDES(state_.mutex);
+
+ private:
+  ChunkFetch* begin(Pick& pick);
+  bool begin_fill(Pick& pick);
+  Exchange* start_hedge(Pick& pick);
+
+  SchedulerState& state_;
+  ChunkFetchOwner& owner_;
+};
+
+}  // namespace ossmc

@@ -1,0 +1,166 @@
+#include "prefetch/open_objects.h"
+
+#include <string>
+#include <utility>
+
+#include "prefetch/head_request.h"
+
+namespace ossmc {
+
+OpenObjects::StreamPtr OpenObjects::add(ObjectName name) {
+  auto stream = std::make_shared<ObjectStream>(std::move(name), state_.next_sequence++,
+                                               state_.options.chunk_bytes);
+  if (!state_.closed) state_.streams.emplace(stream->sequence(), stream);
+  return stream;
+}
+
+OpenObjects::StreamPtr OpenObjects::open(ObjectName name) {
+  StreamPtr stream;
+  {
+    MutexLock lock(state_.mutex);
+    stream = add(std::move(name));
+    if (state_.closed) {
+      stream->become_closed();
+      return stream;
+    }
+    state_.urgent.add_open(*stream);
+  }
+  state_.wake();
+  return stream;
+}
+
+Result<OpenObjects::StreamPtr> OpenObjects::open_known(ObjectName name,
+                                                       const ObjectVersion& version) {
+  // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
+  // that, but not all.
+  return open_version(std::move(name), version, false);
+}
+
+Result<OpenObjects::StreamPtr> OpenObjects::open_again(const ObjectStream& suspect) {
+  Result<StreamPtr> stream = open_version(suspect.name(), suspect.version(), true);
+  if (!stream.is_ok()) return stream;
+  ossmc::add(state_.context.counters.refetches, suspect.chunk_count());
+  return stream;
+}
+
+Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
+                                                         const ObjectVersion& version, bool sweep) {
+  Result<ChunkTable::Index> index = index_for(name, state_.options.chunk_bytes, version);
+  if (!index.is_ok()) return index.status();
+  MutexLock lock(state_.mutex);
+  StreamPtr stream = add(std::move(name));
+  stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
+  if (state_.closed) {
+    stream->become_closed();
+  } else if (sweep) {
+    state_.positions.start_sweep(*stream, 0);
+  }
+  return stream;
+}
+
+void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
+  for (StreamPtr& stream : streams) {
+    if (stream->is_closed()) continue;
+    ObjectStream* const opening = stream.get();
+    std::shared_ptr<PendingReply> head =
+        ask_head(state_.small, opening->name(),
+                 [this, stream = std::move(stream)](PendingReply& reply, const Status& status) {
+                   complete(*stream, status.is_ok() ? version_of_head(reply, stream->name())
+                                                    : Result<ObjectVersion>(status));
+                 });
+    MutexLock lock(state_.mutex);
+    // For close(). Its end, which forgets it, may have come first.
+    if (opening->state() == StreamState::kOpening) opening->plan.head = std::move(head);
+  }
+}
+
+void OpenObjects::complete(ObjectStream& stream) {
+  ObjectVersion version;
+  {
+    MutexLock lock(state_.mutex);
+    version = stream.plan.version;
+  }
+  complete(stream, version);
+}
+
+void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& version) {
+  std::shared_ptr<PendingReply> head;  // its own request: destroyed last
+  Status status = version.status();
+  Result<ChunkTable::Index> index = ChunkTable::Index();
+  if (status.is_ok()) {
+    index = index_for(stream.name(), stream.chunk_bytes(), *version);
+    status = index.status();
+  }
+  {
+    MutexLock lock(state_.mutex);
+    head = std::move(stream.plan.head);
+    if (stream.state() != StreamState::kOpening) return;
+    if (status.is_ok() && version->size > 0 && stream.plan.range_was_refused) {
+      status =
+          Status(StatusCode::kProtocol, "GET " + printable(stream.name().uri()) +
+                                            " was answered 416 (InvalidRange), but HEAD tells " +
+                                            std::to_string(version->size) + " bytes");
+    }
+    if (status.is_ok()) {
+      stream.become_open(*version, std::move(index).value(), state_.context.verify_crc64);
+      state_.positions.start_sweep(stream, 0);
+    } else {
+      stream.become_failed(status);
+    }
+  }
+  stream.wake_openers();
+  state_.wake();
+}
+
+void OpenObjects::close(ObjectStream& stream) {
+  Closed closed;
+  {
+    MutexLock lock(state_.mutex);
+    if (stream.is_closed()) return;
+    take_out(stream, &closed);
+  }
+  if (closed.head != nullptr) closed.head->cancel();
+  for (ChunkFetch* fetch : closed.parked)
+    owner_.on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
+  closed.freed = {};  // who is woken below shall find it
+  for (Chunk* chunk : closed.claimed) chunk->notify();
+  stream.wake_openers();
+  stream.verification.wake();
+  state_.note_memory();  // also to cancel what is in flight
+}
+
+void OpenObjects::close_all() {
+  std::vector<StreamPtr> streams;
+  {
+    MutexLock lock(state_.mutex);
+    state_.closed = true;
+    for (auto& [sequence, stream] : state_.streams) streams.push_back(stream);
+  }
+  for (const StreamPtr& stream : streams) close(*stream);
+  state_.small.close();
+}
+
+void OpenObjects::take_out(ObjectStream& stream, Closed* closed) {
+  closed->freed.streams.push_back(stream.shared_from_this());
+  closed->claimed = state_.urgent.remove_stream(stream);
+  stream.become_closed();
+  state_.streams.erase(stream.sequence());
+  if (state_.streams.empty()) state_.admission.all_are_closed();
+  state_.positions.remove(stream);
+  // What waits for a retry has no exchange that could see the cancel.
+  closed->parked = state_.fetches.cancel_stream(stream);
+  closed->head = std::move(stream.plan.head);
+  for (const std::uint64_t pinned : state_.residency.remove_stream(stream, &closed->freed))
+    state_.leftovers.add(stream, pinned);
+  if (stream.plan.region == nullptr) return;
+  state_.views.remove_stream(stream);
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+    const ChunkSlot& slot = stream.slot(i);
+    const ChunkPhase phase = slot.chunk.view().phase;
+    if (!slot.in_region || (phase != ChunkPhase::kReady && phase != ChunkPhase::kFailed)) continue;
+    if (!take_chunk(stream, i, &closed->freed)) state_.leftovers.add(stream, i);
+  }
+  take_region(stream, &closed->freed);
+}
+
+}  // namespace ossmc
