@@ -39,6 +39,7 @@ inline constexpr std::uint64_t kChunk = 64 * 1024;
 struct HouseOptions {
   std::uint32_t chunk_bytes = kChunk;
   std::uint64_t budget_bytes = 16ULL * kChunk;
+  std::uint32_t little_bytes = 256u << 10;  // as SchedulerOptions has it: more than a chunk here
   int threads = 2;
   int slots_per_thread = 4;
   std::uint64_t seed = 1;
@@ -53,6 +54,7 @@ class SchedulerHouse {
         budget(std::make_shared<Budget>(options.budget_bytes)),
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
         scheduler({.chunk_bytes = options.chunk_bytes,
+                   .little_bytes = options.little_bytes,
                    .slots = {.threads = options.threads,
                              .start_per_thread = options.slots_per_thread,
                              .load = &load}},
