@@ -121,13 +121,14 @@ std::shared_ptr<ViewRegion> Views::finish(ObjectStream& stream, std::shared_ptr<
     release_all(stream);
   }
   if (!is_filled) {
-    end_use(std::move(region));
+    end_use(std::move(region), &stream);
     return nullptr;
   }
   state_.note_memory();
   ViewRegion* const bytes = region.get();
-  return {bytes,
-          [this, region = std::move(region)](ViewRegion*) mutable { end_use(std::move(region)); }};
+  return {bytes, [this, region = std::move(region)](ViewRegion*) mutable {
+            end_use(std::move(region), nullptr);
+          }};
 }
 
 void Views::claim_all(ObjectStream& stream) {
@@ -138,10 +139,13 @@ void Views::release_all(ObjectStream& stream) {
   for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) state_.urgent.release(stream, i);
 }
 
-void Views::end_use(std::shared_ptr<ViewRegion> region) {
+void Views::end_use(std::shared_ptr<ViewRegion> region, ObjectStream* unfilled) {
   {
     MutexLock lock(state_.mutex);
     state_.views.end_use(*region);
+    // Nobody waits for the rest. A reader that goes on has it read ahead again.
+    if (unfilled != nullptr && !state_.views.is_used(*region))
+      state_.positions.end_reading(*unfilled);
   }
   region = nullptr;  // of a closed object: its memory goes, and who is woken finds it
   state_.note_memory();

@@ -43,7 +43,8 @@ class Views {
   Ticket reserve(ObjectStream& stream, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   void claim_all(ObjectStream& stream) OSSMC_REQUIRES(state_.mutex);
   void release_all(ObjectStream& stream) OSSMC_REQUIRES(state_.mutex);
-  void end_use(std::shared_ptr<ViewRegion> region);
+  // `unfilled`: the object, if the region was given up before all of it was there.
+  void end_use(std::shared_ptr<ViewRegion> region, ObjectStream* unfilled);
 
   SchedulerState& state_;
 };
