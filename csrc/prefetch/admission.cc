@@ -51,9 +51,14 @@ Ticket Admission::for_hedge(std::uint64_t bytes, bool is_awaited) const {
 Ticket Admission::for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed) {
   while (true) {
     Ticket ticket = Ticket::try_take(budget_, bytes);
-    if (ticket || !(residency_.evict_consumed(&stream, freed) || drop_idle_region(freed) ||
-                    evict_unread(&stream, freed)))
-      return ticket;
+    if (ticket) return ticket;
+    if (residency_.evict_consumed(&stream, freed) || drop_idle_region(freed) ||
+        evict_unread(&stream, freed))
+      continue;
+    const std::uint64_t missing = bytes - std::min(bytes, budget_->free_bytes());
+    const std::uint64_t evicted = evict_for_room(stream, missing, freed);
+    if (evicted == 0) return ticket;
+    bytes += evicted;
   }
 }
 
@@ -104,6 +109,38 @@ bool Admission::drop_idle_region(FreedMemory* freed) {
     return true;
   }
   return false;
+}
+
+// Of the object's own chunks, as many as make up for what is missing, or none. How many bytes of
+// the object they were.
+std::uint64_t Admission::evict_for_room(ObjectStream& stream, std::uint64_t missing,
+                                        FreedMemory* freed) {
+  std::uint64_t room = 0;
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) room += room_of(stream, i);
+  if (room < missing) return 0;
+  std::uint64_t evicted = 0;
+  std::uint64_t found = 0;
+  for (std::uint64_t i = stream.chunk_count(); i-- > 0 && found < missing;) {
+    const std::uint64_t more = room_of(stream, i);
+    if (more == 0 || !take_chunk(stream, i, freed)) continue;
+    residency_.forget(stream, i);
+    if (!stream.slot(i).chunk.handed_out_whole()) positions_.sweep_again(stream, i);
+    found += more;
+    evicted += stream.chunk_length(i);
+  }
+  return evicted;
+}
+
+// What the chunk's block holds beyond the chunk, if it may go.
+std::uint64_t Admission::room_of(ObjectStream& stream, std::uint64_t index) {
+  const ChunkSlot& slot = stream.slot(index);
+  const Chunk::View view = slot.chunk.view();
+  const std::uint64_t length = stream.chunk_length(index);
+  if ((view.phase != ChunkPhase::kReady && view.phase != ChunkPhase::kFailed) || slot.claims > 0 ||
+      slot.chunk.ticket_bytes() <= length)
+    return 0;
+  if (view.pins > 0) residency_.note_met_pins();
+  return view.pins > 0 ? 0 : slot.chunk.ticket_bytes() - length;
 }
 
 bool Admission::is_idle(ObjectStream& stream) {

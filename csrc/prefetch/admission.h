@@ -33,7 +33,8 @@ class Admission {
                       FreedMemory* freed);
   // For a hedge: gives up nothing.
   Ticket for_hedge(std::uint64_t bytes, bool is_awaited) const;
-  // For a region; its own chunks stay.
+  // For a region beside what its own chunks hold, which stay; but one whose block holds more than
+  // the chunk goes when just that is missing, and the ticket is for it too.
   Ticket for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed);
 
   // Kept free for who waits.
@@ -61,6 +62,8 @@ class Admission {
   Ticket take(const Wanted& wanted, FreedMemory* freed);
   bool evict_unread(const ObjectStream* except, FreedMemory* freed);
   bool drop_idle_region(FreedMemory* freed);
+  std::uint64_t evict_for_room(ObjectStream& stream, std::uint64_t missing, FreedMemory* freed);
+  std::uint64_t room_of(ObjectStream& stream, std::uint64_t index);
   bool is_idle(ObjectStream& stream);
   bool empty_region(ObjectStream& stream, FreedMemory* freed);
 

@@ -86,6 +86,28 @@ TEST(SchedulerMemory, AViewWaitsForTheCopyOutOfAnotherObjectsIdleRegion) {
   views.finish(*b, region, false);
 }
 
+// What the block of a chunk holds beyond the chunk came free only when it had moved to the region,
+// which was never made: the view waited for timeout.readSeconds.
+TEST(SchedulerMemory, AViewGetsWhatTheBlocksOfItsOwnChunksHoldTooMuch) {
+  SchedulerHouse house({.budget_bytes = 4 * kChunk});
+  house.add_object("a", 2 * kChunk);
+  house.add_object("b", 2 * kChunk - 1);
+  const auto a = house.open_now("a");
+  const auto view_of_a = view_stream(house.scheduler, *a, kRandomReads, house.pump);
+  ASSERT_TRUE(view_of_a.is_ok());
+  const Ticket other = Ticket::try_take(house.budget, 1);
+  const auto b = house.open_now("b");
+  std::string got;
+  ASSERT_TRUE(house.read(*b, kChunk, 1, &got, false).is_ok());
+  ASSERT_EQ(b->slot(0).chunk.view().phase, ChunkPhase::kAbsent);
+  ASSERT_EQ(house.budget->free_bytes(), kChunk - 1);
+  const auto view_of_b = view_stream(house.scheduler, *b, kRandomReads, house.pump);
+  ASSERT_TRUE(view_of_b.is_ok()) << view_of_b.status().message();
+  EXPECT_TRUE(
+      matches_pattern((*view_of_b)->data(), house.objects["b"].seed, 0, (*view_of_b)->size()));
+  EXPECT_EQ(house.budget->free_bytes(), 0U);
+}
+
 TEST(SchedulerMemory, CloseTakesTheMemoryOfWhatWaitsForARetry) {
   SchedulerHouse house;
   house.add_object("a", 3 * kChunk);
