@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "csrc/prefetch/refused_memory.h"
+#include "csrc/prefetch/schedule_call.h"
 #include "csrc/prefetch/schedule_callers.h"
 #include "csrc/prefetch/schedule_judge.h"
 #include "csrc/prefetch/schedule_store.h"
@@ -70,8 +72,10 @@ class Schedule {
   std::shared_ptr<PagePool> pool_;
   Scheduler scheduler_;
   VirtualThreads virtual_threads_;
+  RefusedMemory memory_;
   ScheduleJudge judge_;
   ScheduleStore store_;
+  ScheduleParts shared_;
   ScheduleCallers callers_;
   ShuffledTransport transport_;
   std::vector<Io> io_;
@@ -92,14 +96,18 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
                                             .most_per_thread = shape_.most_slots_per_thread}},
                  parts_.context, budget_, pool_),
       virtual_threads_(parts_.clock),
-      judge_(shape_, with_trace, scheduler_, budget_, *pool_, parts_, counts_,
+      memory_([this] {
+        return shape_.no_memory_one_in != 0 && chance_.one_in(shape_.no_memory_one_in);
+      }),
+      judge_(shape_, with_trace, scheduler_, budget_, *pool_, memory_, parts_, counts_,
              [this] { virtual_threads_.end_all_waits(); }),
       store_(shape_, chance_, counts_),
-      callers_(shape_, chance_, store_.objects(), scheduler_, judge_, counts_, virtual_threads_),
+      shared_{shape_, chance_, scheduler_, judge_, counts_, virtual_threads_, memory_},
+      callers_(shared_, store_.objects()),
       transport_(
           scheduler_, parts_.clock, parts_.counters,
           [this](const HttpRequest& request) { return store_.answer(request); }, shape_.threads,
-          judge_.watch()) {
+          judge_.watch().questions()) {
   set_up_history();
   scheduler_.set_transport(&transport_);
   virtual_threads_.set_complain([this](const std::string& what) { judge_.complain(what); });
@@ -237,8 +245,9 @@ bool Schedule::pass_time() {
   if (late.has_value()) {
     // It looks again; what it then does, it does with the others as they are.
     if (judge_.with_trace())
-      judge_.note("the time of caller " + std::to_string(*late) + " is up, " +
-                  judge_.watch().where(virtual_threads_.waits_on(callers_.thread(*late))));
+      judge_.note(
+          "the time of caller " + std::to_string(*late) + " is up, " +
+          judge_.watch().streams().where(virtual_threads_.waits_on(callers_.thread(*late))));
     const std::set<std::size_t> looked = looked_;
     virtual_threads_.time_out(callers_.thread(*late));
     run_caller(*late);
@@ -259,7 +268,7 @@ void Schedule::after_step() {
     // It looks again very soon: that is how it learns that somebody has copied his bytes.
     if (transport_.next_due(io) <= parts_.clock.now() + kSoon) return;
   }
-  judge_.watch().after_turn(transport_, callers_.waiting(), callers_.asking_for_views() > 0);
+  judge_.watch().after_turn(transport_, callers_.waiting(), shared_.asking_for_views > 0);
 }
 
 // Until each has done what it is to do.
@@ -267,7 +276,7 @@ void Schedule::run_callers() {
   while (!callers_.all_finished()) {
     // Neither: everybody has looked, nothing is in flight, nothing is due.
     if (!step() && !pass_time() && judge_.may_stand_still(callers_.waiting())) {
-      parts_.clock.advance(ScheduleCallers::kProgressLimit);
+      parts_.clock.advance(ScheduleCall::kProgressLimit);
       virtual_threads_.let_waits_run_out();
       looked_.clear();
     }
@@ -297,8 +306,10 @@ void Schedule::take_counts() {
   counts_.with_hedges = counts_.hedges > 0 ? 1 : 0;
   counts_.retries = load(parts_.counters.retries);
   counts_.refetches = load(parts_.counters.refetches);
-  counts_.evicted_unread = judge_.watch().evicted_unread();
-  counts_.evicted_consumed = judge_.watch().evicted_consumed();
+  counts_.evicted_unread = judge_.watch().questions().found().evicted_unread;
+  counts_.evicted_consumed = judge_.watch().questions().found().evicted_consumed;
+  counts_.refused_blocks = memory_.blocks();
+  counts_.refused_regions = memory_.regions();
 }
 
 ScheduleResult Schedule::run() {
@@ -306,9 +317,10 @@ ScheduleResult Schedule::run() {
               std::to_string(shape_.budget_bytes) + ", " + std::to_string(shape_.threads) + " x " +
               std::to_string(shape_.slots_per_thread) + " slots");
   for (const StoredObject& object : shape_.objects)
-    judge_.note(object.key + " has " + std::to_string(object.fake.size) + " bytes");
+    judge_.note(object.key + " has " + std::to_string(object.now().fake.size) + " bytes");
   run_callers();
   assert(callers_.all_finished());
+  if (!judge_.has_complaint()) judge_.check_nobody_waits();
   finish_all();
   callers_.drop_all();
   if (!judge_.has_complaint()) judge_.check_end(stops_early_, pool_);

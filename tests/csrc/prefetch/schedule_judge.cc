@@ -11,15 +11,29 @@ namespace ossmc {
 
 namespace {
 
+// An object that shrank under its ETag, or whose ETag nobody looked at, has not the range any more
+// that one who knows it asks for; one that was empty when its first bytes were asked for, and had
+// some at the HEAD after that, is taken for one of a store that refuses ranges.
+bool may_find_no_range(const StoredObject& object, bool ignores_if_match) {
+  const auto& versions = object.versions;
+  for (std::size_t i = 0; i + 1 < versions.size(); ++i) {
+    if (versions[i].fake.size == 0 || ignores_if_match) return true;
+    if (versions[i].fake.etag == versions[i + 1].fake.etag) return true;
+  }
+  return false;
+}
+
 // Far more than any run takes.
 constexpr std::uint64_t kMostSteps = 1'000'000;
 constexpr Duration kLongestRun = std::chrono::hours(24 * 30);
 constexpr std::size_t kTraceLines = 120;
 
-InvariantWatch::Options watch_options(const ScheduleShape& shape, const PagePool& pool) {
+WatchOptions watch_options(const ScheduleShape& shape, const PagePool& pool,
+                           const RefusedMemory& memory) {
   const bool finds_level = shape.most_slots_per_thread > shape.slots_per_thread;
   return {.chunk_bytes = shape.chunk_bytes,
           .pool = &pool,
+          .memory = &memory,
           // A level that is found may be as low as one a thread.
           .least_slots = finds_level ? 1 : shape.slots_per_thread,
           .most_slots = shape.most_slots_per_thread,
@@ -30,8 +44,8 @@ InvariantWatch::Options watch_options(const ScheduleShape& shape, const PagePool
 
 ScheduleJudge::ScheduleJudge(const ScheduleShape& shape, bool with_trace, Scheduler& scheduler,
                              std::shared_ptr<Budget> budget, const PagePool& pool,
-                             const FetchParts& parts, ScheduleCounts& counts,
-                             std::function<void()> end_run)
+                             const RefusedMemory& memory, const FetchParts& parts,
+                             ScheduleCounts& counts, std::function<void()> end_run)
     : shape_(shape),
       with_trace_(with_trace),
       scheduler_(scheduler),
@@ -41,7 +55,7 @@ ScheduleJudge::ScheduleJudge(const ScheduleShape& shape, bool with_trace, Schedu
       counts_(counts),
       end_run_(std::move(end_run)),
       watch_(
-          watch_options(shape, pool), scheduler, budget_, parts.counters,
+          watch_options(shape, pool, memory), scheduler, budget_, parts.counters,
           [this](const std::string& what) { complain(what); },
           with_trace ? [this](const std::string& what) { note(what); }
                      : std::function<void(const std::string&)>()) {}
@@ -65,10 +79,12 @@ void ScheduleJudge::note(const std::string& what) {
 bool ScheduleJudge::outcome(const char* what, const ObjectStream& stream,
                             const StoredObject& object, const Status& status,
                             const Circumstances& circumstances) {
-  note(std::string(what) + " of " + InvariantWatch::name_of(stream, 0) + ": " +
+  note(std::string(what) + " of " + chunk_name(stream, 0) + ": " +
        (status.is_ok() ? "done" : status.message()));
   if (status.is_ok()) return true;
   ++counts_.errors;
+  if (status.code() == StatusCode::kInterrupted || status.code() == StatusCode::kTransferTimeout)
+    watch_.after_abandoned();
   if (!is_explained(stream, object, status, circumstances))
     complain(std::string(what) + " of " + object.key + " failed for no reason: " +
              std::string(status_code_name(status.code())) + ", " + status.message());
@@ -76,66 +92,67 @@ bool ScheduleJudge::outcome(const char* what, const ObjectStream& stream,
 }
 
 bool ScheduleJudge::is_explained(const ObjectStream& stream, const StoredObject& object,
-                                 const Status& status, const Circumstances& circumstances) const {
+                                 const Status& status, const Circumstances& circumstances) {
   switch (status.code()) {
     case StatusCode::kClosed:
       return stream.is_closed();
     case StatusCode::kInterrupted:
       return circumstances.was_interrupted;
     case StatusCode::kConnect:
-      return (shape_.faults & (kResets | kCutOff | kShortBody | kLongBody)) != 0;
+      return (shape_.faults & (kResets | kCutOff | kShortBody | kLongBody)) != 0 ||
+             counts_.refused_sockets > 0;
     case StatusCode::kThrottled:
       return shape_.has(kThrottling);
     case StatusCode::kServer:
       return shape_.has(kServerErrors);
     case StatusCode::kTransferTimeout:
-      return shape_.has(kStalls) || has_stood_still_for_views_;
+      return shape_.has(kStalls) || has_stood_still_for_views_ || circumstances.had_short_limit;
     case StatusCode::kProtocol:
-      return shape_.has(kLongBody);
+      return shape_.has(kLongBody) ||
+             may_find_no_range(object, shape_.ignores_if_match_one_in != 0);
     case StatusCode::kObjectNotFound:
       return shape_.has(kNotFound);
     case StatusCode::kObjectChanged:
-      return object.fake.etag != object.etag_at_first;
+      return check_version(stream, object) != &object.now();
     case StatusCode::kChecksum:
       return shape_.has(kWrongCrc);
     case StatusCode::kMemoryBudget:
-      return circumstances.asks_for_view && may_lack_memory_for_views(object, circumstances);
+      return circumstances.memory_was_refused ||
+             (circumstances.asks_for_view && may_lack_memory_for_views(stream, circumstances));
     default:
       return false;
   }
 }
 
-bool ScheduleJudge::may_lack_memory_for_views(const StoredObject& object,
+bool ScheduleJudge::may_lack_memory_for_views(const ObjectStream& stream,
                                               const Circumstances& circumstances) const {
   // Where threads give way, the views that stood in the way may be gone by now.
   if (shape_.kind == ScheduleKind::kGivingWay) return true;
-  return object.fake.size > shape_.budget_bytes || watch_.any_view() ||
+  return stream.size() > shape_.budget_bytes || watch_.streams().any_view() ||
          circumstances.callers_asking_for_views > 1;
 }
 
-void ScheduleJudge::check_bytes(const char* what, const StoredObject& object, std::uint64_t offset,
-                                const void* bytes, std::size_t size) {
+const StoredVersion* ScheduleJudge::check_version(const ObjectStream& stream,
+                                                  const StoredObject& object) {
+  const StoredVersion* const version = object.version(stream.version().etag, stream.version().size);
+  if (version == nullptr) complain(object.key + " is open as what it never was");
+  return version;
+}
+
+void ScheduleJudge::check_bytes(const char* what, const StoredVersion& version,
+                                std::uint64_t offset, std::span<const std::byte> bytes) {
   ++counts_.reads;
-  if (!matches_pattern(bytes, object.fake.seed, offset, size))
-    complain(std::string(what) + " of " + object.key + " at " + std::to_string(offset) +
+  if (!matches_pattern(bytes.data(), version.fake.seed, offset, bytes.size()))
+    complain(std::string(what) + " of " + version.fake.etag + " at " + std::to_string(offset) +
              " gave wrong bytes");
 }
 
-void ScheduleJudge::check_size(const ObjectStream& stream, const StoredObject& object) {
-  if (stream.size() != object.fake.size) complain("open of " + object.key + " tells a wrong size");
-}
-
-void ScheduleJudge::check_line(const StoredObject& object, std::uint64_t offset,
+void ScheduleJudge::check_line(const StoredVersion& version, std::uint64_t offset,
                                std::uint64_t limit, std::uint64_t length) {
-  const std::string bytes = pattern_string(object.fake.seed, offset, limit);
+  const std::string bytes = pattern_string(version.fake.seed, offset, limit);
   const std::size_t found = bytes.find('\n');
   if (length != (found == bytes.npos ? limit : found + 1))
-    complain("a line of " + object.key + " has a wrong length");
-}
-
-void ScheduleJudge::check_dropped_view(const StoredObject& object, const ViewRegion& region) {
-  if (!matches_pattern(region.data(), object.fake.seed, 0, region.size()))
-    complain("the bytes of a view of " + object.key + " changed");
+    complain("a line of " + version.fake.etag + " has a wrong length");
 }
 
 // A read of what is there takes no mutex, wakes nobody and waits for nobody, unless it ends a
@@ -166,7 +183,7 @@ void ScheduleJudge::check_wake_up(bool went_on_unwoken) {
 
 bool ScheduleJudge::may_stand_still(const std::vector<const void*>& waiting) {
   std::string who;
-  for (const void* word : waiting) who += (who.empty() ? "" : "; ") + watch_.where(word);
+  for (const void* word : waiting) who += (who.empty() ? "" : "; ") + watch_.streams().where(word);
   if (!watch_.is_for_views_to_end()) {
     complain("everything stands still, and somebody waits: " + who);
     return false;
@@ -182,6 +199,8 @@ void ScheduleJudge::check_length(const char* complaint) {
 }
 
 // --- its end ---
+
+void ScheduleJudge::check_nobody_waits() { watch_.after_callers(); }
 
 void ScheduleJudge::check_memory_closed() {
   if (shape_.kind == ScheduleKind::kOneAtATime && scheduler_.memory_bytes() != 0)

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "csrc/prefetch/invariant_watch.h"
+#include "csrc/prefetch/refused_memory.h"
 #include "csrc/prefetch/schedule_result.h"
 #include "csrc/prefetch/schedule_shape.h"
 #include "csrc/prefetch/shuffled_transport.h"
@@ -30,14 +31,16 @@ class ScheduleJudge {
   // What was so when a caller asked, and may explain an error that it got.
   struct Circumstances {
     bool was_interrupted = false;
+    bool had_short_limit = false;
+    bool memory_was_refused = false;  // by the system, since he asked
     bool asks_for_view = false;
-    std::ptrdiff_t callers_asking_for_views = 0;
+    int callers_asking_for_views = 0;
   };
 
   // `end_run`: called at the first complaint. `counts`: of the run, some of them counted here.
   ScheduleJudge(const ScheduleShape& shape, bool with_trace, Scheduler& scheduler,
-                std::shared_ptr<Budget> budget, const PagePool& pool, const FetchParts& parts,
-                ScheduleCounts& counts, std::function<void()> end_run);
+                std::shared_ptr<Budget> budget, const PagePool& pool, const RefusedMemory& memory,
+                const FetchParts& parts, ScheduleCounts& counts, std::function<void()> end_run);
 
   InvariantWatch& watch() { return watch_; }
 
@@ -53,13 +56,14 @@ class ScheduleJudge {
   // True: it was done. An error must have a reason.
   bool outcome(const char* what, const ObjectStream& stream, const StoredObject& object,
                const Status& status, const Circumstances& circumstances);
-  void check_bytes(const char* what, const StoredObject& object, std::uint64_t offset,
-                   const void* bytes, std::size_t size);
-  void check_size(const ObjectStream& stream, const StoredObject& object);
+  // Which version of the object this is; it is one. REQUIRES: the stream is or was open.
+  const StoredVersion* check_version(const ObjectStream& stream, const StoredObject& object);
+  // They are those of the version that was opened, whatever the store has now.
+  void check_bytes(const char* what, const StoredVersion& version, std::uint64_t offset,
+                   std::span<const std::byte> bytes);
   // `length`: of the line at `offset`, of which at most `limit` bytes were looked at.
-  void check_line(const StoredObject& object, std::uint64_t offset, std::uint64_t limit,
+  void check_line(const StoredVersion& version, std::uint64_t offset, std::uint64_t limit,
                   std::uint64_t length);
-  void check_dropped_view(const StoredObject& object, const ViewRegion& region);
   // As read_stream_if_ready(), and watches what that takes.
   bool read_if_ready(ObjectStream& stream, std::uint64_t offset, std::span<std::byte> out);
   // `went_on_unwoken`: the caller owes its end to having looked by itself.
@@ -72,7 +76,9 @@ class ScheduleJudge {
   void check_length(const char* complaint);
 
   // --- its end ---
-  // All streams are closed.
+  // All callers have what they asked for, or not.
+  void check_nobody_waits();
+  // All streams are closed, all views are gone.
   void check_memory_closed();
   // All are closed, and the I/O threads came to rest. Has this one ask once more.
   void check_at_rest(ShuffledTransport& transport, int io);
@@ -81,8 +87,8 @@ class ScheduleJudge {
 
  private:
   bool is_explained(const ObjectStream& stream, const StoredObject& object, const Status& status,
-                    const Circumstances& circumstances) const;
-  bool may_lack_memory_for_views(const StoredObject& object,
+                    const Circumstances& circumstances);
+  bool may_lack_memory_for_views(const ObjectStream& stream,
                                  const Circumstances& circumstances) const;
 
   const ScheduleShape& shape_;

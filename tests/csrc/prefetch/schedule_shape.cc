@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <string>
 
-#include "base/crc64.h"
 #include "prefetch/hedge_rule.h"
-#include "support/csrc/pattern.h"
 
 namespace ossmc {
 
@@ -24,24 +21,6 @@ std::uint64_t some_budget_bytes(std::uint32_t chunk_bytes, Chance& chance) {
   return chunks * chunk_bytes + rest;
 }
 
-std::uint64_t some_size(std::uint64_t chunk_bytes, Chance& chance) {
-  const std::uint64_t chunks = chance.one_in(8) ? 1 + chance.below(40) : 1 + chance.below(6);
-  switch (chance.below(8)) {
-    case 0:
-      return chance.below(3);  // empty, or next to it
-    case 1:
-      return chunks * chunk_bytes - 1;
-    case 2:
-      return chunks * chunk_bytes;
-    case 3:
-      return chunks * chunk_bytes + 1;
-    case 4:
-      return 1 + chance.below(chunk_bytes);
-    default:
-      return 1 + chance.below(chunks * chunk_bytes);
-  }
-}
-
 void draw_faults(ScheduleShape& shape, Chance& chance) {
   if (chance.one_in(3)) return;
   shape.faults = static_cast<unsigned>(chance.below(1u << kFaultKinds));
@@ -49,22 +28,21 @@ void draw_faults(ScheduleShape& shape, Chance& chance) {
   shape.one_fault_in = chance.one_in(3) ? 2 + chance.below(4) : 8 + chance.below(40);
 }
 
-void draw_objects(ScheduleShape& shape, Chance& chance) {
-  const std::uint64_t count = 1 + chance.below(chance.one_in(4) ? 12 : 4);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    StoredObject& object = shape.objects.emplace_back();
-    object.key = "o" + std::to_string(i);
-    object.fake = {.size = some_size(shape.chunk_bytes, chance),
-                   .seed = i + 1,
-                   .etag = "E" + std::to_string(i)};
-    object.etag_at_first = object.fake.etag;
-    object.is_missing = shape.has(kNotFound) && chance.one_in(6);
-    if (!chance.one_in(3)) {
-      const std::string bytes = pattern_string(object.fake.seed, 0, object.fake.size);
-      object.crc = crc64_update(0, bytes.data(), bytes.size());
-      if (shape.has(kWrongCrc) && chance.one_in(3)) *object.crc ^= 1;
-    }
-  }
+// What befalls a run apart from faults of replies: one or two things in most, much of it in some.
+void draw_chances(ScheduleShape& shape, Chance& chance) {
+  const std::uint64_t seldom = chance.one_in(8) ? 1 : 3;
+  const auto draw = [&](std::uint64_t least, std::uint64_t span) {
+    return chance.one_in(seldom) ? least + chance.below(span) : 0;
+  };
+  shape.changes_one_in = draw(10, 80);
+  shape.keeps_etag_one_in = draw(2, 3);
+  shape.ignores_if_match_one_in = draw(1, 4);
+  shape.no_socket_one_in = draw(10, 80);
+  shape.no_memory_one_in = draw(3, 40);
+  shape.interrupts_one_in = draw(4, 40);
+  shape.short_limits_one_in = draw(1, 5);
+  shape.views_one_in = chance.one_in(2) ? 2 + chance.below(8) : 0;
+  shape.answers_whole_one_in = chance.one_in(2) ? 0 : 1 + chance.below(3);
 }
 
 }  // namespace
@@ -90,16 +68,17 @@ ScheduleShape draw_shape(ScheduleKind kind, Chance& chance) {
   for (std::uint64_t& weight : shape.weights) weight = std::uint64_t{1} << chance.below(6);
   shape.time_passes_one_in = chance.one_in(2) ? 0 : 8 + chance.below(100);
   shape.is_behind_one_in = chance.one_in(2) ? 0 : 2 + chance.below(4);
-  shape.views_are_asked_for = chance.one_in(3);
   if (chance.one_in(4)) {
     shape.slow_one_in = 2 + chance.below(8);
     shape.requests_before = HedgeRule::kRequestsPerHedge * (1 + chance.below(10));
   }
   if (kind == ScheduleKind::kGivingWay) shape.gives_way_one_in = 2 + chance.below(12);
-  draw_objects(shape, chance);
+  draw_chances(shape, chance);
+  const std::uint64_t count = 1 + chance.below(chance.one_in(4) ? 12 : 4);
+  for (std::uint64_t i = 0; i < count; ++i)
+    shape.objects.push_back(draw_object(i, shape.object_chances(), chance));
   for (std::uint64_t callers = 1 + chance.below(4); callers > 0; --callers)
     shape.caller_actions.push_back(3 + static_cast<int>(chance.below(12)));
-  shape.answers_whole_one_in = chance.one_in(2) ? 0 : 1 + chance.below(3);
   return shape;
 }
 

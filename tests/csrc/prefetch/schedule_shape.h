@@ -4,12 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <vector>
 
+#include "csrc/prefetch/stored_object.h"
 #include "support/csrc/chance.h"
-#include "support/csrc/fake_transport.h"
 
 namespace ossmc {
 
@@ -17,7 +15,7 @@ namespace ossmc {
 // thing at a time, and more can be told of it.
 enum class ScheduleKind { kOneAtATime, kGivingWay };
 
-// What may go wrong in a run, each with the errors that it may end in.
+// What may go wrong with a reply, each with the errors that it may end in.
 enum Fault : unsigned {
   kResets = 1u << 0,
   kCutOff = 1u << 1,
@@ -27,22 +25,17 @@ enum Fault : unsigned {
   kStalls = 1u << 5,
   kLongBody = 1u << 6,
   kNotFound = 1u << 7,
-  kOverwritten = 1u << 8,
-  kWrongCrc = 1u << 9,
-  kInterrupts = 1u << 10,
+  kWrongCrc = 1u << 8,
 };
-inline constexpr unsigned kFaultKinds = 11;
-
-struct StoredObject {
-  std::string key;
-  FakeObject fake;
-  std::optional<std::uint64_t> crc;
-  bool is_missing = false;
-  std::string etag_at_first;
-};
+inline constexpr unsigned kFaultKinds = 9;
 
 struct ScheduleShape {
   bool has(Fault fault) const { return (faults & fault) != 0; }
+  ObjectChances object_chances() const {
+    return {.chunk_bytes = chunk_bytes,
+            .may_be_missing = has(kNotFound),
+            .may_have_wrong_crc = has(kWrongCrc)};
+  }
 
   ScheduleKind kind = ScheduleKind::kOneAtATime;
   std::uint32_t chunk_bytes = 0;
@@ -55,19 +48,30 @@ struct ScheduleShape {
   std::uint64_t one_fault_in = 1;
   std::uint64_t jitter_drawn = 0;  // numbers that back-off has drawn before
   bool verifies_crc64 = true;
-  std::uint64_t weights[4] = {};  // callers, threads that gave way, asks, the store
+  std::uint64_t weights[4] = {};      // callers, threads that gave way, asks, the store
+  std::vector<StoredObject> objects;  // as they are at first
+  std::vector<int> caller_actions;    // how many, of each caller
+  std::uint64_t requests_before = 0;  // a connector that knows which replies are slow
+
   // Each happens once in so many times; 0: never.
   std::uint64_t time_passes_one_in = 0;
   std::uint64_t is_behind_one_in = 0;
   std::uint64_t gives_way_one_in = 0;
-  // Slow replies, in a connector that has seen enough of the others to know that they are.
-  std::uint64_t slow_one_in = 0;
-  std::uint64_t requests_before = 0;
-  // Takes no notice of a range that is the whole object, be it empty, and answers by 200.
+  // --- the store ---
+  std::uint64_t slow_one_in = 0;  // a reply
+  // Takes no notice of a range that is the whole object, be it empty, nor of a first request for
+  // little of a larger one, and answers by 200.
   std::uint64_t answers_whole_one_in = 0;
-  bool views_are_asked_for = false;
-  std::vector<StoredObject> objects;  // as they are at first
-  std::vector<int> caller_actions;    // how many, of each caller
+  std::uint64_t changes_one_in = 0;           // an object becomes another, just before it answers
+  std::uint64_t keeps_etag_one_in = 0;        // such a change is one of size, under the same ETag
+  std::uint64_t ignores_if_match_one_in = 0;  // as a cache might
+  // --- the system ---
+  std::uint64_t no_socket_one_in = 0;  // there is none, for this request and some after it
+  std::uint64_t no_memory_one_in = 0;  // there is none, for a chunk or a view
+  // --- callers ---
+  std::uint64_t interrupts_one_in = 0;    // each time that somebody who waits looks
+  std::uint64_t short_limits_one_in = 0;  // how long a call goes on without a byte
+  std::uint64_t views_one_in = 0;         // what a caller does has to do with views
 };
 
 std::uint64_t chance_seed(std::uint64_t seed, ScheduleKind kind);

@@ -1,6 +1,6 @@
 // ScheduleStore: the store under a random schedule: what it answers to a request, sometimes slowly,
 // sometimes without regard to the range, and which of the faults of the schedule's shape befalls
-// that answer.
+// that answer. Its objects become others meanwhile.
 #pragma once
 
 #include <vector>
@@ -15,24 +15,28 @@ namespace ossmc {
 // Used by one thread.
 class ScheduleStore {
  public:
-  // `counts`: of the run; HEADs and replies of whole objects are counted here.
+  // `counts`: of the run; what it does beyond plain answers is counted there.
   ScheduleStore(const ScheduleShape& shape, Chance& chance, ScheduleCounts& counts)
       : shape_(shape), chance_(chance), counts_(counts), objects_(shape.objects) {}
 
-  // Objects may be overwritten meanwhile; they stay where they are.
+  // They stay where they are.
   const std::vector<StoredObject>& objects() const { return objects_; }
 
-  FakeReply answer(const HttpRequest& request);
+  FakeReply answer(HttpRequest request);
 
  private:
-  FakeReply right_reply(const StoredObject& object, const HttpRequest& request,
+  bool has_no_socket();
+  void maybe_change(StoredObject& object);
+  void maybe_ignore_if_match(const StoredVersion& now, HttpRequest& request);
+  FakeReply right_reply(const FakeObject& object, const HttpRequest& request,
                         std::size_t piece_bytes);
-  FakeReply fault(Fault fault, const StoredObject& object, const HttpRequest& request);
+  FakeReply fault(Fault fault, const FakeObject& object, const HttpRequest& request);
 
   const ScheduleShape& shape_;
   Chance& chance_;
   ScheduleCounts& counts_;
   std::vector<StoredObject> objects_;
+  std::uint64_t refuses_sockets_ = 0;  // so many more
 };
 
 }  // namespace ossmc

@@ -128,7 +128,6 @@ Fiber* Fiber::current() { return running; }
 
 void Fiber::resume() {
   assert(running == nullptr && !impl_->finished);
-  running = this;
   if (!impl_->started) {
     impl_->started = true;
     impl_->stack = take_stack();
@@ -138,6 +137,7 @@ void Fiber::resume() {
     impl_->own.uc_link = nullptr;  // enter() never returns
     ::makecontext(&impl_->own, &Fiber::enter, 0);
   }
+  running = this;
   impl_->switch_in();
   running = nullptr;
 }
