@@ -31,7 +31,7 @@ Ticket Admission::for_open(std::uint64_t bytes, FreedMemory* freed) {
   return take({.bytes = bytes}, freed);
 }
 
-Ticket Admission::for_open_at_any_cost(std::uint64_t bytes, FreedMemory* freed) {
+Ticket Admission::for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed) {
   return take({.bytes = bytes, .may_evict_unread = true}, freed);
 }
 

@@ -21,12 +21,12 @@ class Admission {
             ViewMemory& views, Positions& positions);
 
   // Each gives a ticket for so many bytes, or an empty one.
-  // For a read that waits: takes all that may go, even if it is not enough yet.
+  // For a read that waits: evicts all that may go, even if it is not enough yet.
   Ticket for_reader(std::uint64_t bytes, FreedMemory* freed);
-  // For the first request of an object; gives up nothing unread, or (the second) only if that is
-  // enough.
+  // For the first request of an object. The first evicts consumed chunks alone, the second unread
+  // ones too; neither evicts a chunk where that is not enough.
   Ticket for_open(std::uint64_t bytes, FreedMemory* freed);
-  Ticket for_open_at_any_cost(std::uint64_t bytes, FreedMemory* freed);
+  Ticket for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed);
   // For a chunk that nobody waits for: leaves the reserve free. Where it may, what others have not
   // read goes for it, but nothing of its own object.
   Ticket for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
@@ -39,15 +39,16 @@ class Admission {
 
   // Kept free for who waits.
   std::uint64_t reserve_bytes() const { return reserve_bytes_; }
-  // What readers may take from unread chunks of others, over all of them.
+  // How much all read-ahead together may take from unread chunks of other objects. Reads that wait
+  // have no such limit.
   std::uint64_t jump_bytes() const { return budget_->limit_bytes() / 4; }
   // Where reads jump, what the next one takes for itself is left to it: fetched by the sweep, it
   // would be given up unread.
   bool sweep_has_room() const;
   void all_are_closed() { reads_jump_ = false; }
 
-  // Something did not get its memory since clear_starved(), or was given up: look again when some
-  // is freed.
+  // Since set_starved(false) something did not get its memory, or an unread chunk was evicted:
+  // whoever frees memory wakes the I/O threads.
   bool is_starved() const { return is_starved_; }
   void set_starved(bool is_starved) { is_starved_ = is_starved; }
 

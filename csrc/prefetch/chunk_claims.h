@@ -15,21 +15,23 @@ class ChunkClaims {
  public:
   explicit ChunkClaims(SchedulerState& state) : state_(state) {}
 
-  // A reader waits for this chunk: it is in flight or last in line afterwards, and stays in memory
-  // until release(). How many fetches of it have failed before: for failure_since().
+  // A reader waits for this chunk. If it is not in memory, in flight or in line, it joins the end
+  // of the line; in line, it keeps its place. It is not evicted until release(). How many fetches
+  // of it have failed before: for failure_since().
   std::uint32_t claim(ObjectStream& stream, std::uint64_t index);
   // Ahead of the chunk that a read waits for: claims this one too if it has to be fetched and
   // nobody has asked for it yet; false otherwise. What is in memory already must not be held while
   // an earlier claim of the same read waits for memory.
   bool try_claim_ahead(ObjectStream& stream, std::uint64_t index, std::uint32_t* failures);
-  // What nobody claims any more, and has not been started, is not asked for: all of it at once, so
-  // that nothing of a read that is over starts meanwhile.
+  // A chunk that nobody claims any more leaves the line, if it was not started. One in flight is
+  // fetched to its end and kept as unread. All at once, so that nothing of a read that is over
+  // starts meanwhile. Read-ahead and sweep go on as without the read.
   void release(ObjectStream& stream, std::span<const std::uint64_t> indices);
   void release(ObjectStream& stream, std::uint64_t index) { release(stream, {&index, 1}); }
 
   // The reader went through this chunk; all its bytes were handed out if `consumed`.
   void note_read(ObjectStream& stream, std::uint64_t index, bool consumed);
-  // Somebody has copied from a chunk of a closed stream: its memory goes if he was the last.
+  // A read has copied from a chunk of a closed stream: its memory goes if it was the last.
   void retake_closed(ObjectStream& stream, std::uint64_t index);
 
   bool was_fetched(ObjectStream& stream, std::uint64_t index) const;  // completely, at least once

@@ -19,15 +19,15 @@ struct ChunkSlot {
 
   Chunk chunk;
   Work work = Work::kNone;
-  bool fetched_before = false;  // completely, at least once
-  bool in_region = false;       // its bytes lie, or will lie, in the object's region
-  std::uint16_t claims = 0;     // blocked reads (and views) that this chunk was given to; it stays
-                                // until they have its bytes
+  bool fetched_before = false;      // completely, at least once
+  bool in_region = false;           // its bytes lie, or will lie, in the object's region
+  std::uint16_t claims = 0;         // how many reads and views claim it: it is not evicted
   std::uint64_t place_in_line = 0;  // while kUrgent
   SeenBytes seen;                   // of the chunk as first fetched, whole or as far as it came
-  Status failure;  // of the last fetch, if another was in vain, while nobody has asked again
+  Status
+      failure;  // of the last fetch, if another would fail alike; cleared when somebody asks again
   std::uint32_t failures = 0;  // how many fetches have failed
-  Status last_failure;         // of the last of them
+  Status last_failure;         // of the last of them, never cleared: for failure_since()
 };
 
 // Owned by its ObjectStream. Entries stay where they are. Any thread may look one up once set()

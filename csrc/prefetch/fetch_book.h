@@ -14,7 +14,8 @@
 
 namespace ossmc {
 
-// Guarded by the scheduler's mutex, which owns it; itself the owner of the fetches.
+// Guarded by the scheduler's mutex, which owns it. Holds the ChunkFetch objects; their events go to
+// the Scheduler.
 //
 // Holds: a fetch is here until neither its own exchange nor its hedge is in progress; one that
 // waits for a retry (is parked) has no exchange of its own.

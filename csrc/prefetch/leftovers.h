@@ -14,7 +14,8 @@ namespace ossmc {
 class Leftovers {
  public:
   void add(ObjectStream& closed, std::uint64_t index);
-  // Takes what nobody copies from any more. Nobody tells when that is: ask now and then.
+  // Takes what nobody copies from any more. Reads tell through ChunkClaims::retake_closed(), unless
+  // the close came between their copy and their look at it: ask now and then.
   void take(FreedMemory* freed);
   bool empty() const { return chunks_.empty(); }
 

@@ -239,7 +239,7 @@ bool Picker::admit_open(ObjectStream& stream, Pick* pick, FreedMemory* freed) {
   pick->length = little;
   const std::uint64_t little_bytes = state_.pool->block_bytes(little);
   pick->ticket = admission.for_open(little_bytes, freed);
-  if (!pick->ticket) pick->ticket = admission.for_open_at_any_cost(little_bytes, freed);
+  if (!pick->ticket) pick->ticket = admission.for_open_evicting_unread(little_bytes, freed);
   return static_cast<bool>(pick->ticket);
 }
 

@@ -6,7 +6,10 @@
 //            others
 //   ahead    the next chunks of objects that are being read
 //   sweep    all objects in the order of open, chunks ascending
-// A chunk is started only when its whole memory is reserved (docs/decisions/0002-scheduling.md).
+// Before all of them come retries that are due, which have their memory, and hedges. While the
+// first in line waits for memory, only what needs none starts, and HEADs.
+// A request is started only when the memory of what it asks for is reserved
+// (docs/decisions/0002-scheduling.md).
 // Ahead and sweep leave a reserve free for blocked readers. After failures the lower classes pause
 // (prefetch/prefetch_pause.h); an object that cannot be fetched any more, since it is gone or
 // another, leaves them.

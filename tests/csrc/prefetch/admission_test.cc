@@ -185,10 +185,10 @@ TEST_F(AdmissionTest, AnOpenAtAnyCostGivesUpWhatIsUnreadIfThatIsEnough) {
   add_consumed(*a_, 0);
   add_unread(*c_, 0);
   leave_free(0);
-  EXPECT_FALSE(admission_.for_open_at_any_cost(3 * kBytes, &freed_));
+  EXPECT_FALSE(admission_.for_open_evicting_unread(3 * kBytes, &freed_));
   EXPECT_TRUE(is_there(*a_, 0));
   EXPECT_TRUE(is_there(*c_, 0));
-  EXPECT_TRUE(admission_.for_open_at_any_cost(2 * kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_open_evicting_unread(2 * kBytes, &freed_));
   EXPECT_FALSE(is_there(*a_, 0));
   EXPECT_FALSE(is_there(*c_, 0));
   EXPECT_TRUE(admission_.sweep_has_room());  // an open is no jump
