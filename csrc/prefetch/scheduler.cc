@@ -86,20 +86,23 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
     {
       MutexLock lock(state_.mutex);
       state_.credentials_pending = !settled;
-      // Another thread may have been told of it, and not have asked yet when to come back.
-      if (state_.resume_at <= now) state_.resume_at = TimePoint::max();
+      // A thread that met the pause may not have asked yet when to come back; this one may have no
+      // slot for what was held up.
+      wake_others = state_.resume_at <= now;
+      if (wake_others) state_.resume_at = TimePoint::max();
       state_.leftovers.take(&freed);
       picked = settled && picker_.pick(thread, occupancy, now, &pick, &freed);
       // Memory that this left over may be enough for what another thread could not start.
-      wake_others = picked && state_.admission.is_starved() &&
-                    occupancy.busy + 1 >= state_.slots.slots(thread, occupancy.enough);
+      if (picked && state_.admission.is_starved() &&
+          occupancy.busy + 1 >= state_.slots.slots(thread, occupancy.enough))
+        wake_others = true;
       heads.swap(state_.heads_to_ask);
     }
     freed = {};  // back to the pool first: the next chunk takes the same warm memory
     const bool asks_heads = !heads.empty();
     objects_.ask_heads(std::move(heads));
-    if (!picked && !asks_heads) return nullptr;
     if (wake_others) state_.wake();
+    if (!picked && !asks_heads) return nullptr;
     if (!picked) continue;
     if (Exchange* const exchange = starter_.start(pick)) return exchange;
   }

@@ -136,6 +136,18 @@ TEST_F(OutageTest, AThreadComesBackAfterThePauseThoughOneWithoutAFreeSlotAskedAf
   EXPECT_EQ(house_.scheduler.next_due(), due);
 }
 
+TEST_F(OutageTest, ThreadsAreWokenAfterThePauseByOneWithoutAFreeSlot) {
+  open_all();
+  house_.fault = [](const HttpRequest&, std::size_t) { return oss_error(500, "InternalError"); };
+  house_.transport.run_for(seconds(120));
+  ASSERT_TRUE(house_.scheduler.is_paused());
+  ASSERT_EQ(house_.scheduler.next(0, {}), nullptr);
+  house_.parts.clock.advance(house_.scheduler.next_due() - house_.parts.clock.now());
+  const int wakes = house_.transport.wakes();
+  ASSERT_EQ(house_.scheduler.next(1, {.busy = kOutageSlots / 2}), nullptr);
+  EXPECT_GT(house_.transport.wakes(), wakes);
+}
+
 TEST_F(OutageTest, OneObjectThatFailsDoesNotHoldUpOthers) {
   open_all();
   std::size_t asked = 0;

@@ -7,7 +7,7 @@ namespace {
 // How often it is to be met, at the least.
 enum class Meet : std::uint8_t {
   kMaybe,
-  kOnce,
+  kOnce,             // rare things
   kIn1Of100,         // schedules
   kIn1Of100InTurns,  // of those in which one thing happens at a time: else nobody counts it
   kInEachGivingWay,
@@ -29,7 +29,8 @@ constexpr Counted kCounted[] = {
     {"objects larger than asked for by 200", &ScheduleCounts::larger_by_200},
     {"objects shrunk", &ScheduleCounts::shrunk},
     {"objects grown", &ScheduleCounts::grown},
-    {"objects of another size under one ETag", &ScheduleCounts::resized_under_one_etag},
+    {"objects of another size under one ETag", &ScheduleCounts::resized_under_one_etag,
+     Meet::kOnce},
     {"replies of another version than asked for", &ScheduleCounts::other_versions_served},
     {"refused sockets", &ScheduleCounts::refused_sockets},
     {"retries", &ScheduleCounts::retries},
@@ -47,12 +48,12 @@ constexpr Counted kCounted[] = {
     {"of refused sockets", &ScheduleCounts::told_of_no_socket},
     {"interrupted calls", &ScheduleCounts::interrupted},
     {"calls out of time", &ScheduleCounts::out_of_time},
-    {"interrupted reads of ranges", &ScheduleCounts::ranges_interrupted},
-    {"reads of ranges out of time", &ScheduleCounts::ranges_out_of_time},
+    {"interrupted reads of ranges", &ScheduleCounts::ranges_interrupted, Meet::kOnce},
+    {"reads of ranges out of time", &ScheduleCounts::ranges_out_of_time, Meet::kOnce},
     {"views", &ScheduleCounts::views},
-    {"views once more", &ScheduleCounts::views_again},
-    {"views interrupted", &ScheduleCounts::views_interrupted},
-    {"views out of time", &ScheduleCounts::views_out_of_time},
+    {"views once more", &ScheduleCounts::views_again, Meet::kOnce},
+    {"views interrupted", &ScheduleCounts::views_interrupted, Meet::kOnce},
+    {"views out of time", &ScheduleCounts::views_out_of_time, Meet::kOnce},
     {"views whose object was closed", &ScheduleCounts::views_closed, Meet::kOnce},
     {"views dropped beside others", &ScheduleCounts::views_dropped_beside_others},
     {"views that outlived their objects", &ScheduleCounts::views_that_outlived_objects},
