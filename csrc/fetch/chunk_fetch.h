@@ -90,6 +90,7 @@ class ChunkFetch final : public Exchange {
   // In on_version(): the chunk is not to have what this reply brings; the fetch ends with its body.
   void drop_bytes() { first_reply_ = FirstReply::kVersionOnly; }
   FirstReply first_reply() const { return first_reply_; }
+  const ObjectVersion& learnt() const { return learnt_; }  // by the first good reply
   Chunk& chunk() const { return chunk_; }
 
   const HttpRequest& request() noexcept override { return request_.http; }

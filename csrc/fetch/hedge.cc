@@ -41,11 +41,10 @@ bool Hedge::on_body(const std::byte* data, std::size_t size) noexcept {
 }
 
 void Hedge::on_done(const ExchangeOutcome& outcome) noexcept {
-  is_whole_ = head_good_ && filled_ == range_.size();
   audit_exchange("GET", name_.uri(),
                  std::to_string(range_.begin) + "-" + std::to_string(range_.end - 1), head_,
                  filled_, 1, outcome);
-  fetch_.on_hedge_done(is_whole_);
+  fetch_.on_hedge_done(head_good_ && filled_ == range_.size());
 }
 
 }  // namespace ossmc

@@ -33,9 +33,7 @@ class Hedge final : public Exchange {
 
   const ByteRange& range() const { return range_; }
   std::uint64_t ticket_bytes() const { return ticket_.bytes(); }
-  // After the end: all bytes came, and data() has them.
-  bool is_whole() const { return is_whole_; }
-  const std::byte* data() const { return block_.data(); }
+  const std::byte* data() const { return block_.data(); }  // after the end, if all bytes came
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -58,7 +56,6 @@ class Hedge final : public Exchange {
   ResponseHead head_;
   bool head_good_ = false;
   std::size_t filled_ = 0;
-  bool is_whole_ = false;
 };
 
 }  // namespace ossmc

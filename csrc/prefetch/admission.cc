@@ -12,6 +12,31 @@ std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes)
   return std::min(reserve, budget_bytes / 2);
 }
 
+// What the chunk's block holds beyond the chunk, if it may go.
+std::uint64_t room_of(ObjectStream& stream, std::uint64_t index, Residency& residency) {
+  const ChunkSlot& slot = stream.slot(index);
+  const Chunk::View view = slot.chunk.view();
+  const std::uint64_t length = stream.chunk_length(index);
+  if ((view.phase != ChunkPhase::kReady && view.phase != ChunkPhase::kFailed) || slot.claims > 0 ||
+      slot.chunk.ticket_bytes() <= length)
+    return 0;
+  if (view.pins > 0) residency.note_met_pins();
+  return view.pins > 0 ? 0 : slot.chunk.ticket_bytes() - length;
+}
+
+// Nobody waits for a chunk of it, fetches one or copies from one.
+bool is_idle(ObjectStream& stream, Residency& residency) {
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
+    const ChunkSlot& slot = stream.slot(i);
+    if (slot.chunk.view().pins > 0) {
+      residency.note_met_pins();
+      return false;
+    }
+    if (slot.claims > 0 || slot.work != ChunkSlot::Work::kNone) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Admission::Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes,
@@ -88,19 +113,29 @@ Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
   }
 }
 
+void Admission::sweep_again(ObjectStream& stream, std::uint64_t index) {
+  positions_.sweep_again(stream, index);
+  is_starved_ = true;
+}
+
+void Admission::note_gone(ObjectStream& stream, std::uint64_t index) {
+  residency_.forget(stream, index);
+  if (!stream.slot(index).chunk.handed_out_whole()) sweep_again(stream, index);
+}
+
 bool Admission::evict_unread(const ObjectStream* except, FreedMemory* freed) {
   ObjectStream* stream = nullptr;
   std::uint64_t index = 0;
   if (!residency_.evict_unread(except, freed, &stream, &index)) return false;
-  positions_.sweep_again(*stream, index);
-  is_starved_ = true;
+  sweep_again(*stream, index);
   return true;
 }
 
 bool Admission::drop_idle_region(FreedMemory* freed) {
   for (ObjectStream* stream = views_.next(0); stream != nullptr;
        stream = views_.next(stream->sequence())) {
-    if (views_.is_used(*stream->plan.region) || !is_idle(*stream) || !empty_region(*stream, freed))
+    if (views_.is_used(*stream->plan.region) || !is_idle(*stream, residency_) ||
+        !empty_region(*stream, freed))
       continue;
     const Ticket ticket = stream->plan.region->take_ticket();  // dropped here: its bytes are free
     freed->regions.push_back(std::move(stream->plan.region));
@@ -116,55 +151,26 @@ bool Admission::drop_idle_region(FreedMemory* freed) {
 std::uint64_t Admission::evict_for_room(ObjectStream& stream, std::uint64_t missing,
                                         FreedMemory* freed) {
   std::uint64_t room = 0;
-  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) room += room_of(stream, i);
+  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) room += room_of(stream, i, residency_);
   if (room < missing) return 0;
   std::uint64_t evicted = 0;
   std::uint64_t found = 0;
   for (std::uint64_t i = stream.chunk_count(); i-- > 0 && found < missing;) {
-    const std::uint64_t more = room_of(stream, i);
+    const std::uint64_t more = room_of(stream, i, residency_);
     if (more == 0 || !take_chunk(stream, i, freed)) continue;
-    residency_.forget(stream, i);
-    if (!stream.slot(i).chunk.handed_out_whole()) positions_.sweep_again(stream, i);
+    note_gone(stream, i);
     found += more;
     evicted += stream.chunk_length(i);
   }
   return evicted;
 }
 
-// What the chunk's block holds beyond the chunk, if it may go.
-std::uint64_t Admission::room_of(ObjectStream& stream, std::uint64_t index) {
-  const ChunkSlot& slot = stream.slot(index);
-  const Chunk::View view = slot.chunk.view();
-  const std::uint64_t length = stream.chunk_length(index);
-  if ((view.phase != ChunkPhase::kReady && view.phase != ChunkPhase::kFailed) || slot.claims > 0 ||
-      slot.chunk.ticket_bytes() <= length)
-    return 0;
-  if (view.pins > 0) residency_.note_met_pins();
-  return view.pins > 0 ? 0 : slot.chunk.ticket_bytes() - length;
-}
-
-bool Admission::is_idle(ObjectStream& stream) {
-  for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
-    const ChunkSlot& slot = stream.slot(i);
-    if (slot.chunk.view().pins > 0) {
-      residency_.note_met_pins();
-      return false;
-    }
-    if (slot.claims > 0 || slot.work != ChunkSlot::Work::kNone) return false;
-  }
-  return true;
-}
-
 // False: a reader has pinned a chunk since is_idle() looked; it keeps the region.
 bool Admission::empty_region(ObjectStream& stream, FreedMemory* freed) {
   for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
-    const Chunk& chunk = stream.slot(i).chunk;
-    if (chunk.view().phase == ChunkPhase::kAbsent) continue;
+    if (stream.slot(i).chunk.view().phase == ChunkPhase::kAbsent) continue;
     if (!take_chunk(stream, i, freed)) return false;  // it may have a block of its own still
-    residency_.forget(stream, i);
-    if (chunk.handed_out_whole()) continue;
-    positions_.sweep_again(stream, i);
-    is_starved_ = true;
+    note_gone(stream, i);
   }
   return true;
 }

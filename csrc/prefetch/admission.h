@@ -61,11 +61,13 @@ class Admission {
     const ObjectStream* except = nullptr;
   };
   Ticket take(const Wanted& wanted, FreedMemory* freed);
+  // The chunk is gone and was not read: the sweep fetches it again.
+  void sweep_again(ObjectStream& stream, std::uint64_t index);
+  // The same where it may have been read; it leaves the residency too.
+  void note_gone(ObjectStream& stream, std::uint64_t index);
   bool evict_unread(const ObjectStream* except, FreedMemory* freed);
   bool drop_idle_region(FreedMemory* freed);
   std::uint64_t evict_for_room(ObjectStream& stream, std::uint64_t missing, FreedMemory* freed);
-  std::uint64_t room_of(ObjectStream& stream, std::uint64_t index);
-  bool is_idle(ObjectStream& stream);
   bool empty_region(ObjectStream& stream, FreedMemory* freed);
 
   const std::shared_ptr<Budget> budget_;

@@ -20,7 +20,6 @@ std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
       phase = ChunkPhase::kAbsent;
     }
     if (phase != ChunkPhase::kAbsent) return failures;
-    slot.failure = Status::ok();
     state_.urgent.add(stream, index);
   }
   state_.wake();
@@ -37,7 +36,6 @@ bool ChunkClaims::try_claim_ahead(ObjectStream& stream, std::uint64_t index,
       return false;
     state_.urgent.claim(stream, index);
     *failures = slot.failures;
-    slot.failure = Status::ok();
     state_.urgent.add(stream, index);
   }
   state_.wake();

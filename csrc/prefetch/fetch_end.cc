@@ -9,6 +9,7 @@ void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
   FetchBook::Entry entry;  // destroyed last: `fetch` and `status` may live in it
   const bool is_version_only =
       fetch.first_reply() == ChunkFetch::FirstReply::kVersionOnly && status.is_ok();
+  const ObjectVersion version = is_version_only ? fetch.learnt() : ObjectVersion();
   {
     MutexLock lock(state_.mutex);
     entry = state_.fetches.end(fetch);
@@ -31,7 +32,7 @@ void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
   if (after.waited_for != nullptr) after.waited_for->notify();
   if (after.is_last_crc) pass_verdict(*entry.stream);
   if (is_version_only) {
-    objects_.complete(*entry.stream);
+    objects_.complete(*entry.stream, version);
   } else if (after.openers_wait) {
     entry.stream->wake_openers();
   }
@@ -52,17 +53,13 @@ bool FetchEnd::finish_hedge(ChunkFetch& fetch, bool whole) {
   {
     MutexLock lock(state_.mutex);
     FetchBook::Entry& entry = state_.fetches.at(fetch);
-    if (entry.has_ended) {
-      ended = state_.fetches.end_hedge(fetch);
-    } else {
-      state_.fetches.end_hedge(fetch);
-      if (!whole) {
-        in_vain = fetch.take_hedge();
-      } else {
-        fetch.use_hedge();
-        ends_parked = entry.is_parked;
-        state_.fetches.unpark(entry, entry.started_at);
-      }
+    ended = state_.fetches.end_hedge(fetch);
+    if (ended == nullptr && whole) {
+      fetch.use_hedge();
+      ends_parked = entry.is_parked;
+      state_.fetches.unpark(entry, entry.started_at);
+    } else if (ended == nullptr) {
+      in_vain = fetch.take_hedge();
     }
   }
   ended = nullptr;

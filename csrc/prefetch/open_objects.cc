@@ -74,15 +74,6 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
   }
 }
 
-void OpenObjects::complete(ObjectStream& stream) {
-  ObjectVersion version;
-  {
-    MutexLock lock(state_.mutex);
-    version = stream.plan.version;
-  }
-  complete(stream, version);
-}
-
 void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& version) {
   std::shared_ptr<PendingReply> head;  // its own request: destroyed last
   Status status = version.status();

@@ -34,12 +34,11 @@ class OpenObjects {
 
   // Sends a HEAD for those whose first GET could not tell the version.
   void ask_heads(std::vector<StreamPtr> streams);
-  // The first GET has told the version, and brought no bytes: plan.version.
-  void complete(ObjectStream& stream);
+  // The version is known, by HEAD or by a first GET that brought no bytes; or why it cannot be.
+  void complete(ObjectStream& stream, const Result<ObjectVersion>& version);
 
  private:
   Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep);
-  void complete(ObjectStream& stream, const Result<ObjectVersion>& version);
   StreamPtr add(ObjectName name) OSSMC_REQUIRES(state_.mutex);
   // What close() has to do without the mutex.
   struct Closed {

@@ -135,8 +135,7 @@ bool Picker::pick_past_blocked(Pick* pick) {
       state_.urgent.remove(*entry.stream, entry.index);
       state_.heads_to_ask.push_back(entry.stream);
     } else if (entry.stream->plan.region != nullptr) {
-      FreedMemory none;
-      admit_urgent(*entry.stream, entry.index, pick, &none);
+      pick->length = entry.stream->chunk_length(entry.index);
       state_.urgent.remove(*entry.stream, entry.index);
       fill_pick(*entry.stream, entry.index, pick);
       return true;

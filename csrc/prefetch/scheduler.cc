@@ -123,18 +123,16 @@ TimePoint Scheduler::next_due() noexcept {
 }
 
 Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) {
+  if (range.size() < std::min<std::uint64_t>(state_.options.chunk_bytes, version.size)) {
+    // Little was asked for, for want of memory. It is open when these bytes are dropped: who would
+    // claim its first chunk before, would hold others while that is not in line.
+    fetch.drop_bytes();
+    return Status::ok();
+  }
   std::shared_ptr<ObjectStream> stream;
   {
     MutexLock lock(state_.mutex);
     stream = state_.fetches.at(fetch).stream;
-  }
-  if (range.size() < std::min<std::uint64_t>(stream->chunk_bytes(), version.size)) {
-    // Little was asked for, for want of memory. It is open when these bytes are dropped: who would
-    // claim its first chunk before, would hold others while that is not in line.
-    fetch.drop_bytes();
-    MutexLock lock(state_.mutex);
-    stream->plan.version = version;
-    return Status::ok();
   }
   Result<ChunkTable::Index> index = index_for(stream->name(), stream->chunk_bytes(), version);
   if (!index.is_ok()) return index.status();

@@ -12,6 +12,7 @@ void UrgentWork::add_open(ObjectStream& stream) {
 void UrgentWork::add(ObjectStream& stream, std::uint64_t index) {
   ChunkSlot& slot = stream.slot(index);
   assert(slot.work == ChunkSlot::Work::kNone);
+  slot.failure = Status::ok();
   slot.work = ChunkSlot::Work::kUrgent;
   slot.place_in_line = ++last_place_;
   line_.emplace_hint(line_.end(), last_place_,

@@ -28,7 +28,8 @@ class UrgentWork {
 
   // A first request: at the end of the line.
   void add_open(ObjectStream& stream);
-  // At the end of the line; somebody has claimed it. REQUIRES: Work::kNone.
+  // At the end of the line; somebody has claimed it. It is asked for again, whatever failed before.
+  // REQUIRES: Work::kNone.
   void add(ObjectStream& stream, std::uint64_t index);
   // Out of the line: it is being started, or cannot be. Its work is kNone then.
   void remove(ObjectStream& stream, std::uint64_t index);

@@ -70,10 +70,10 @@ Status Views::try_reserve(ObjectStream& stream, std::uint64_t turn,
     state_.views.end_turn(turn);
     // What failed before is asked for again at once: somebody else may be waiting for it.
     for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
-      ChunkSlot& slot = stream.slot(i);
-      if (slot.failure.is_ok() || slot.chunk.view().phase != ChunkPhase::kAbsent) continue;
-      slot.failure = Status::ok();
-      if (slot.work == ChunkSlot::Work::kNone) state_.urgent.add(stream, i);
+      const ChunkSlot& slot = stream.slot(i);
+      if (!slot.failure.is_ok() && slot.work == ChunkSlot::Work::kNone &&
+          slot.chunk.view().phase == ChunkPhase::kAbsent)
+        state_.urgent.add(stream, i);
     }
     state_.positions.read_whole(stream);
     *answer = ViewAnswer::kReserved;

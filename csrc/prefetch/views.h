@@ -40,7 +40,6 @@ class Views {
   MemorySignal& memory_signal() { return state_.memory_signal; }
 
  private:
-  Ticket reserve(ObjectStream& stream, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   void claim_all(ObjectStream& stream) OSSMC_REQUIRES(state_.mutex);
   void release_all(ObjectStream& stream) OSSMC_REQUIRES(state_.mutex);
   // `unfilled`: the object, if the region was given up before all of it was there.

@@ -30,7 +30,6 @@ class Multi {
   bool open();
   // Closes the connections too. REQUIRES: no handle is in it. Does nothing if it is closed.
   void close();
-  bool is_open() const { return handle_ != nullptr; }
   // False: a call since open() failed.
   bool is_good() const { return error_ == CURLM_OK; }
   // What failed, in the system's words or libcurl's. REQUIRES: not is_good().

@@ -17,13 +17,10 @@ class AdmissionTest : public testing::Test {
   static constexpr std::uint64_t kBudgetChunks = 8;
 
   void add_unread(ObjectStream& stream, std::uint64_t index) {
-    streams_.fill(stream, index);
-    residency_.add(stream, index);
+    streams_.add_unread(residency_, stream, index);
   }
   void add_consumed(ObjectStream& stream, std::uint64_t index) {
-    add_unread(stream, index);
-    LooseStreams::hand_out(stream, index);
-    residency_.mark_consumed(stream, index);
+    streams_.add_consumed(residency_, stream, index);
   }
   // A region with all its chunks in it, which nobody uses.
   void add_region(ObjectStream& stream) {

@@ -15,6 +15,7 @@
 #include "memory/page_pool.h"
 #include "memory/view_region.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/residency.h"
 #include "support/csrc/fake_clock.h"
 
 namespace ossmc {
@@ -62,7 +63,17 @@ class LooseStreams {
     append_rest(stream, index);
     stream.slot(index).chunk.finish();
   }
-  // The same in the object's region, which holds the memory.
+  // All of its bytes are there, and nobody has read them, or somebody has.
+  void add_unread(Residency& residency, ObjectStream& stream, std::uint64_t index) {
+    fill(stream, index);
+    residency.add(stream, index);
+  }
+  void add_consumed(Residency& residency, ObjectStream& stream, std::uint64_t index) {
+    add_unread(residency, stream, index);
+    hand_out(stream, index);
+    residency.mark_consumed(stream, index);
+  }
+  // As fill(), in the object's region, which holds the memory.
   static void fill_in_region(ObjectStream& stream, std::uint64_t index) {
     ChunkSlot& slot = stream.slot(index);
     slot.in_region = true;

@@ -108,14 +108,7 @@ TEST_F(QuestionWatchTest, SeesTwoHedgesOfOneChunk) {
   const auto a = open_now("a", 6);
   ask();
   ASSERT_EQ(a->slot(1).work, ChunkSlot::Work::kInFlight);
-  meddler_->instead = [&]() -> Exchange* {
-    own_hedges_.push_back(std::make_unique<Hedge>(
-        parts_.context, hedged(*a), a->name(), a->version(),
-        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),
-        Ticket::try_take(budget_, kWatchedChunk)));
-    EXPECT_TRUE(own_hedges_.back()->prepare());
-    return own_hedges_.back().get();
-  };
+  meddler_->instead = [&] { return own_hedge(*a, /*with_ticket=*/true); };
   ask();
   expect_right_so_far();
   ask();
@@ -127,13 +120,7 @@ TEST_F(QuestionWatchTest, SeesAHedgeWithoutMemory) {
   const auto a = open_now("a", 6);
   ask();
   expect_right_so_far();
-  meddler_->instead = [&]() -> Exchange* {
-    own_hedges_.push_back(std::make_unique<Hedge>(
-        parts_.context, hedged(*a), a->name(), a->version(),
-        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk), Ticket()));
-    EXPECT_TRUE(own_hedges_.back()->prepare());
-    return own_hedges_.back().get();
-  };
+  meddler_->instead = [&] { return own_hedge(*a, /*with_ticket=*/false); };
   ask();
   expect_complaint("a hedge was started without the memory for it");
 }
@@ -143,14 +130,9 @@ TEST_F(QuestionWatchTest, SeesMoreHedgesThanTwoInAHundred) {
   const auto a = open_now("a", 6);
   ask();
   expect_right_so_far();
-  meddler_->instead = [&]() -> Exchange* {
+  meddler_->instead = [&] {
     add(parts_.counters.hedges);
-    own_hedges_.push_back(std::make_unique<Hedge>(
-        parts_.context, hedged(*a), a->name(), a->version(),
-        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),
-        Ticket::try_take(budget_, kWatchedChunk)));
-    EXPECT_TRUE(own_hedges_.back()->prepare());
-    return own_hedges_.back().get();
+    return own_hedge(*a, /*with_ticket=*/true);
   };
   ask();
   expect_complaint("more hedges than 2 in 100");

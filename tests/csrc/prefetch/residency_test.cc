@@ -19,13 +19,10 @@ class ResidencyTest : public testing::Test {
   static constexpr std::uint64_t kBytes = LooseStreams::kChunkBytes;
 
   void add(ObjectStream& stream, std::uint64_t index) {
-    streams_.fill(stream, index);
-    residency_.add(stream, index);
+    streams_.add_unread(residency_, stream, index);
   }
   void add_consumed(ObjectStream& stream, std::uint64_t index) {
-    add(stream, index);
-    LooseStreams::hand_out(stream, index);
-    residency_.mark_consumed(stream, index);
+    streams_.add_consumed(residency_, stream, index);
   }
   // "object@chunk" of the unread one that goes; "": none.
   std::string evict_unread(const ObjectStream* except = nullptr) {

@@ -147,12 +147,17 @@ class WatchTest : public testing::Test {
       return own_fetch_.get();
     };
   }
-  // A fetch for a hedge of its own to belong to.
-  ChunkFetch& hedged(ObjectStream& stream) {
+  // The same of a hedge of its second chunk, with memory for that or without.
+  Exchange* own_hedge(ObjectStream& stream, bool with_ticket) {
     hedged_.push_back(std::make_unique<ChunkFetch>(parts_.context, nobody_, stream.name(),
                                                    &stream.version(), stream.slot(1).chunk,
                                                    stream.chunk_begin(1), SeenBytes{}));
-    return *hedged_.back();
+    own_hedges_.push_back(std::make_unique<Hedge>(
+        parts_.context, *hedged_.back(), stream.name(), stream.version(),
+        ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),
+        with_ticket ? Ticket::try_take(budget_, kWatchedChunk) : Ticket()));
+    EXPECT_TRUE(own_hedges_.back()->prepare());
+    return own_hedges_.back().get();
   }
   void expect_right_so_far() { ASSERT_THAT(complaints_, testing::IsEmpty()); }
   void expect_complaint(const std::string& text) {
