@@ -11,7 +11,7 @@ from bench.workplace import Workplace
 
 
 def with_base(build: Callable[[Workplace], Scenario], place: Workplace, base: Base) -> Scenario:
-    """The scenario, with a twin right behind each client of ours."""
+    """The scenario, with a twin right behind each client of ours, and the bars of those."""
     scenario = build(place)
     of_base = build(replace(place, ossmc_bench=base.ossmc_bench))
     clients: list[Client] = []
@@ -21,7 +21,8 @@ def with_base(build: Callable[[Workplace], Scenario], place: Workplace, base: Ba
         if client.ours:
             clients.append(_twin(other, base))
             twins[client.name] = clients[-1].name
-    return replace(scenario, clients=clients, twins=twins)
+    bars = [*scenario.bars, *(scenario.base_bars(twins) if scenario.base_bars else ())]
+    return replace(scenario, clients=clients, twins=twins, bars=bars)
 
 
 def _twin(client: Client, base: Base) -> Client:

@@ -13,6 +13,7 @@ from bench.processes import python_module
 
 SMALL_OBJECTS, SMALL_BYTES = 40, 16 << 10
 READY_BYTES = 64 << 20
+SHARDS = 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Catalogue:
     def models(self) -> list[Object]:
         """What throughput is measured with."""
         return self.store.random("model", self.sizes.objects, self.sizes.object_bytes)
+
+    def shards(self) -> list[Object]:
+        """As many bytes as `models`, in more objects."""
+        size = self.sizes.objects * self.sizes.object_bytes // SHARDS
+        return self.store.random("shard", SHARDS, size)
 
     def budget(self) -> list[Object]:
         size = self.sizes.budget_object_bytes

@@ -143,6 +143,7 @@ def program(
     objects: Sequence[Object],
     config: dict[str, Any],
     fresh_bytes: int = 0,
+    waits_itself: bool = False,
     ours: bool = True,
 ) -> Client:
     """A program of ours on the Python package; `ours` false: it reads by something else."""
@@ -151,7 +152,7 @@ def program(
         options = ["--endpoint", place.server.endpoint(network), "--bucket", BUCKET]
         options += ["--config", json.dumps(_with_ca(place, network, config))]
         command = python_module(module, *words, *options, *keys_and_sizes(objects))
-        return Run(command, json_lines, fresh_bytes=fresh_bytes)
+        return Run(command, json_lines, fresh_bytes=fresh_bytes, waits_itself=waits_itself)
 
     return Client(name, start, ours=ours)
 
@@ -166,20 +167,57 @@ def python(
     return _checked(client, check_fetched)
 
 
-def peer(place: Workplace, name: str, network: Network, which: str, passes: int = 2) -> Client:
-    """`which` is a name of programs/peers.py."""
+def fresh(
+    place: Workplace,
+    name: str,
+    network: Network,
+    how: str,
+    *words: str,
+    objects: Sequence[Object],
+    config: dict[str, Any],
+) -> Client:
+    """Ours from Python, in a process that reads once: `how` and `words` as in programs/fresh.py."""
+    words = (how, "--fresh-bytes", str(total_bytes(objects)), *words)
+    client = program(
+        place, name, network, "fresh", *words, objects=objects, config=config, waits_itself=True
+    )
+    return _checked(client, check_fetched)
 
+
+def peer(place: Workplace, name: str, network: Network, which: str) -> Client:
+    """`which` is a name of programs/peers.py; of two passes the second counts."""
+    return _peer(place, name, network, which, place.catalogue.models(), ["--passes", "2"])
+
+
+def fresh_peer(
+    place: Workplace, name: str, network: Network, which: str, objects: Sequence[Object]
+) -> Client:
+    """The same in a process that reads once, which finds as much warm memory as all others."""
+    size = total_bytes(place.catalogue.models())
+    words = ["--passes", "1", "--fresh-bytes", str(size)]
+    return _peer(place, name, network, which, objects, words)
+
+
+def _peer(
+    place: Workplace,
+    name: str,
+    network: Network,
+    which: str,
+    objects: Sequence[Object],
+    words: Sequence[str],
+) -> Client:
     def start(_round: int) -> Run:
-        python_path = place.peers()
+        # Python's own client needs no environment but this one.
+        python_path = None if which == "http-client" else place.peers()
         # The one peer that knows no path style.
         host, prefix = "127.0.0.1", list[str]()
         if which == "osstorch":
             host, prefix = DOMAIN, with_names([DOMAIN, f"{BUCKET}.{DOMAIN}"], place.folder)
         options = ["--endpoint", place.server.endpoint(network, host), "--bucket", BUCKET]
-        options += ["--folder", str(place.folder), "--passes", str(passes)]
-        keys = keys_and_sizes(place.catalogue.models())
+        options += ["--folder", str(place.folder), *words]
+        keys = keys_and_sizes(objects)
         command = python_module("peers", which, *options, *keys, python=python_path)
-        return Run([*prefix, *command], json_lines)
+        return Run([*prefix, *command], json_lines, waits_itself="--fresh-bytes" in words)
 
     return Client(name, start)
 

@@ -3,8 +3,8 @@
 //   floor PORT THREADS CHUNK_MIB PASSES MODE OBJECT_BYTES PATH...
 //
 // MODE 0: one warm scratch buffer a thread, bytes dropped: "the floor". 1: fresh memory, 4 KiB
-// pages. 2: fresh memory, huge pages: the floor for data that must stay. Memory is fresh in the
-// first pass alone.
+// pages, whatever the system's default is. 2: fresh memory, huge pages. The latter two are floors
+// for data that must stay. Memory is fresh in the first pass alone.
 #include "receive.h"
 
 namespace {

@@ -105,3 +105,7 @@ def _versions_of(python: Path, packages: list[str]) -> dict[str, str]:
     if done.returncode != 0:
         print(done.stderr, file=sys.stderr)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+if __name__ == "__main__":  # see programs/usage.py
+    warm_memory(int(sys.argv[1]))

@@ -1,6 +1,7 @@
 // The reference receive: T threads, each with one blocking keep-alive connection, ranged GETs, the
 // body in calls of 256 KiB, no HTTP library. floor.cc does it over TCP, tls_floor.cc over TLS.
-// Prints a line of JSON a pass over all jobs: its bytes, seconds and CPU seconds of all threads.
+// Prints a line of JSON a pass over all jobs: its bytes, seconds and CPU seconds of all threads,
+// the peak of resident memory and what was resident before the first pass.
 // The first pass makes threads and connections, later ones find them there.
 #pragma once
 
@@ -64,7 +65,8 @@ inline std::vector<Job> jobs_of(const std::vector<std::string>& paths, std::size
       void* fresh =
           ::mmap(nullptr, object_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (fresh == MAP_FAILED) fail("mmap");
-      if (into == Into::kFreshHugePages) ::madvise(fresh, object_bytes, MADV_HUGEPAGE);
+      ::madvise(fresh, object_bytes,
+                into == Into::kFreshHugePages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
       base = static_cast<char*>(fresh);
     }
     for (std::size_t at = 0; at < object_bytes; at += chunk_bytes) {
@@ -108,14 +110,17 @@ void work(Connection& connection, std::vector<char>& scratch, const std::vector<
   }
 }
 
-// Not rusage's: that one remembers the parent.
-inline std::size_t peak_bytes() {
+// A line of /proc/self/status: "VmRSS:", "VmHWM:". The peak is not rusage's: that one remembers the
+// parent.
+inline std::size_t status_bytes(const char* field) {
   std::FILE* file = std::fopen("/proc/self/status", "re");
   if (file == nullptr) fail("/proc/self/status");
   std::size_t kib = 0;
   char line[256];
   while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "VmHWM: %zu", &kib) == 1) break;
+    if (std::strncmp(line, field, std::strlen(field)) != 0) continue;
+    kib = std::strtoull(line + std::strlen(field), nullptr, 10);
+    break;
   }
   std::fclose(file);
   return kib * 1024;
@@ -124,14 +129,15 @@ inline std::size_t peak_bytes() {
 // What this process spends from its making to print().
 class Meter {
  public:
-  void print(std::size_t bytes) const {
+  void print(std::size_t bytes, std::size_t resident_before) const {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
     const rusage now = usage();
     std::printf(
-        R"({"bytes": %zu, "seconds": %.6f, "user_seconds": %.6f, "system_seconds": %.6f, "peak_rss_bytes": %zu})"
+        R"({"bytes": %zu, "seconds": %.6f, "user_seconds": %.6f, "system_seconds": %.6f, "peak_rss_bytes": %zu, "resident_before_bytes": %zu})"
         "\n",
         bytes, seconds.count(), in_seconds(now.ru_utime) - in_seconds(before_.ru_utime),
-        in_seconds(now.ru_stime) - in_seconds(before_.ru_stime), peak_bytes());
+        in_seconds(now.ru_stime) - in_seconds(before_.ru_stime), status_bytes("VmHWM:"),
+        resident_before);
   }
 
  private:
@@ -154,6 +160,7 @@ template <typename Connection>
 void receive_all(int port, int threads, int passes, const std::vector<Job>& jobs) {
   std::size_t bytes = 0;
   for (const Job& job : jobs) bytes += job.bytes;
+  const std::size_t resident_before = status_bytes("VmRSS:");
 
   std::atomic<std::size_t> next{0};
   // Passed by the threads and by this one when a pass begins and when it ends.
@@ -177,7 +184,7 @@ void receive_all(int port, int threads, int passes, const std::vector<Job>& jobs
     }
     gate.arrive_and_wait();
     gate.arrive_and_wait();
-    meter.print(bytes);
+    meter.print(bytes, resident_before);
   }
   for (std::thread& worker : workers) worker.join();
 }

@@ -27,6 +27,9 @@ def with_rates(sample: Sample) -> Sample:
         rates.setdefault("both_cpu_seconds_per_gb", both)
     if "peak_rss_bytes" in sample:
         rates.setdefault("peak_mib", sample["peak_rss_bytes"] / (1 << 20))
+        if "resident_before_bytes" in sample:
+            growth = sample["peak_rss_bytes"] - sample["resident_before_bytes"]
+            rates.setdefault("peak_growth_mib", growth / (1 << 20))
     return rates
 
 

@@ -67,7 +67,7 @@ def _measure(
     try:
         if run.fresh_bytes:
             warm_memory(run.fresh_bytes)
-        elif wait:
+        elif wait and not run.waits_itself:
             let_host_take_back()
         samples = run.parse(_output(run, environment))
         if not samples:

@@ -17,6 +17,7 @@ class Run:
     parse: Callable[[str], list[Sample]]
     timeout_seconds: float = 180.0
     fresh_bytes: int = 0  # memory that it takes anew, made warm right before
+    waits_itself: bool = False  # it has that done itself, once it has imported what it needs
     environment: Mapping[str, str] = field(default_factory=dict)  # beside what all clients have
 
 
@@ -87,8 +88,17 @@ GB_PER_SECOND = Column("gb_per_second", "GB/s", spread=True)
 CPU_PER_GB = Column("cpu_seconds_per_gb", "CPU-s a GB", 3, spread=True)
 SERVER_CPU_PER_GB = Column("server_cpu_seconds_per_gb", "server CPU-s a GB", 3)
 PEAK_MIB = Column("peak_mib", "peak MiB", 0)
+PEAK_GROWTH_MIB = Column("peak_growth_mib", "peak growth MiB", 0, spread=True)
 FETCHED = Column("fetched_per_byte", "fetched a byte", 3)
 THROUGHPUT = (GB_PER_SECOND, CPU_PER_GB, SERVER_CPU_PER_GB, PEAK_MIB, FETCHED)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What README.md shows of a scenario: by client its network and its name there."""
+
+    rows: Mapping[str, tuple[str, str]]
+    columns: Sequence[Column]
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,8 @@ class Scenario:
     panels: Sequence[Panel] = ()  # drawn instead of a bar a client
     over_time: Sequence[str] = ()  # the clients whose last run is drawn as lines
     twins: Mapping[str, str] = field(default_factory=dict)  # clients of ours, and of the base
+    base_bars: Callable[[Mapping[str, str]], Sequence[Bar]] | None = None  # more, of the twins
+    excerpt: Excerpt | None = None
 
 
 Measured = Callable[[Result], Optional[float]]

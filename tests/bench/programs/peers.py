@@ -1,11 +1,13 @@
 """A peer, over the same objects, as its own documentation has it read.
 
-Each is a package of its own name in the peers' environment: third_party/bench-peers.txt.
+Each is a package of its own name in the peers' environment (third_party/bench-peers.txt), but for
+`http_client`, which is Python's own.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import io
 import json
 import os
@@ -14,8 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
-from bench.programs.usage import parse_keys, run_passes
+from bench.programs.usage import make_memory_warm, parse_keys, run_passes
 
 CHUNK, READ = 8 << 20, 4 << 20
 THREADS = 16
@@ -193,7 +196,25 @@ def boto3(options: argparse.Namespace, sizes: Sizes) -> Run:
     return lambda: sum(map(one, sizes))
 
 
-PEERS = (oss2, oss2_threads, ossv2, obstore, s3torch, runai, osstorch, boto3)
+def http_client(options: argparse.Namespace, sizes: Sizes) -> Run:
+    """One stream, into memory that holds all of it."""
+    address = urlsplit(options.endpoint)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+    kept: list[bytearray] = []
+
+    def one(key: str) -> int:
+        connection.request("GET", f"/{options.bucket}/{key}")
+        reply, total = connection.getresponse(), 0
+        kept.append(bytearray(sizes[key]))
+        into = memoryview(kept[-1])
+        while count := reply.readinto(into[total : total + READ]):
+            total += count
+        return total
+
+    return lambda: sum(map(one, sizes))
+
+
+PEERS = (oss2, oss2_threads, ossv2, obstore, s3torch, runai, osstorch, boto3, http_client)
 
 
 def main() -> None:
@@ -204,10 +225,13 @@ def main() -> None:
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--folder", required=True, help="for files of the peer's")
     parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--fresh-bytes", type=int, default=0, help="of memory to make warm before")
     parser.add_argument("keys", nargs="+", metavar="KEY=BYTES")
     options = parser.parse_args()
     sizes = parse_keys(options.keys)
-    run_passes(peers[options.peer](options, sizes), sum(sizes.values()), options.passes)
+    run = peers[options.peer](options, sizes)
+    make_memory_warm(options.fresh_bytes)
+    run_passes(run, sum(sizes.values()), options.passes)
 
 
 if __name__ == "__main__":

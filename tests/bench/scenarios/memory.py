@@ -8,6 +8,7 @@ from bench.clients import program, total_bytes
 from bench.scenario import (
     CPU_PER_GB,
     GB_PER_SECOND,
+    PEAK_GROWTH_MIB,
     Bar,
     Client,
     Column,
@@ -44,7 +45,7 @@ def budget(place: Workplace) -> Scenario:
         columns=(
             GB_PER_SECOND,
             CPU_PER_GB,
-            Column("peak_growth_mib", "peak growth MiB", 0, spread=True),
+            PEAK_GROWTH_MIB,
             Column("fetched_per_byte", "fetched a byte", 3, spread=True),
             Column("left_mib", "left MiB", 0),
         ),
