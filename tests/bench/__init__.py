@@ -11,5 +11,5 @@ Absolute figures are the machine's; ratios within one run are what counts.
     scenario, scenarios/                   which clients against what, and the bars they are held to
     base, beside                           another commit of ours, as one more client beside each
     runner, results, host                  rounds, samples, the machine
-    table, plots, pages                    what is made of them, in docs/performance/
+    table, plots, pages                    what is made of them: docs/performance/, README.md
 """

@@ -27,6 +27,8 @@ from bench.server import NETWORKS, serve
 from bench.table import beside, held_text, measured_text, verdicts
 from bench.workplace import Workplace
 
+_KEPT = ROOT / "docs" / "performance"
+_README = ROOT / "README.md"
 _BUILT = ROOT / "build" / "default"
 _PEERS = (
     "oss2",
@@ -96,7 +98,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
     if options.output is None:
         # The pages that are kept are of ours and its peers.
-        options.output = options.work / "pages" if options.base else _folder("docs/performance")
+        options.output = options.work / "pages" if options.base else _KEPT
     return options
 
 
@@ -157,6 +159,8 @@ def _run_scenarios(
         result = run_scenario(scenario, rounds, machine, environment)
         page, *_ = pages.write(scenario, result, options.output)
         pages.write_index(options.output, SCENARIOS)
+        if scenario.excerpt is not None and options.output == _KEPT:
+            pages.write_excerpt(scenario.excerpt, result, _README)
         failed = failed or any(row.failure for row in result.rows)
         _conclude(scenario, result, page, time.monotonic() - begin)
     return 1 if failed else 0

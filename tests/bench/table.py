@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results import Result, Row
-from bench.scenario import Column, Scenario
+from bench.scenario import Column, Excerpt, Scenario
 
 _RELATIVE = {
     "cpu_seconds_per_gb": "CPU",
@@ -59,6 +59,17 @@ def rows_table(scenario: Scenario, result: Result) -> str:
         cells += [f"{found[name]:.2f}" if name in found else "" for name in relative]
         lines.append(cells)
     return _table(heads, lines)
+
+
+def excerpt_table(excerpt: Excerpt, result: Result) -> str:
+    """The medians that README.md shows, of the clients that have any."""
+    lines = [
+        [*names, *(_cell(row, column, spread=False) for column in excerpt.columns)]
+        for client, names in excerpt.rows.items()
+        if (row := result.row(client)) and row.samples
+    ]
+    heads = ["network", "client", *(column.heading for column in excerpt.columns)]
+    return _table(heads, lines, texts=2)
 
 
 def ratios(scenario: Scenario, result: Result) -> dict[str, dict[str, float]]:
@@ -155,18 +166,18 @@ def _remarks(result: Result) -> list[str]:
     return ["\n".join(remarks)] if remarks else []
 
 
-def _cell(row: Row, column: Column) -> str:
+def _cell(row: Row, column: Column, spread: bool = True) -> str:
     if column.is_text:
         return ", ".join(row.texts(column.figure))
     median, low, high = (f(column.figure) for f in (row.median, row.low, row.high))
     if median is None or low is None or high is None:
         return ""
     text = column.text(median)
-    if column.spread and len(row.samples) > 1:
+    if spread and column.spread and len(row.samples) > 1:
         text += f" ({column.text(low)} to {column.text(high)})"
     return text
 
 
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:" for _ in heads[1:]]]
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], texts: int = 1) -> str:
+    rule = ["---"] * texts + ["---:"] * (len(heads) - texts)
     return "\n".join("| " + " | ".join(line) + " |" for line in [heads, rule, *lines])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.catalogue import Catalogue
 from bench.objects import Object
 from bench.scenario import Scenario
-from bench.scenarios import inside, latency, levels, listing, memory, throughput
+from bench.scenarios import fresh, inside, latency, levels, listing, memory, pauses, throughput
 from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
@@ -26,6 +26,17 @@ class Entry:
 
 
 SCENARIOS = {
+    "fresh": Entry(
+        fresh.fresh_processes,
+        objects=(Catalogue.models, Catalogue.shards),
+        networks=(PLAIN, SLOW_50),
+    ),
+    "pauses": Entry(
+        pauses.pauses, objects=(Catalogue.models, Catalogue.shards), networks=(PLAIN, SLOW_50)
+    ),
+    "firstbytes": Entry(
+        latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
+    ),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),

@@ -1,6 +1,9 @@
-"""What is counted in waits and not in bytes: round trips, small reads."""
+"""What is counted in waits and not in bytes: first bytes, round trips, small reads."""
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 from bench import floor
 from bench.clients import MEMORY, paths, program
@@ -10,7 +13,8 @@ from bench.processes import keys_and_sizes, python_module
 from bench.results import Result
 from bench.runner import json_lines
 from bench.scenario import Bar, Client, Column, Run, Scenario, median_of
-from bench.server import BUCKET, FAR, PLAIN
+from bench.scenarios.fresh import NETWORKS
+from bench.server import BUCKET, FAR, PLAIN, Network
 from bench.workplace import Workplace
 
 _OURS = "ours"
@@ -20,6 +24,50 @@ _LOCAL = "local file, torch.load(path)"
 _LOCAL_FILE = "local file, torch.load(file object)"
 _LOAD = "ours, torch.load(reader)"
 _TRANSFER = "floor: bare recv of the checkpoint"
+_DEMO_MEMORY = "256 MiB"
+_FIRST_MS = Column("first_ms", "ms to the first 4 MiB", 0, spread=True)
+
+
+def first_bytes(place: Workplace) -> Scenario:
+    small = {"prefetch.memoryBytes": _DEMO_MEMORY}
+    clients, bars = [], []
+    for where, network in NETWORKS.items():
+        ours = f"ours, {where}, defaults"
+        clients += [
+            _first(place, ours, network, "ours", {}),
+            _first(place, f"ours, {where}, {_DEMO_MEMORY}", network, "ours", small),
+            _first(place, f"oss2, {where}, one stream", network, "oss2", {}),
+        ]
+        if where == "plain":
+            text = f"{where}: ms to the first 4 MiB, defaults"
+            bars.append(Bar(text, 50, median_of(ours, _FIRST_MS.figure)))
+    shards = place.catalogue.shards()
+    return Scenario(
+        "firstbytes",
+        "First bytes",
+        f"{len(shards)} shards of {shards[0].size >> 20} MiB are opened with `open_many`, then the "
+        "first 4 MiB of the first are read: milliseconds from the first open to those bytes, each "
+        "time in a fresh process; one oss2 stream opens that one shard alone. plain: loopback as "
+        "it is; slow: 20 ms to the first byte and 50 MB/s a connection. `make demo` has the same "
+        f"figure, with {_DEMO_MEMORY} and a server in Python.",
+        clients,
+        columns=(_FIRST_MS,),
+        bars=bars,
+        warm_up=False,
+    )
+
+
+def _first(
+    place: Workplace, name: str, network: Network, who: str, config: dict[str, Any]
+) -> Client:
+    def start(_round: int) -> Run:
+        python = None if who == "ours" else place.peers()
+        words = [who, "--endpoint", place.server.endpoint(network), "--bucket", BUCKET]
+        words += ["--config", json.dumps(config), *keys_and_sizes(place.catalogue.shards())]
+        command = python_module("first_bytes", *words, python=python)
+        return Run(command, json_lines, waits_itself=True)
+
+    return Client(name, start, ours=who == "ours")
 
 
 def round_trips(place: Workplace) -> Scenario:
