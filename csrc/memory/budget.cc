@@ -5,6 +5,14 @@
 
 namespace ossmc {
 
+namespace {
+
+// Nobody tells of all memory that comes free; where nobody waits for it there is time.
+constexpr Duration kReadLooksAgain = std::chrono::milliseconds(10);
+constexpr Duration kAheadLooksAgain = std::chrono::milliseconds(100);
+
+}  // namespace
+
 // All orders are relaxed: the numbers alone are shared here, memory itself is handed over by the
 // pool and the chunks.
 
@@ -81,9 +89,9 @@ std::uint64_t Budget::view_bytes() const {
   return shared_ == nullptr ? part_.views.load(std::memory_order_relaxed) : shared_->view_bytes();
 }
 
-void Budget::note_lack(MemoryNeed need, std::uint64_t missing_bytes) {
+void Budget::note_lack(MemoryNeed need, std::uint64_t wanted_bytes) {
   if (shared_ == nullptr || need < lack_.load(std::memory_order_relaxed)) return;
-  lack_bytes_.store(missing_bytes, std::memory_order_relaxed);
+  lack_bytes_.store(wanted_bytes, std::memory_order_relaxed);
   lack_.store(need, std::memory_order_relaxed);
 }
 
@@ -99,11 +107,13 @@ void Budget::set_listener(SharedBudget::Listener* listener) {
   if (shared_ != nullptr) shared_->set_listener(part_, listener);
 }
 
-bool Budget::tell_lack() {
+Duration Budget::tell_lack() {
   const MemoryNeed need = lack_.exchange(MemoryNeed::kNone, std::memory_order_relaxed);
-  if (need == MemoryNeed::kNone) return false;
+  if (need == MemoryNeed::kNone) return Duration::zero();
+  const bool is_alone = shared_->used_bytes() <= used_bytes();
+  if (is_alone && shared_->limit_bytes() >= shared_->full_bytes()) return Duration::zero();
   shared_->want(part_, need, lack_bytes_.load(std::memory_order_relaxed));
-  return true;
+  return need == MemoryNeed::kAhead ? kAheadLooksAgain : kReadLooksAgain;
 }
 
 void Budget::tell_given_up() {

@@ -44,7 +44,7 @@ class Budget {
   // Of all who share.
   std::uint64_t view_bytes() const;
   // Nothing could go for something: tell_lack() shall say so.
-  void note_lack(MemoryNeed need, std::uint64_t missing_bytes);
+  void note_lack(MemoryNeed need, std::uint64_t wanted_bytes);
   // A lack was noted, though alone it could have so much.
   bool is_squeezed(std::uint64_t bytes) const;
 
@@ -52,8 +52,9 @@ class Budget {
   // Null: nobody. When it has returned, the one of before is not called any more. REQUIRES: null
   // before the budget goes.
   void set_listener(SharedBudget::Listener* listener);
-  // Says what was noted since the last call. False: nothing. Who lacks memory says so every 10 ms.
-  bool tell_lack();
+  // Says what was noted since the last call. After how long its owner is to ask for memory again,
+  // and to say so if it still lacks; zero: nothing was noted, or others are not why.
+  Duration tell_lack();
   void tell_given_up();
 
  private:

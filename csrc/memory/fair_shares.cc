@@ -34,11 +34,11 @@ class Sharing {
     for (const MemoryUse& member : members) {
       used = sum(used, member.used_bytes);
       needs_ = std::max(needs_, member.need);
-      missing_ = std::max(missing_, member.missing_bytes);
+      most_wanted_ = std::max(most_wanted_, member.wanted_bytes);
     }
     over_ = less(used, limit);
     if (needs_ == MemoryNeed::kNone) return;
-    const std::uint64_t wanted = sum(missing_, std::min(limit / 2, limit / 16 + kStepBytes));
+    const std::uint64_t wanted = sum(most_wanted_, std::min(limit / 2, limit / 16 + kStepBytes));
     wanted_ = less(wanted, less(limit, used));
   }
 
@@ -73,7 +73,7 @@ class Sharing {
   // What no level takes from it.
   std::uint64_t least(std::size_t i) const {
     const MemoryUse& member = members_[i];
-    if (member.is_first) return sum(member.used_bytes, member.missing_bytes);
+    if (member.is_first) return sum(member.used_bytes, member.wanted_bytes);
     return sum(member.view_bytes, member.least_bytes);
   }
   std::uint64_t at_level(std::size_t i, std::uint64_t level) const {
@@ -131,7 +131,7 @@ class Sharing {
   const std::uint64_t limit_;
   std::vector<std::uint64_t> gives_;
   MemoryNeed needs_ = MemoryNeed::kNone;
-  std::uint64_t missing_ = 0;
+  std::uint64_t most_wanted_ = 0;
   std::uint64_t over_ = 0;
   std::uint64_t wanted_ = 0;
 };

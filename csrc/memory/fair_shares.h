@@ -21,8 +21,8 @@ struct MemoryUse {
   std::uint64_t view_bytes = 0;      // of these: cannot go
   std::uint64_t least_bytes = 0;     // so much beside its views may it always have
   MemoryNeed need = MemoryNeed::kNone;
-  std::uint64_t missing_bytes = 0;  // so much must come free for what it needs
-  bool is_first = false;            // it has needed kView for longest: it gets what is missing
+  std::uint64_t wanted_bytes = 0;  // at once, for what it needs
+  bool is_first = false;           // it has needed kView for longest: it gets what is missing
 };
 
 inline constexpr std::uint64_t kNoShareLimit = UINT64_MAX;

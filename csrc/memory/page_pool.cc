@@ -152,6 +152,7 @@ Block PagePool::take(std::size_t bytes, NewPages pages) {
   const bool is_mapped = impl.sizes.is_mapped(size);
   std::byte* data = impl.take_free(size);
   const bool is_new = data == nullptr;
+  if (is_new && impl.options.fresh != nullptr) impl.options.fresh->on_fresh(size);
   if (is_new) data = impl.make_buffer(size);
   Block block;
   if (data == nullptr) return block;
@@ -186,6 +187,11 @@ void PagePool::retire() {
     MutexLock lock(impl_->mutex);
     impl_->retired = true;
   }
+  release_idle();
+}
+
+void PagePool::release_idle() {
+  if (fork_generation() != impl_->generation) return;
   for (const Impl::Mapped& buffer : impl_->take_idle(TimePoint::max())) {
     impl_->free_buffer(buffer.data, buffer.size);
   }

@@ -68,6 +68,15 @@ enum class NewPages : std::uint8_t {
   kNow,
 };
 
+// Told of fresh memory before a pool maps it; under no lock. May take its time, a millisecond say.
+class FreshMemory {
+ public:
+  virtual void on_fresh(std::size_t bytes) noexcept = 0;
+
+ protected:
+  ~FreshMemory() = default;
+};
+
 // Thread-safe. `slot_bytes` is the size of a full chunk's buffer; other sizes up to it are served
 // to measure. Its memory is not there in a forked child, where blocks and the pool may only be
 // destroyed (which does nothing).
@@ -78,6 +87,7 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
     // Free buffers that stay mapped for reuse, and for how long if nobody takes them.
     std::size_t keep_bytes = 256u << 20;
     Duration idle_limit = std::chrono::seconds(10);
+    FreshMemory* fresh = nullptr;  // outlives the pool; null: nobody is told
   };
   static std::shared_ptr<PagePool> make(Options options, const Clock& clock);
   ~PagePool();
@@ -94,6 +104,8 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there
   // is nothing to do.
   void trim();
+  // Gives all free buffers back now: others need the memory.
+  void release_idle();
   // Gives all free buffers back and keeps none from now on. At close of the connector.
   void retire();
 

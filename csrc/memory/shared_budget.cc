@@ -12,8 +12,10 @@ namespace ossmc {
 
 namespace {
 
-// Who lacks memory looks again every 10 ms. Who has not for so long lacks none any more.
-constexpr Duration kNeedLasts = std::chrono::milliseconds(100);
+// Who lacks memory says so again and again (Budget::tell_lack). Who has not for so long lacks none
+// any more.
+constexpr Duration kReadNeedLasts = std::chrono::milliseconds(100);
+constexpr Duration kAheadNeedLasts = std::chrono::milliseconds(250);
 // Nobody is called more often: each time is a wake-up.
 constexpr Duration kCallAgain = std::chrono::milliseconds(5);
 
@@ -25,7 +27,7 @@ struct SharedBudget::Place {
   Listener* listener = nullptr;
   int calls = 0;  // in progress
   MemoryNeed need = MemoryNeed::kNone;
-  std::uint64_t missing_bytes = 0;
+  std::uint64_t wanted_bytes = 0;
   std::uint64_t had_bytes = 0;  // when it said so
   std::uint64_t since = 0;      // order in which the needs began
   TimePoint needs_until{};
@@ -33,7 +35,7 @@ struct SharedBudget::Place {
 
   bool needs(TimePoint now) const {
     return needs_until > now &&
-           part->used.load(std::memory_order_relaxed) < had_bytes + missing_bytes;
+           part->used.load(std::memory_order_relaxed) < had_bytes + wanted_bytes;
   }
 };
 
@@ -101,7 +103,7 @@ void SharedBudget::set_listener(const BudgetPart& part, Listener* listener) {
   }
 }
 
-void SharedBudget::want(const BudgetPart& part, MemoryNeed need, std::uint64_t missing_bytes) {
+void SharedBudget::want(const BudgetPart& part, MemoryNeed need, std::uint64_t wanted_bytes) {
   if (is_of_another_process()) return;
   std::vector<Call> calls;
   {
@@ -112,9 +114,9 @@ void SharedBudget::want(const BudgetPart& part, MemoryNeed need, std::uint64_t m
     if (is_over || place.need < need) place.since = ++needs_;
     if (is_over || place.need <= need) {
       place.need = need;
-      place.missing_bytes = missing_bytes;
+      place.wanted_bytes = wanted_bytes;
       place.had_bytes = part.used.load(std::memory_order_relaxed);
-      place.needs_until = now + kNeedLasts;
+      place.needs_until = now + (need == MemoryNeed::kAhead ? kAheadNeedLasts : kReadNeedLasts);
     }
     calls = share_out();
   }
@@ -173,7 +175,7 @@ std::vector<SharedBudget::Call> SharedBudget::share_out() {
     use.view_bytes = part.views.load(std::memory_order_relaxed);
     use.least_bytes = part.least_bytes;
     use.need = needs ? place->need : MemoryNeed::kNone;
-    use.missing_bytes = needs ? place->missing_bytes : 0;
+    use.wanted_bytes = needs ? place->wanted_bytes : 0;
     if (use.need == MemoryNeed::kView && (first == nullptr || place->since < first_since)) {
       first = &use;
       first_since = place->since;

@@ -73,7 +73,7 @@ class SharedBudget {
   // When it has returned, the one of before is not called any more.
   void set_listener(const BudgetPart& part, Listener* listener);
   // It lacks so much, and has nothing to give up for it itself.
-  void want(const BudgetPart& part, MemoryNeed need, std::uint64_t missing_bytes);
+  void want(const BudgetPart& part, MemoryNeed need, std::uint64_t wanted_bytes);
   // Somebody gave up what was asked for.
   void tell_given_up();
 

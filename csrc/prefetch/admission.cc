@@ -43,10 +43,13 @@ Admission::Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes,
                      Residency& residency, ViewMemory& views, Positions& positions)
     : budget_(std::move(budget)),
       chunk_bytes_(chunk_bytes),
-      reserve_bytes_(reserve_for(budget_->limit_bytes(), chunk_bytes)),
       residency_(residency),
       views_(views),
       positions_(positions) {}
+
+std::uint64_t Admission::reserve_bytes() const {
+  return reserve_for(budget_->limit_bytes(), chunk_bytes_);
+}
 
 Ticket Admission::for_reader(std::uint64_t bytes, FreedMemory* freed) {
   return take({.bytes = bytes, .may_evict_unread = true, .gathers = true}, freed);
@@ -63,14 +66,14 @@ Ticket Admission::for_open_evicting_unread(std::uint64_t bytes, FreedMemory* fre
 Ticket Admission::for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
                                FreedMemory* freed) {
   return take({.bytes = bytes,
-               .keep_free = reserve_bytes_,
+               .keep_free = reserve_bytes(),
                .may_evict_unread = may_evict_unread,
                .except = &stream},
               freed);
 }
 
 Ticket Admission::for_hedge(std::uint64_t bytes, bool is_awaited) const {
-  return Ticket::try_take(budget_, bytes, is_awaited ? 0 : reserve_bytes_);
+  return Ticket::try_take(budget_, bytes, is_awaited ? 0 : reserve_bytes());
 }
 
 Ticket Admission::for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed) {
@@ -82,14 +85,17 @@ Ticket Admission::for_region(ObjectStream& stream, std::uint64_t bytes, FreedMem
       continue;
     const std::uint64_t missing = bytes - std::min(bytes, budget_->free_bytes());
     const std::uint64_t evicted = evict_for_room(stream, missing, freed);
-    if (evicted == 0) return ticket;
+    if (evicted == 0) {
+      budget_->note_lack(MemoryNeed::kView, bytes);
+      return ticket;
+    }
     bytes += evicted;
   }
 }
 
 bool Admission::sweep_has_room() const {
   const std::uint64_t room = budget_->free_bytes() + residency_.consumed_bytes();
-  return !reads_jump_ || room >= chunk_bytes_ + reserve_bytes_ + jump_bytes();
+  return !reads_jump_ || room >= chunk_bytes_ + reserve_bytes() + jump_bytes();
 }
 
 Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
@@ -109,8 +115,18 @@ Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
       continue;
     }
     is_starved_ = true;
+    const bool is_read = wanted.keep_free == 0 || wanted.may_evict_unread;
+    budget_->note_lack(is_read ? MemoryNeed::kRead : MemoryNeed::kAhead, wanted.bytes);
     return ticket;
   }
+}
+
+bool Admission::give_up_excess(FreedMemory* freed) {
+  bool gave_up = false;
+  while (budget_->excess_bytes() > 0 && (residency_.evict_consumed(nullptr, freed) ||
+                                         drop_idle_region(freed) || evict_unread(nullptr, freed)))
+    gave_up = true;
+  return gave_up;
 }
 
 void Admission::sweep_again(ObjectStream& stream, std::uint64_t index) {

@@ -37,8 +37,11 @@ class Admission {
   // the chunk goes when just that is missing, and the ticket is for it too.
   Ticket for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed);
 
-  // Kept free for who waits.
-  std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+  // What the budget has too much goes, for others who share it. False: nothing went.
+  bool give_up_excess(FreedMemory* freed);
+
+  // Kept free for who waits. Follows the limit, which may move.
+  std::uint64_t reserve_bytes() const;
   // How much all read-ahead together may take from unread chunks of other objects. Reads that wait
   // have no such limit.
   std::uint64_t jump_bytes() const { return budget_->limit_bytes() / 4; }
@@ -72,7 +75,6 @@ class Admission {
 
   const std::shared_ptr<Budget> budget_;
   const std::uint32_t chunk_bytes_;
-  const std::uint64_t reserve_bytes_;
   Residency& residency_;
   ViewMemory& views_;
   Positions& positions_;

@@ -70,6 +70,7 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
     look_again = state_.positions.note_read(stream, index, state_.window_chunks());
     if (consumed) {
       state_.residency.mark_consumed(stream, index);
+      state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
       look_again = look_again || state_.admission.is_starved();
     }
   }

@@ -46,7 +46,9 @@ Result<std::shared_ptr<ViewRegion>> reserve(Scheduler& scheduler, ObjectStream& 
       views.give_up_turn(turn);
       return status;
     }
-    const Duration slice = answer == ViewAnswer::kCopied ? kCopyPoll : kWaitSlice;
+    Duration slice = answer == ViewAnswer::kCopied ? kCopyPoll : kWaitSlice;
+    const Duration memory_poll = scheduler.budget()->tell_lack();
+    if (memory_poll > Duration::zero()) slice = std::min(slice, memory_poll);
     views.memory_signal().wait(epoch, std::min<Duration>(slice, deadline - now));
   }
 }

@@ -63,7 +63,11 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   }
   if (view_waits) state_.admission.set_starved(true);
   state_.pins_pending = state_.residency.take_met_pins();
-  note_limit(thread, state_.admission.is_starved() ? Limit::kReader : Limit::kIdle, now);
+  // Not the reader's slowness is why, where others have the memory or the limit was lowered.
+  const bool squeezed =
+      state_.budget->is_squeezed(state_.admission.reserve_bytes() + state_.options.chunk_bytes);
+  const Limit starved_by = squeezed ? Limit::kMemory : Limit::kReader;
+  note_limit(thread, state_.admission.is_starved() ? starved_by : Limit::kIdle, now);
   return false;
 }
 

@@ -15,6 +15,9 @@ constexpr Duration kTrimInterval = std::chrono::seconds(1);
 // A copy out of a chunk takes a millisecond or two, and nobody tells of its end.
 constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
 
+// Nor of the end of whatever keeps what is to be given up.
+constexpr Duration kExcessPoll = std::chrono::milliseconds(10);
+
 }  // namespace
 
 Scheduler::Scheduler(const SchedulerOptions& options, FetchContext& context,
@@ -51,7 +54,21 @@ bool Scheduler::is_paused() const {
   return state_.pause.is_on(state_.context.clock.now());
 }
 
+void Scheduler::give_up_excess() {
+  if (state_.budget->excess_bytes() == 0) return;
+  FreedMemory freed;
+  {
+    MutexLock lock(state_.mutex);
+    if (!state_.admission.give_up_excess(&freed)) return;
+    state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
+  }
+  freed = {};
+  state_.pool->release_idle();  // for others: their pools cannot use it
+  state_.budget->tell_given_up();
+}
+
 Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
+  give_up_excess();
   while (true) {
     const TimePoint now = state_.context.clock.now();
     state_.loads.measure(thread, now);
@@ -62,6 +79,7 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       more_slots = state_.slots.on_asked(now, load(state_.context.counters.bytes_received),
                                          load(state_.context.counters.throttles));
       has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
+      state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
     if (more_slots) state_.wake();
     if (has_urgent_slot) {
@@ -72,6 +90,7 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       if (!picker_.has_work(now)) {
         state_.admission.set_starved(false);
         state_.pins_pending = state_.credentials_pending = false;
+        state_.memory_poll.store(0, std::memory_order_relaxed);
         state_.resume_at = TimePoint::max();
         picker_.note_limit(thread, Limit::kIdle, now);
         return nullptr;
@@ -102,7 +121,10 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
     const bool asks_heads = !heads.empty();
     objects_.ask_heads(std::move(heads));
     if (wake_others) state_.wake();
-    if (!picked && !asks_heads) return nullptr;
+    if (!picked && !asks_heads) {
+      state_.memory_poll.store(state_.budget->tell_lack().count(), std::memory_order_relaxed);
+      return nullptr;
+    }
     if (!picked) continue;
     if (Exchange* const exchange = starter_.start(pick)) return exchange;
   }
@@ -119,6 +141,9 @@ TimePoint Scheduler::next_due() noexcept {
   if (state_.pins_pending || (state_.admission.is_starved() && !state_.leftovers.empty()))
     due = std::min(due, now + kPinsPoll);
   if (state_.credentials_pending) due = std::min(due, now + kCredentialsPoll);
+  const Duration memory_poll(state_.memory_poll.load(std::memory_order_relaxed));
+  if (memory_poll > Duration::zero()) due = std::min(due, now + memory_poll);
+  if (state_.budget->excess_bytes() > 0) due = std::min(due, now + kExcessPoll);
   return due;
 }
 

@@ -19,7 +19,7 @@
 namespace ossmc {
 
 // Thread-safe. Owned by the engine; outlives the I/O threads.
-class Scheduler final : public WorkSource, public ChunkFetchOwner {
+class Scheduler final : public WorkSource, public ChunkFetchOwner, public SharedBudget::Listener {
  public:
   Scheduler(const SchedulerOptions& options, FetchContext& context, std::shared_ptr<Budget> budget,
             std::shared_ptr<PagePool> pool);
@@ -49,7 +49,12 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner {
   void on_finished(ChunkFetch& fetch, const Status& status) override;
   void on_hedge_ended(ChunkFetch& fetch, bool whole) override;
 
+  // --- by others who share the budget ---
+  void on_memory_moved() noexcept override { state_.note_memory(); }
+
  private:
+  void give_up_excess();
+
   SchedulerState state_;
   OpenObjects objects_;
   ChunkClaims claims_;

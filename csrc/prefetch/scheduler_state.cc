@@ -37,7 +37,9 @@ SchedulerState::SchedulerState(const SchedulerOptions& options_in, FetchContext&
 
 std::uint64_t SchedulerState::window_chunks() const {
   const auto in_flight = static_cast<std::uint64_t>(slots.total());
-  const std::uint64_t by_memory = (budget->limit_bytes() - admission.reserve_bytes()) /
+  const std::uint64_t most = budget->limit_bytes();
+  // The limit may have moved between the two looks.
+  const std::uint64_t by_memory = (most - std::min(most, admission.reserve_bytes())) /
                                   options.chunk_bytes /
                                   std::max<std::size_t>(positions.readers(), 1);
   return std::clamp<std::uint64_t>(by_memory, 1, 2 * in_flight);

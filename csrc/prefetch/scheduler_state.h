@@ -67,6 +67,9 @@ struct SchedulerState {
   MemorySignal memory_signal;
   ThreadLoads loads;
   std::atomic<Limit> limit{Limit::kIdle};  // relaxed: a hint for people
+  // An I/O thread got nothing since others who share the budget have the memory: after how long it
+  // is to ask again; zero: not so. Relaxed: one that misses it asks at the next wake.
+  std::atomic<Duration::rep> memory_poll{0};
 
   mutable Mutex mutex;
   bool closed OSSMC_GUARDED_BY(mutex) = false;

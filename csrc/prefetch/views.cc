@@ -44,7 +44,7 @@ Status Views::try_reserve(ObjectStream& stream, std::uint64_t turn,
     MutexLock lock(state_.mutex);
     if (stream.is_closed()) return closed_status();
     if (stream.plan.region == nullptr) {
-      const std::uint64_t used = state_.views.used_bytes();
+      const std::uint64_t used = state_.budget->view_bytes();
       const std::uint64_t limit = state_.budget->limit_bytes();
       if (stream.size() > limit || used > limit - stream.size()) {
         return stream.error(StatusCode::kMemoryBudget,
@@ -67,6 +67,7 @@ Status Views::try_reserve(ObjectStream& stream, std::uint64_t turn,
     claim_all(stream);
     *region = stream.plan.region;
     state_.views.use(**region);
+    state_.budget->set_view_bytes(state_.views.used_bytes());
     state_.views.end_turn(turn);
     // What failed before is asked for again at once: somebody else may be waiting for it.
     for (std::uint64_t i = 0; i < stream.chunk_count(); ++i) {
@@ -143,6 +144,7 @@ void Views::end_use(std::shared_ptr<ViewRegion> region, ObjectStream* unfilled) 
   {
     MutexLock lock(state_.mutex);
     state_.views.end_use(*region);
+    state_.budget->set_view_bytes(state_.views.used_bytes());
     // Nobody waits for the rest. A reader that goes on has it read ahead again.
     if (unfilled != nullptr && !state_.views.is_used(*region))
       state_.positions.end_reading(*unfilled);

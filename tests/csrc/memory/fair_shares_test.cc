@@ -28,7 +28,7 @@ TEST(FairShares, AskNothingWhileNobodyLacksMemory) {
 
 TEST(FairShares, WhatAnIdleMemberHasReadGoesForARead) {
   const MemoryUse idle{.used_bytes = 1000 * kMebibyte, .consumed_bytes = 1000 * kMebibyte};
-  const MemoryUse reads{.need = MemoryNeed::kRead, .missing_bytes = 8 * kMebibyte};
+  const MemoryUse reads{.need = MemoryNeed::kRead, .wanted_bytes = 8 * kMebibyte};
   const std::vector<std::uint64_t> result = shares({idle, reads}, 1000 * kMebibyte);
   // What is missing, what is kept free for reads, and a step.
   EXPECT_GE(given(idle, result[0]), (8 + 1000 / 16) * kMebibyte);
@@ -38,7 +38,7 @@ TEST(FairShares, WhatAnIdleMemberHasReadGoesForARead) {
 
 TEST(FairShares, AllThatWasReadGoesInTheEnd) {
   MemoryUse idle{.used_bytes = 1000 * kMebibyte, .consumed_bytes = 1000 * kMebibyte};
-  MemoryUse reads{.need = MemoryNeed::kRead, .missing_bytes = 8 * kMebibyte};
+  MemoryUse reads{.need = MemoryNeed::kRead, .wanted_bytes = 8 * kMebibyte};
   for (int i = 0; i < 100; ++i) {
     const std::vector<std::uint64_t> result = shares({idle, reads}, 1000 * kMebibyte);
     const std::uint64_t more = given(idle, result[0]);
@@ -51,7 +51,7 @@ TEST(FairShares, AllThatWasReadGoesInTheEnd) {
 
 TEST(FairShares, BytesThatNobodyReadYetStayWhereNobodyWaits) {
   const MemoryUse full{.used_bytes = 1000 * kMebibyte};
-  const MemoryUse sweeps{.need = MemoryNeed::kAhead, .missing_bytes = 8 * kMebibyte};
+  const MemoryUse sweeps{.need = MemoryNeed::kAhead, .wanted_bytes = 8 * kMebibyte};
   EXPECT_EQ(given(full, shares({full, sweeps}, 1000 * kMebibyte)[0]), 0U);
 }
 
@@ -59,7 +59,7 @@ TEST(FairShares, ThoseWhoReadComeToTheSameLevel) {
   MemoryUse a{
       .used_bytes = 1000 * kMebibyte, .least_bytes = 16 * kMebibyte, .need = MemoryNeed::kRead};
   MemoryUse b{
-      .least_bytes = 16 * kMebibyte, .need = MemoryNeed::kRead, .missing_bytes = 8 * kMebibyte};
+      .least_bytes = 16 * kMebibyte, .need = MemoryNeed::kRead, .wanted_bytes = 8 * kMebibyte};
   for (int i = 0; i < 100; ++i) {
     const std::vector<std::uint64_t> result = shares({a, b}, 1000 * kMebibyte);
     const std::uint64_t more = given(a, result[0]);
@@ -91,17 +91,17 @@ TEST(FairShares, WhoDoesNotReadLeavesWhatComesFreeToWhoDoes) {
 TEST(FairShares, ViewsAndWhatAReadNeedsBesideThemStay) {
   const MemoryUse views{
       .used_bytes = 990 * kMebibyte, .view_bytes = 900 * kMebibyte, .least_bytes = 16 * kMebibyte};
-  const MemoryUse reads{.need = MemoryNeed::kRead, .missing_bytes = 500 * kMebibyte};
+  const MemoryUse reads{.need = MemoryNeed::kRead, .wanted_bytes = 500 * kMebibyte};
   EXPECT_EQ(shares({views, reads}, 1000 * kMebibyte)[0], 916 * kMebibyte);
 }
 
 TEST(FairShares, TheFirstInLineGetsAllThatItMissesWhereTheLevelIsLower) {
   const MemoryUse first{.used_bytes = 10 * kMebibyte,
                         .need = MemoryNeed::kView,
-                        .missing_bytes = 800 * kMebibyte,
+                        .wanted_bytes = 800 * kMebibyte,
                         .is_first = true};
   const MemoryUse second{
-      .used_bytes = 10 * kMebibyte, .need = MemoryNeed::kRead, .missing_bytes = 800 * kMebibyte};
+      .used_bytes = 10 * kMebibyte, .need = MemoryNeed::kRead, .wanted_bytes = 800 * kMebibyte};
   const MemoryUse full{.used_bytes = 980 * kMebibyte};
   const std::vector<std::uint64_t> result = shares({second, first, full}, 1000 * kMebibyte);
   EXPECT_GE(result[1], 810 * kMebibyte);

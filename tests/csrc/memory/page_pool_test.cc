@@ -210,6 +210,29 @@ TEST_F(PagePoolTest, ASlotInSteadyUseOutlivesTheIdleLimit) {
   }
 }
 
+TEST_F(PagePoolTest, IdleBuffersGoAtOnceWhenOthersNeedTheMemory) {
+  const auto pool = make(2 * kMiB);
+  { const Block freed = pool->take(2 * kMiB); }
+  EXPECT_EQ(pool->mapped_free_bytes(), 2 * kMiB);
+  pool->release_idle();
+  EXPECT_EQ(pool->mapped_free_bytes(), 0u);
+  { const Block freed = pool->take(2 * kMiB); }
+  EXPECT_EQ(pool->mapped_free_bytes(), 2 * kMiB) << "from now on they are kept as before";
+}
+
+TEST_F(PagePoolTest, FreshMemoryIsToldOfBeforeItIsMapped) {
+  class Sum final : public FreshMemory {
+   public:
+    void on_fresh(std::size_t bytes) noexcept override { sum += bytes; }
+    std::size_t sum = 0;
+  } fresh;
+  const auto pool = PagePool::make({.slot_bytes = 2 * kMiB, .fresh = &fresh}, clock_);
+  { const Block block = pool->take(2 * kMiB); }
+  EXPECT_EQ(fresh.sum, 2 * kMiB);
+  { const Block again = pool->take(2 * kMiB); }
+  EXPECT_EQ(fresh.sum, 2 * kMiB) << "it was there";
+}
+
 TEST_F(PagePoolTest, AfterRetireNothingIsKept) {
   const auto pool = make(2 * kMiB);
   Block held = pool->take(2 * kMiB);

@@ -39,6 +39,7 @@ inline constexpr std::uint64_t kChunk = 64 * 1024;
 struct HouseOptions {
   std::uint32_t chunk_bytes = kChunk;
   std::uint64_t budget_bytes = 16ULL * kChunk;
+  std::shared_ptr<SharedBudget> shared = nullptr;  // set: it has a part of that
   std::uint32_t little_bytes = 256u << 10;  // as SchedulerOptions has it: more than a chunk here
   int threads = 2;
   int slots_per_thread = 4;
@@ -51,7 +52,9 @@ class SchedulerHouse {
   explicit SchedulerHouse(HouseOptions options = {})
       : options_(options),
         load(parts.clock, options.thread_load),
-        budget(std::make_shared<Budget>(options.budget_bytes)),
+        budget(options.shared == nullptr
+                   ? std::make_shared<Budget>(options.budget_bytes)
+                   : std::make_shared<Budget>(options.shared, 2ULL * options.chunk_bytes)),
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
         scheduler({.chunk_bytes = options.chunk_bytes,
                    .little_bytes = options.little_bytes,
@@ -65,8 +68,10 @@ class SchedulerHouse {
             options.seed, options.threads),
         pump(transport) {
     scheduler.set_transport(&transport);
+    budget->set_listener(&scheduler);
   }
   ~SchedulerHouse() {
+    budget->set_listener(nullptr);
     scheduler.objects().close_all();
     transport.stop();
   }
@@ -125,7 +130,9 @@ class SchedulerHouse {
 
  private:
   FakeReply reply(const HttpRequest& request, std::size_t index) {
-    EXPECT_LE(budget->used_bytes(), budget->limit_bytes());
+    if (options_.shared == nullptr) {
+      EXPECT_LE(budget->used_bytes(), budget->limit_bytes());
+    }
     add(parts.counters.requests);  // as the I/O threads do
     if (fault) {
       if (auto overridden = fault(request, index)) return *overridden;
