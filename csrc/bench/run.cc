@@ -15,7 +15,7 @@ void add_settings(Run& run, const Connector& connector) {
                           ? Value(static_cast<std::uint64_t>(*config.prefetch_workers))
                           : Value("auto"))
       .set("chunk_bytes", config.prefetch_chunk_bytes)
-      .set("memory_bytes", config.prefetch_memory_bytes)
+      .set("memory_bytes", connector.stats().memory_limit_bytes)
       .set("verify_crc64", config.verify_crc64)
       .set("cpus", static_cast<std::uint64_t>(read_machine_facts().usable_cpus));
   if (const std::string& why = run.meter.why_no_syscalls(); !why.empty())

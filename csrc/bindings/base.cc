@@ -7,6 +7,7 @@
 #include "base/fork_guard.h"
 #include "base/log.h"
 #include "bindings/bind.h"
+#include "connector/memory_arbiter.h"
 
 namespace ossmc::bindings {
 
@@ -29,6 +30,7 @@ void register_base(py::module_& module) {
       },
       py::arg("data"), py::arg("value") = 0);
   module.def("fork_generation", &fork_generation);
+  module.def("note_worker", &MemoryArbiter::note_worker);
   module.def("calls_without_gil", &GilReleased::count);
   module.def("forget_calls_without_gil", &GilReleased::forget_all);
   module.def("log_event_fd", [] { return process_log().event_fd(); });

@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <span>
 #include <thread>
 #include <utility>
@@ -134,6 +133,12 @@ std::string take(const ConfigRow& row, const JsonLeaf& leaf, Config& config) {
             return wrong;
           },
           [&](std::uint64_t Config::*field) { return take_size(row, leaf, &(config.*field)); },
+          [&](std::optional<std::uint64_t> Config::*field) {
+            std::uint64_t size = 0;
+            std::string wrong = take_size(row, leaf, &size);
+            if (wrong.empty()) config.*field = size;
+            return wrong;
+          },
           [&](Duration Config::*field) { return take_seconds(row, leaf, &(config.*field)); },
           [&](bool Config::*field) {
             if (leaf.kind != Kind::kBool) return wrong_type("true or false", leaf);
@@ -230,28 +235,20 @@ class Source {
 
 // Rules that need more than one key, and defaults that need the machine.
 Status complete(Config& config, const MachineFacts& machine, std::span<const Source> sources) {
-  bool memory_given = false;
   bool vcpus_given = false;
   const Source* last = nullptr;  // that has a say in the rule about both
   for (const Source& source : sources) {
-    memory_given = memory_given || source.gives(kMemoryKey);
     vcpus_given = vcpus_given || source.gives(kVcpusKey);
     if (source.gives(kMemoryKey) || source.gives(kChunkKey)) last = &source;
   }
   if (!vcpus_given) config.prefetch_vcpus = std::clamp(machine.usable_cpus, 1, 4);
   const std::uint64_t least = kMinMemoryChunks * config.prefetch_chunk_bytes;
-  if (!memory_given) {
-    MemoryChoice choice = choose_memory_bytes(machine.free_memory, machine.processes, least);
-    config.prefetch_memory_bytes = choice.bytes;
-    config.prefetch_memory_reason = std::move(choice.reason);
-    return Status::ok();
-  }
-  config.prefetch_memory_reason = "configured";
-  if (config.prefetch_memory_bytes >= least) return Status::ok();
+  const std::uint64_t memory = config.prefetch_memory_bytes.value_or(least);
+  if (memory >= least) return Status::ok();
   return last->error(std::string(kMemoryKey) + " must be at least 4 chunks, " +
                      std::to_string(least) + " bytes at " + std::string(kChunkKey) + " = " +
                      std::to_string(config.prefetch_chunk_bytes) + ", is " +
-                     std::to_string(config.prefetch_memory_bytes));
+                     std::to_string(memory));
 }
 
 int count_usable_cpus() {
@@ -278,12 +275,7 @@ int Config::workers_at_start() const {
   return prefetch_workers ? *prefetch_workers : std::min(kAutoWorkersAtStart, workers_at_most());
 }
 
-MachineFacts read_machine_facts() {
-  // getenv is safe here: nothing of ours writes the environment.
-  return {count_usable_cpus(), measure_free_memory(),
-          processes_from_environment(
-              std::getenv("LOCAL_WORLD_SIZE"))};  // NOLINT(concurrency-mt-unsafe)
-}
+MachineFacts read_machine_facts() { return {count_usable_cpus()}; }
 
 Result<Config> parse_config(std::string_view file_text, std::string_view file_name,
                             std::string_view overrides_text, std::vector<std::string>* warnings) {

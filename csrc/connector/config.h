@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "connector/memory_limit.h"
 #include "protocol/endpoint.h"
 #include "protocol/http.h"
 
@@ -27,8 +26,8 @@ struct Config {
   int prefetch_vcpus = 1;                           // prefetch.vcpus; by default from the machine
   std::optional<int> prefetch_workers;              // prefetch.workers; nothing: auto
   std::uint64_t prefetch_chunk_bytes = 8ULL << 20;  // prefetch.chunkBytes
-  std::uint64_t prefetch_memory_bytes = 0;  // prefetch.memoryBytes; by default from the machine
-  std::string prefetch_memory_reason;       // why it is what it is, for the log
+  // prefetch.memoryBytes; nothing: a part of the process's one budget (connector/memory_arbiter.h)
+  std::optional<std::uint64_t> prefetch_memory_bytes;
 
   int fast_list_vcpus = 1;     // fastList.vcpus
   int fast_list_workers = 16;  // fastList.workers
@@ -60,10 +59,8 @@ inline constexpr std::uint64_t kMinMemoryChunks = 4;
 // What the defaults depend on.
 struct MachineFacts {
   int usable_cpus = 1;
-  FreeMemory free_memory;
-  std::uint64_t processes = 1;  // like this one on the machine
 };
-// By sched_getaffinity, memory_limit.h and LOCAL_WORLD_SIZE.
+// By sched_getaffinity.
 MachineFacts read_machine_facts();
 
 // The keys in the order of the documentation, with texts made from the same table that parses and

@@ -29,8 +29,10 @@ constexpr ConfigRow kRows[] = {
     {kChunkKey, &Config::prefetch_chunk_bytes, kKiB, kGiB, "", "",
      "bytes a ranged request asks for"},
     {kMemoryKey, &Config::prefetch_memory_bytes, 0, kGiB* kGiB,
-     "half of what the machine or its cgroup has free, divided by LOCAL_WORLD_SIZE if set",
-     "at least 4 chunks", "hard budget of chunk memory in this process"},
+     "one budget that all connectors of the process without this key share: half of what the "
+     "machine or its cgroup has free, divided by LOCAL_WORLD_SIZE if set; at most 1 GiB in a "
+     "worker",
+     "at least 4 chunks", "a hard budget of this connector's own, which does not yield"},
     {"fastList.vcpus", &Config::fast_list_vcpus, 1, 16, "", "", "threads of a fast list"},
     {"fastList.workers", &Config::fast_list_workers, 1, 1024, "", "",
      "concurrent list requests in each of them"},
@@ -68,6 +70,7 @@ std::string type_of(LogLevel) { return "integer"; }
 std::string type_of(int) { return "integer"; }
 std::string type_of(const std::optional<int>&) { return "integer or \"auto\""; }
 std::string type_of(std::uint64_t) { return "size"; }
+std::string type_of(const std::optional<std::uint64_t>&) { return "size"; }
 std::string type_of(Duration) { return "seconds"; }
 std::string type_of(bool) { return "boolean"; }
 std::string type_of(const std::string&) { return "text"; }

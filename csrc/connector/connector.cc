@@ -1,9 +1,11 @@
 #include "connector/connector.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "auth/signature_choice.h"
 #include "base/log.h"
+#include "connector/memory_arbiter.h"
 #include "prefetch/object_open.h"
 #include "protocol/dates.h"
 #include "transfer/tls_roots.h"
@@ -11,6 +13,20 @@
 namespace ossmc {
 
 namespace {
+
+// Before there is a budget. In a forked child the first call measures, which takes a millisecond.
+std::uint64_t memory_limit_of(const Config& config) {
+  if (config.prefetch_memory_bytes) return *config.prefetch_memory_bytes;
+  return std::max(MemoryArbiter::of_process().budget()->limit_bytes(),
+                  kMinMemoryChunks * config.prefetch_chunk_bytes);
+}
+
+std::string memory_text(const Config& config) {
+  const std::string bytes = std::to_string(memory_limit_of(config)) + " bytes of chunk memory";
+  if (config.prefetch_memory_bytes) return "budget of " + bytes + " of its own";
+  return "budget of " + bytes + " that the process's connectors share (" +
+         MemoryArbiter::of_process().reason() + ")";
+}
 
 Status connector_closed() { return Status(StatusCode::kClosed, "the connector is closed"); }
 
@@ -64,6 +80,8 @@ Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_tex
     const auto roots = find_tls_roots(config.tls_ca_file, config.tls_ca_path);
     if (!roots.is_ok()) return roots.status();
   }
+  // Chosen now, if it was not yet: the limit is told before the first request.
+  if (!config.prefetch_memory_bytes) MemoryArbiter::of_process().look();
   return std::shared_ptr<Connector>(
       new Connector(std::move(config), std::move(options), lacks_region, std::move(credentials)));
 }
@@ -97,12 +115,11 @@ Result<std::shared_ptr<Engine>> Connector::engine() {
     engine->shutdown();
     return connector_closed();
   }
-  process_log().write(
-      LogLevel::kInfo,
-      "connector for " + endpoint_text() + " started: " + std::to_string(config_.prefetch_vcpus) +
-          " I/O threads, budget of " + std::to_string(config_.prefetch_memory_bytes) +
-          " bytes of chunk memory (" + config_.prefetch_memory_reason + "), chunks of " +
-          std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+  process_log().write(LogLevel::kInfo, "connector for " + endpoint_text() +
+                                           " started: " + std::to_string(config_.prefetch_vcpus) +
+                                           " I/O threads, " + memory_text(config_) +
+                                           ", chunks of " +
+                                           std::to_string(config_.prefetch_chunk_bytes) + " bytes");
   return engine;
 }
 
@@ -198,8 +215,9 @@ Result<ObjectColumns> Connector::list(std::string_view bucket, std::string_view 
 
 ConnectorStats Connector::stats() const {
   ConnectorStats stats;
-  stats.memory_limit_bytes = config_.prefetch_memory_bytes;
   Engine* const engine = live_->running;
+  stats.memory_limit_bytes =
+      engine != nullptr ? engine->scheduler().budget()->limit_bytes() : memory_limit_of(config_);
   if (engine == nullptr) return stats;
   const Counters& counters = engine->counters();
   stats.bytes_received = load(counters.bytes_received);

@@ -34,6 +34,12 @@ IoPoolOptions io_options(const Config& config, int threads, int slots, const cha
   return options;
 }
 
+// Its reads can go on with two chunks, whatever others who share the budget want.
+std::shared_ptr<Budget> make_budget(const Config& config, const MemoryArbiter* arbiter) {
+  if (arbiter == nullptr) return std::make_shared<Budget>(*config.prefetch_memory_bytes);
+  return std::make_shared<Budget>(arbiter->budget(), 2 * config.prefetch_chunk_bytes);
+}
+
 RetryOptions retry_options(const Config& config) {
   RetryOptions options;
   options.max_attempts = config.retry_max_attempts;
@@ -56,10 +62,12 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
                quota_,
                retry_options(config),
                config.verify_crc64},
-      budget_(std::make_shared<Budget>(config.prefetch_memory_bytes)),
+      arbiter_(config.prefetch_memory_bytes ? nullptr : &MemoryArbiter::of_process()),
+      budget_(make_budget(config, arbiter_)),
       pages_(PagePool::make({.slot_bytes = static_cast<std::size_t>(config.prefetch_chunk_bytes),
                              .keep_bytes = static_cast<std::size_t>(
-                                 std::min(kMaxKeptBytes, config.prefetch_memory_bytes / 8))},
+                                 std::min(kMaxKeptBytes, budget_->limit_bytes() / 8)),
+                             .fresh = arbiter_},
                             clock_)),
       scheduler_({.chunk_bytes = static_cast<std::uint32_t>(config.prefetch_chunk_bytes),
                   .slots = {.threads = config.prefetch_vcpus,
@@ -79,7 +87,11 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
 
 Engine::~Engine() { shutdown(); }
 
-Status Engine::start() { return io_.start(); }
+Status Engine::start() {
+  budget_->set_listener(&scheduler_);
+  if (arbiter_ != nullptr) arbiter_->add(pages_);
+  return io_.start();
+}
 
 void Engine::shutdown() {
   {
@@ -88,11 +100,13 @@ void Engine::shutdown() {
     stopped_ = true;
   }
   credentials_->set_listener(nullptr);
+  budget_->set_listener(nullptr);
   scheduler_.objects().close_all();
   list_requests_.close();
   io_.stop();
   list_io_.stop();
   pages_->retire();
+  if (arbiter_ != nullptr) arbiter_->remove(*pages_);
 }
 
 Result<SmallRequestQueue*> Engine::list_queue() {

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "connector/config.h"
+#include "connector/memory_arbiter.h"
 #include "fetch/fetch_context.h"
 #include "fetch/small_request_queue.h"
 #include "memory/budget.h"
@@ -56,6 +57,7 @@ class Engine final : private CredentialsCache::Listener {
   RetryQuota quota_;
   RequestBuilder builder_;
   FetchContext context_;
+  MemoryArbiter* const arbiter_;  // of this process; null: the budget is its own
   const std::shared_ptr<Budget> budget_;
   const std::shared_ptr<PagePool> pages_;
   Scheduler scheduler_;

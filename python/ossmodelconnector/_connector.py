@@ -55,7 +55,8 @@ class ConnectorStats:
         prefetch_misses: reads that had to wait.
         memory_bytes: chunk memory in use now.
         memory_peak_bytes: the most that was in use.
-        memory_limit_bytes: the budget.
+        memory_limit_bytes: the budget; the one that all connectors of the process share, unless
+            ``prefetch.memoryBytes`` is set, and then it moves with what others leave free.
         connections: connections that are open now.
         limited_by: what holds the speed down now: ``"idle"``, ``"network"``, ``"memory"``,
             ``"reader"``, ``"cpu"`` or ``"throttle"``.
@@ -494,6 +495,7 @@ class OssModelConnector:
             refresher.put(keys)
         self._configuration = configuration
         self._refresher = refresher
+        _process.note_if_worker()
         self._core = _core.Connector(*configuration[:5], feed)
         try:
             _log.hub.attach(id(self), *self._core.log_settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -41,6 +42,20 @@ def register_connector(connector: OssModelConnector) -> None:
 def register_reader(reader: ObjectReader) -> None:
     """Has the reader told about forks."""
     _readers[id(reader)] = reader
+
+
+def note_if_worker() -> None:
+    """Tells the core when this process is a child of multiprocessing: its memory starts small.
+
+    Forked children it knows by itself.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return
+    # While a spawned child unpickles what it was given, it does not have its parent yet.
+    inherits = getattr(process.current_process(), "_inheriting", False)
+    if inherits or process.parent_process() is not None:
+        _core.note_worker()
 
 
 class ProviderCalls:

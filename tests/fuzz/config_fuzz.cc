@@ -23,7 +23,8 @@ void check(const ossmc::Result<ossmc::Config>& config) {
   require(config->prefetch_vcpus >= 1 && config->fast_list_vcpus >= 1, "there is a thread");
   require(config->workers_at_start() >= 1, "there is a slot");
   require(config->workers_at_most() >= config->workers_at_start(), "slots have an order");
-  require(config->prefetch_memory_bytes / config->prefetch_chunk_bytes >= ossmc::kMinMemoryChunks,
+  require(config->prefetch_memory_bytes.value_or(UINT64_MAX) / config->prefetch_chunk_bytes >=
+              ossmc::kMinMemoryChunks,
           "memory holds some chunks");
   require(config->retry_max_attempts >= 1, "there is an attempt");
   require(config->read_timeout > ossmc::Duration::zero(), "a read has time");

@@ -23,6 +23,7 @@ TYPES = {
     "int": "integer",
     "std::optional<int>": 'integer or "auto"',
     "std::uint64_t": "size",
+    "std::optional<std::uint64_t>": "size",
     "Duration": "seconds",
     "bool": "boolean",
     "std::string": "text",

@@ -71,7 +71,7 @@ void run_round(const StressObjects& objects, const StressRound& round, Duration 
   if (!connector.is_ok()) return tally.complain(connector.status().message());
   const TimePoint end = system_clock().now() + length;
   {
-    StressShared shared(round.config.prefetch_memory_bytes / 2);
+    StressShared shared(*round.config.prefetch_memory_bytes / 2);
     std::list<StressCaller> callers;
     std::vector<std::thread> threads;
     for (std::uint64_t number = 0; number < kCallers; ++number)

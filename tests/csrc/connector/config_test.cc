@@ -17,7 +17,7 @@ using testing::Not;
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kGiB = 1 << 30;
 
-MachineFacts machine() { return {16, {64 * kGiB, "the machine"}, 1}; }
+MachineFacts machine() { return {16}; }
 
 Result<Config> parse_file(std::string_view text) {
   return parse_config(text, "/etc/c.json", "", machine(), nullptr);
@@ -50,8 +50,7 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(config.prefetch_vcpus, 4);
   EXPECT_EQ(config.prefetch_workers, std::nullopt);
   EXPECT_EQ(config.prefetch_chunk_bytes, 8 * kMiB);
-  EXPECT_EQ(config.prefetch_memory_bytes, 32 * kGiB);
-  EXPECT_EQ(config.prefetch_memory_reason, "half of 65536 MiB free in the machine");
+  EXPECT_EQ(config.prefetch_memory_bytes, std::nullopt) << "the process's shared budget";
   EXPECT_EQ(config.fast_list_vcpus, 1);
   EXPECT_EQ(config.fast_list_workers, 16);
   EXPECT_EQ(config.connect_timeout, std::chrono::seconds(5));
@@ -83,7 +82,6 @@ TEST(Config, TakesEveryKey) {
   EXPECT_EQ(config.prefetch_workers, 256);
   EXPECT_EQ(config.prefetch_chunk_bytes, kMiB);
   EXPECT_EQ(config.prefetch_memory_bytes, 4 * kMiB);
-  EXPECT_EQ(config.prefetch_memory_reason, "configured");
   EXPECT_EQ(config.fast_list_vcpus, 16);
   EXPECT_EQ(config.fast_list_workers, 1024);
   EXPECT_EQ(config.connect_timeout, std::chrono::milliseconds(100));
@@ -269,30 +267,19 @@ TEST(Config, MemoryHoldsAtLeastFourChunks) {
                                     R"({"prefetch.chunkBytes": "32 MiB"})", machine(), nullptr)),
               AllOf(HasSubstr("config=: prefetch.memoryBytes"), HasSubstr("134217728"),
                     HasSubstr("67108864")));
-  // The default is raised instead.
-  MachineFacts small = machine();
-  small.free_memory.bytes = kMiB;
-  const Result<Config> config = parse_config("", "", "", small, nullptr);
-  ASSERT_TRUE(config.is_ok());
-  EXPECT_EQ((*config).prefetch_memory_bytes, 32 * kMiB);
-  EXPECT_THAT((*config).prefetch_memory_reason, HasSubstr("4 chunks"));
 }
 
 TEST(Config, DefaultsFollowTheMachine) {
   MachineFacts two = machine();
   two.usable_cpus = 2;
-  two.processes = 8;
   const Result<Config> config = parse_config("", "", "", two, nullptr);
   ASSERT_TRUE(config.is_ok());
   EXPECT_EQ((*config).prefetch_vcpus, 2);
-  EXPECT_EQ((*config).prefetch_memory_bytes, 4 * kGiB);
-  EXPECT_THAT((*config).prefetch_memory_reason, HasSubstr("8 processes"));
 
   const MachineFacts here = read_machine_facts();
   EXPECT_GE(here.usable_cpus, 1);
   const Result<Config> real = parse_config("", "", "", nullptr);
   ASSERT_TRUE(real.is_ok());
-  EXPECT_GE((*real).prefetch_memory_bytes, 32 * kMiB);
 }
 
 TEST(Config, AutoKeepsAllWorkersTogetherAtMost256) {

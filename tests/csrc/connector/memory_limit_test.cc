@@ -1,10 +1,14 @@
 #include "connector/memory_limit.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 namespace ossmc {
 namespace {
@@ -193,16 +197,69 @@ TEST_F(MemoryLimit, ThisMachineIsMeasured) {
   EXPECT_FALSE(here.source.empty());
 }
 
-TEST(MemoryChoice, HalfOfWhatIsFreeSharedByTheProcesses) {
-  EXPECT_EQ(choose_memory_bytes({1000 * kMebibyte, "the machine"}, 1, 0).bytes, 500 * kMebibyte);
-  const MemoryChoice shared = choose_memory_bytes({1000 * kMebibyte, "cgroup /x"}, 4, kMebibyte);
-  EXPECT_EQ(shared.bytes, 125 * kMebibyte);
-  EXPECT_EQ(shared.reason,
-            "half of 1000 MiB free in cgroup /x, shared by 4 processes (LOCAL_WORLD_SIZE)");
-  EXPECT_EQ(choose_memory_bytes({10 * kMebibyte, "the machine"}, 1, 32 * kMebibyte).bytes,
-            32 * kMebibyte);
-  EXPECT_EQ(choose_memory_bytes({}, 1, 32 * kMebibyte).bytes, 32 * kMebibyte);
-  EXPECT_EQ(choose_memory_bytes({10 * kMebibyte, "the machine"}, 0, 1).bytes, 5 * kMebibyte);
+TEST_F(MemoryLimit, TheRoomIsWhatIsFreeBeyondTheMarginWhereThatIsLeast) {
+  set_available_mib(64000);
+  use_v2("/a/b");
+  set_v2("/a/b", mib(4096), 4000);
+  set_v2("/a", mib(8192), 7000);
+  EXPECT_EQ(measure().bytes, 96 * kMebibyte);
+  EXPECT_EQ(measure().room_bytes, (96 - 512) * static_cast<std::int64_t>(kMebibyte));
+  set_v2("/a/b", mib(4096), 2000);
+  EXPECT_EQ(measure().source, "cgroup /sys/fs/cgroup/a");
+  EXPECT_EQ(measure().room_bytes, (1192 - 1024) * static_cast<std::int64_t>(kMebibyte));
+}
+
+TEST_F(MemoryLimit, ALimitThatChangesIsSeen) {
+  set_available_mib(64000);
+  use_v1("/job");
+  FreeMemoryGauge gauge(root_);
+  EXPECT_EQ(gauge.measure().source, "the machine");
+  const std::string folder = "/sys/fs/cgroup/memory/job";
+  write(folder + "/memory.limit_in_bytes", mib(1000));
+  write(folder + "/memory.usage_in_bytes", mib(300));
+  EXPECT_EQ(gauge.measure().bytes, 700 * kMebibyte);
+  write(folder + "/memory.limit_in_bytes", mib(500));
+  EXPECT_EQ(gauge.measure().bytes, 200 * kMebibyte);
+  write(folder + "/memory.limit_in_bytes", "9223372036854771712");
+  EXPECT_EQ(gauge.measure().source, "the machine");
+}
+
+TEST_F(MemoryLimit, AProcessThatIsMovedToAnotherGroupIsFollowed) {
+  set_available_mib(64000);
+  set_v2("/a", mib(1000), 0);
+  set_v2("/b", mib(500), 0);
+  use_v2("/a");
+  FreeMemoryGauge gauge(root_);
+  EXPECT_EQ(gauge.measure().bytes, 1000 * kMebibyte);
+  use_v2("/b");
+  EXPECT_EQ(gauge.measure().bytes, 500 * kMebibyte);
+}
+
+// The group's limit was not seen any more, and the whole machine was taken for free.
+TEST_F(MemoryLimit, WithoutADescriptorAGroupIsAsItWas) {
+  set_available_mib(64000);
+  use_v2("/a");
+  set_v2("/a", mib(1000), 0);
+  FreeMemoryGauge gauge(root_);
+  EXPECT_EQ(gauge.measure().bytes, 1000 * kMebibyte);
+  std::vector<int> taken;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  few.rlim_cur = 256;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  for (int file = 0; (file = ::dup(0)) >= 0;) taken.push_back(file);
+  const FreeMemory without = gauge.measure();
+  for (const int file : taken) ::close(file);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(without.bytes, 1000 * kMebibyte);
+}
+
+TEST(MemoryMargin, IsAnEighthAndMoreOfSmallLimits) {
+  constexpr std::uint64_t kGibibyte = 1024 * kMebibyte;
+  EXPECT_EQ(memory_margin(64 * kGibibyte), 8 * kGibibyte);
+  EXPECT_EQ(memory_margin(kGibibyte), 256 * kMebibyte);
+  EXPECT_EQ(memory_margin(512 * kMebibyte), 128 * kMebibyte);
 }
 
 TEST(MemoryChoice, LocalWorldSizeCountsOnlyAsAPositiveInteger) {
