@@ -21,7 +21,7 @@ constexpr std::uint64_t kLeastBytes = 32u << 20;
 // Where so little is free that the margin cannot be kept, a quarter of what others leave may be
 // used, but not more than this, with which the line stays full.
 constexpr std::uint64_t kMostBelowMargin = 256u << 20;
-// Fresh memory between two looks. A look takes 0.1 ms, to fill so much takes 10 ms or more.
+// Fresh memory between two looks. A look takes 20 us, to fill so much takes 10 ms or more.
 constexpr std::uint64_t kFreshBetweenLooks = 32u << 20;
 
 constexpr Duration kLookInterval = std::chrono::milliseconds(50);
@@ -150,7 +150,8 @@ Duration MemoryArbiter::look() {
   const std::uint64_t least = std::max(kLeastBytes, budget_->least_bytes());
   // What there would be without us.
   const std::uint64_t all = ours + free.bytes;
-  most_ = std::max(most_, all / 2 / std::max<std::uint64_t>(options_.processes, 1));
+  // What is used does not count here: it may be reserved only, and is free as well then.
+  most_ = std::max(most_, (free.bytes + idle) / 2 / std::max<std::uint64_t>(options_.processes, 1));
   const bool is_worker = options_.is_worker || noted_worker.load(std::memory_order_relaxed);
   const std::uint64_t full = std::max(is_worker ? std::min(most_, kMaxOfWorker) : most_, least);
   std::uint64_t limit = full;
@@ -160,11 +161,11 @@ Duration MemoryArbiter::look() {
     // Views cannot be given up: reads go on beside them.
     limit = std::min(full, std::max(with_margin, budget_->view_bytes() + below_margin));
   }
-  looking_.store(false, std::memory_order_release);
   if (!free.source.empty() && free.room_bytes < 0) {
     for (const auto& pool : pools) pool->release_idle();
   }
   budget_->set_limit(limit, full);
+  looking_.store(false, std::memory_order_release);
   if (ours == 0) return kIdleInterval;
   const bool is_near = !free.source.empty() && to_bytes(free.room_bytes) < kMostBelowMargin;
   return is_near ? kNearInterval : kLookInterval;

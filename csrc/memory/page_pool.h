@@ -68,7 +68,7 @@ enum class NewPages : std::uint8_t {
   kNow,
 };
 
-// Told of fresh memory before a pool maps it; under no lock. May take its time, a millisecond say.
+// Told of fresh memory before a pool maps it; under no lock. May take some system calls.
 class FreshMemory {
  public:
   virtual void on_fresh(std::size_t bytes) noexcept = 0;

@@ -114,6 +114,17 @@ TEST_F(MemoryArbiterTest, TheLimitGrowsWithWhatTheMachineHasFree) {
   EXPECT_EQ(limit_mib(*one), 32500U);
 }
 
+// What was reserved and had no pages yet counted twice: the limit grew with each look, up to all
+// that was free.
+TEST_F(MemoryArbiterTest, ReservedMemoryDoesNotRaiseTheLimit) {
+  set_group(1024, 24);
+  const auto one = arbiter();
+  const auto budget = std::make_shared<Budget>(one->budget(), 8 * kMiB);
+  const Ticket ticket = Ticket::try_take(budget, 500 * kMiB);
+  for (int i = 0; i < 10; ++i) one->look();
+  EXPECT_EQ(limit_mib(*one), 500U);
+}
+
 TEST_F(MemoryArbiterTest, ReadsGoOnBesideViews) {
   set_group(1024, 24);
   const auto one = arbiter();
