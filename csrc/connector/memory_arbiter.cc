@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/fork_guard.h"
+#include "base/log.h"
 #include "base/wait.h"
 
 namespace ossmc {
@@ -101,7 +102,9 @@ void MemoryArbiter::add(std::shared_ptr<PagePool> pool) {
       watch(seen);
     });
   } catch (const std::system_error&) {
-    // Without it there are the looks before fresh memory.
+    process_log().write(LogLevel::kWarning,
+                        "no thread could be started that looks how much memory is free: only "
+                        "before fresh memory is taken it is looked");
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
