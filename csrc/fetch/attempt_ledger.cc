@@ -71,6 +71,13 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
 AttemptLedger::Verdict AttemptLedger::on_transport_error(const ExchangeOutcome& outcome) {
   const Status status(code_of(outcome.error), outcome.text);
   if (outcome.error == TransportError::kTls) return give_up(status);
+  if (is_shortage(outcome.error)) {
+    if (!outcome.may_pass) return give_up(status);
+    // Nothing was asked of the store. The I/O thread that was refused waits before it takes it
+    // again; another one may have a connection for it.
+    --attempts_;
+    return {true, context_.clock.now(), {}};
+  }
   if (outcome.error == TransportError::kReset && outcome.reused_connection &&
       !outcome.any_reply_byte && uncounted_retries_ < kMaxUncountedRetries) {
     ++uncounted_retries_;

@@ -20,18 +20,24 @@ enum class TransportError : std::uint8_t {
   kAborted,    // on_head or on_body returned false
   kCancelled,  // cancelled() was seen
   kDns,
-  kConnect,  // refused, unreachable, connect timeout, handshake cut by the network
-  kTls,      // certificate or handshake: never retried
-  kReset,    // the connection broke: reset, closed early, broken framing
-  kStalled,  // no progress for the stall limit
+  kConnect,       // refused, unreachable, connect timeout, handshake cut by the network
+  kTls,           // certificate or handshake: never retried
+  kReset,         // the connection broke: reset, closed early, broken framing
+  kStalled,       // no progress for the stall limit
+  kNoDescriptor,  // the process, or the system, has as many as it may
   kOther,
 };
+
+// The request may be as good as ever: the system refused what it needs.
+constexpr bool is_shortage(TransportError error) { return error == TransportError::kNoDescriptor; }
 
 // A reused connection that ends before any byte of the reply came is replaced by libcurl itself:
 // the request goes out again on a fresh one, and only the outcome of that is seen here.
 struct ExchangeOutcome {
   TransportError error = TransportError::kNone;
-  std::string text;                // libcurl's words, redacted; empty when kNone
+  std::string text;  // libcurl's words, redacted; empty when kNone
+  // With a shortage: others of ours have what it lacks, and will give it back. Try again then.
+  bool may_pass = false;
   bool reused_connection = false;  // the connection had served a request before
   bool any_reply_byte = false;     // a line of the reply's head had arrived
   Duration elapsed{};

@@ -1,14 +1,46 @@
 #include "transfer/io_pool.h"
 
+#include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "base/fork_gate.h"
 #include "base/fork_guard.h"
 #include "transfer/curl_handle.h"
+#include "transfer/descriptor_limit.h"
 #include "transfer/io_thread.h"
+#include "transfer/shared_descriptors.h"
 
 namespace ossmc {
+
+namespace {
+
+// For one thread with one connection, over http.
+constexpr int kLeastDescriptors = 4;
+// What a further thread takes itself, besides connections.
+constexpr int kOfThread = 4;
+// For the connections of all threads, or one thread does better alone.
+constexpr int kForConnections = 8;
+
+constexpr Duration kLongestWait = std::chrono::seconds(2);
+constexpr Duration kLook = std::chrono::milliseconds(20);
+
+// Until the other threads of the process have given enough up for one more. REQUIRES: inside.
+Status wait_for_descriptors(const Clock& clock) {
+  SharedDescriptors& shared = SharedDescriptors::of_this_process();
+  const TimePoint deadline = clock.now() + kLongestWait;
+  while (const int error = find_descriptor_shortage(kLeastDescriptors)) {
+    if (!shared.holds_any() || clock.now() >= deadline)
+      return descriptor_shortage("I/O thread", error);
+    shared.ask_to_give_way();
+    const ForkGate::Outside outside(fork_gate());
+    std::this_thread::sleep_for(kLook);
+  }
+  return {};
+}
+
+}  // namespace
 
 IoPool::IoPool(IoPoolOptions options, WorkSource& source, const Clock& clock, Counters& counters)
     : options_(std::move(options)),
@@ -33,6 +65,7 @@ Status IoPool::start() {
   }
   const ForkGate::Inside inside(fork_gate());
   if (Status status = init_curl(); !status.is_ok()) return status;
+  if (Status status = wait_for_descriptors(clock_); !status.is_ok()) return status;
   auto roots = find_tls_roots(options_.ca_file, options_.ca_path);
   if (!roots.is_ok()) return roots.status();
   auto proxies = find_proxies(options_.proxy_from_environment, options_.proxy);
@@ -45,9 +78,21 @@ Status IoPool::start() {
   }
   // The vector stays as it is from now on: the threads' own calls may end in wake().
   started_.store(true, std::memory_order_release);
+  Status status = start_threads();
+  if (!status.is_ok()) stop();
+  return status;
+}
+
+Status IoPool::start_threads() {
+  bool any = false;
   for (const auto& thread : threads_) {
-    if (Status status = thread->start(); !status.is_ok()) {
-      stop();
+    const int shortage = any ? find_descriptor_shortage(kOfThread + kForConnections) : 0;
+    Status status = shortage != 0 ? descriptor_shortage("I/O thread", shortage) : thread->start();
+    if (status.is_ok()) {
+      any = true;
+    } else if (any && status.code() == StatusCode::kConnect) {
+      thread->join();  // what it has, the others can use
+    } else {
       return status;
     }
   }

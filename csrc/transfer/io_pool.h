@@ -42,7 +42,9 @@ class IoPool final : public Transport {
   // Stops; blocks for at most about a second.
   ~IoPool() override;
 
-  // kInvalidArgument: the CA file cannot be read (named); kInternal: no thread could be started.
+  // kInvalidArgument: the CA file cannot be read (named); kConnect: too few descriptors, and for up
+  // to 2 s no other thread of the process gave some up; kInternal: no thread could be started.
+  // Where there are not enough for all threads, some are not started.
   Status start();
   // Aborts what is in progress (on_done with kCancelled), joins the threads. A second call is a
   // no-op.
@@ -50,6 +52,8 @@ class IoPool final : public Transport {
   void wake() noexcept override;
 
  private:
+  Status start_threads();
+
   // Constant after construction.
   const IoPoolOptions options_;
   WorkSource& source_;

@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +15,7 @@
 
 #include "auth/digest.h"
 #include "base/fork_gate.h"
+#include "transfer/descriptor_limit.h"
 
 namespace ossmc {
 namespace {
@@ -51,7 +50,8 @@ class BlockedSignals {
   sigset_t before_;
 };
 
-Status internal(const char* what, int error) {
+Status cannot_start(const char* what, int error) {
+  if (is_descriptor_shortage(error)) return descriptor_shortage("I/O thread", error);
   return {StatusCode::kInternal,
           std::string("I/O thread: ") + what + ": " + std::system_category().message(error)};
 }
@@ -79,34 +79,29 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       clock_(clock),
       counters_(counters),
       stall_watch_(settings.options.stall_timeout),
-      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      waker_(std::make_shared<Waker>()),
       open_sockets_(counters, watch_),
+      share_(open_sockets_.shared()),
       multi_({socket_callback, timer_callback, this}, settings.options.max_connections_per_thread),
       turn_order_(TurnOrder::interval_for(settings.options.stall_timeout)) {}
 
 IoThread::~IoThread() = default;
 
 Status IoThread::start() {
-  if (!watch_.is_open() || event_.get() < 0) return internal("no descriptor", errno);
-  if (!watch_.watch(event_.get(), EPOLLIN)) return internal("epoll", errno);
-  if (!multi_.open()) return internal("libcurl", ENOMEM);
+  if (!watch_.is_open() || waker_->fd() < 0) {
+    const int error = find_descriptor_shortage(1);
+    return cannot_start("no descriptor", error != 0 ? error : EMFILE);
+  }
+  if (!watch_.watch(waker_->fd(), EPOLLIN)) return cannot_start("epoll", errno);
+  if (!multi_.open()) return cannot_start("libcurl", ENOMEM);
   const BlockedSignals blocked;  // the new thread starts with this thread's mask
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
-    return internal("no thread", error.code().value());
+    return cannot_start("no thread", error.code().value());
   }
+  open_sockets_.shared().join(waker_);
   return {};
-}
-
-void IoThread::wake() noexcept {
-  if (pending_.exchange(true)) return;  // whoever set it sees to it
-  if (!sleeping_.load()) return;        // it looks at pending_ before it sleeps
-  const MutexLock lock(event_mutex_);
-  if (event_.get() < 0) return;
-  const std::uint64_t one = 1;
-  // Fails only when the counter is full, and then it is readable.
-  static_cast<void>(!::write(event_.get(), &one, sizeof one));
 }
 
 void IoThread::request_stop() noexcept {
@@ -116,9 +111,9 @@ void IoThread::request_stop() noexcept {
 
 void IoThread::join() {
   if (thread_.joinable()) thread_.join();
+  open_sockets_.shared().leave(*waker_);
   watch_.close();
-  const MutexLock lock(event_mutex_);
-  event_.close();
+  waker_->close();
 }
 
 void IoThread::run() noexcept {
@@ -128,6 +123,7 @@ void IoThread::run() noexcept {
   while (!stopping_.load()) {
     if (!multi_.is_good()) renew_multi();
     if (ask_) ask_source();
+    give_way();
     act_on_time();
     wait_and_act();
     if (std::exchange(woken_, false)) {
@@ -144,22 +140,21 @@ void IoThread::run() noexcept {
 
 void IoThread::wait_and_act() {
   std::array<ReadySocket, SocketWatch::kEventsPerWait> ready;
-  sleeping_.store(true);
+  const bool was_woken = waker_->begin_sleep();
   // Of what was left behind all may be gone meanwhile.
-  const bool awake = ask_ || ask_when_not_behind_ || pending_.load();
+  const bool awake = ask_ || ask_when_not_behind_ || was_woken;
   const int timeout_ms = awake ? 0 : sleep_ms(clock_.now());
   std::span<const SocketEvent> events;
   {
     const ForkGate::Outside outside(fork_gate());
     events = watch_.wait(timeout_ms);
   }
-  sleeping_.store(false);
+  waker_->end_sleep();
 
   std::size_t others = 0;  // than event_
   for (const SocketEvent& event : events) {
-    if (event.socket == event_.get()) {
-      std::uint64_t wakes = 0;
-      static_cast<void>(!::read(event_.get(), &wakes, sizeof wakes));
+    if (event.socket == waker_->fd()) {
+      waker_->clear_event();
     } else {
       ready[others++] = describe(event);
     }
@@ -176,7 +171,7 @@ void IoThread::wait_and_act() {
     if (ask_) ask_source();
     fork_gate().let_fork();
   }
-  woken_ = pending_.exchange(false);
+  woken_ = waker_->take();
 }
 
 ReadySocket IoThread::describe(const SocketEvent& event) const {
@@ -217,11 +212,18 @@ void IoThread::act(curl_socket_t socket, int events) {
     nudge_due_ = std::min(nudge_due_, clock_.now() + kNudgeInterval);
   }
   hand_out_completed();
+  if (share_.has_turn() && !busy_.empty() && !busy_.front()->is_connecting())
+    share_.on_connected(clock_.now());
 }
 
 void IoThread::ask_source() {
   ask_ = false;
   if (stopping_.load(std::memory_order_relaxed) || !multi_.is_good()) return;
+  if (!share_.may_begin(static_cast<int>(busy_.size()), clock_.now())) {
+    ask_due_ = std::max(share_.due(), clock_.now() + kAskAgain);
+    return;
+  }
+  multi_.keep_connections(share_.limit());
   const Occupancy occupancy = {.busy = static_cast<int>(busy_.size()),
                                .behind = turn_order_.is_behind(),
                                .enough = enough_.count()};
@@ -231,6 +233,7 @@ void IoThread::ask_source() {
     ask_ = true;  // after a look at the sockets: whether it is behind now
     return;
   }
+  share_.on_nothing();
   ask_when_not_behind_ = occupancy.behind;
   ask_due_ = source_.next_due();
   if (ask_due_ != TimePoint::max()) ask_due_ = std::max(ask_due_, clock_.now() + kAskAgain);
@@ -250,19 +253,15 @@ void IoThread::begin(Exchange& exchange) {
   nudge_due_ = std::min(nudge_due_, now + kNudgeInterval);
   const bool armed = slot.arm(exchange, now, ++begun_);
   // Here too, since the wake that tells of it may have come before the source gave it to us.
-  if (exchange.cancelled()) {
-    exchange.on_done(slot.finish_aborted(TransportError::kCancelled, "cancelled", now));
-    return;
-  }
+  share_.on_begin();
+  if (exchange.cancelled())
+    return end(std::move(owned), slot.finish_aborted(TransportError::kCancelled, "cancelled", now),
+               now);
   add(counters_.requests);
-  if (!armed) {
-    exchange.on_done(slot.finish(CURLE_FAILED_INIT, now));
-    return;  // and the slot goes
-  }
-  if (!multi_.add(slot.easy())) {
-    exchange.on_done(slot.finish_aborted(TransportError::kOther, multi_.error_text(), now));
-    return;
-  }
+  if (!armed) return end(std::move(owned), slot.finish(CURLE_FAILED_INIT, now), now);
+  if (!multi_.add(slot.easy()))
+    return end(std::move(owned),
+               slot.finish_aborted(TransportError::kOther, multi_.error_text(), now), now);
   slot.index = busy_.size();
   busy_.push_back(std::move(owned));
   if (busy_.size() == 1) note_oldest(now);  // else it is the youngest
@@ -304,7 +303,11 @@ void IoThread::hand_out_completed() {
 void IoThread::complete(Slot& slot, CURLcode code) {
   std::unique_ptr<Slot> owned = take_out(slot);
   const TimePoint now = clock_.now();
-  const ExchangeOutcome outcome = slot.finish(code, now);
+  end(std::move(owned), slot.finish(code, now, share_.is_alone()), now);
+}
+
+void IoThread::end(std::unique_ptr<Slot> owned, ExchangeOutcome outcome, TimePoint now) {
+  Slot& slot = *owned;
   Exchange& exchange = slot.exchange();
   // A handle whose transfer failed is not used again.
   if (outcome.error == TransportError::kNone) {
@@ -315,17 +318,31 @@ void IoThread::complete(Slot& slot, CURLcode code) {
   }
   note_oldest(now);
   ask_ = true;
+  share_.on_end(&outcome, static_cast<int>(busy_.size()), now);
   exchange.on_done(outcome);
+  if (!share_.take_needs_others()) return;
+  // Who is idle finds this exchange at its source now, and may have a connection for it.
+  open_sockets_.shared().ask_to_give_way();
 }
 
 void IoThread::abort(Slot& slot, TransportError error, const std::string& text) {
-  const std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
-  open_sockets_.forget_closed();
+  std::unique_ptr<Slot> owned = take_out(slot);  // and closes its connection
   const TimePoint now = clock_.now();
-  const ExchangeOutcome outcome = slot.finish_aborted(error, text, now);
-  note_oldest(now);
-  ask_ = true;
-  slot.exchange().on_done(outcome);
+  end(std::move(owned), slot.finish_aborted(error, text, now), now);
+}
+
+void IoThread::give_way() {
+  const std::uint64_t asked = open_sockets_.shared().times_asked();
+  if (std::exchange(asked_to_give_way_, asked) == asked || !multi_.is_good()) return;
+  if (!busy_.empty()) {
+    share_.give_up_one(static_cast<int>(busy_.size()), clock_.now());
+    multi_.keep_connections(share_.limit());
+  } else if (!open_sockets_.empty()) {
+    // Kept for nothing, as far as the source has just said.
+    close_multi(TransportError::kOther, "");
+    curl_due_ = TimePoint::max();
+    if (!multi_.open()) renew_due_ = clock_.now();
+  }
 }
 
 void IoThread::abort_cancelled() {

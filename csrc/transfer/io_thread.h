@@ -17,8 +17,8 @@
 
 #include "base/clock.h"
 #include "base/counters.h"
-#include "base/mutex.h"
 #include "base/status.h"
+#include "transfer/connection_share.h"
 #include "transfer/curl_handle.h"
 #include "transfer/enough_requests.h"
 #include "transfer/exchange.h"
@@ -28,6 +28,7 @@
 #include "transfer/socket_watch.h"
 #include "transfer/stall_watch.h"
 #include "transfer/turn_order.h"
+#include "transfer/waker.h"
 
 namespace ossmc {
 
@@ -41,12 +42,13 @@ class IoThread {
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
+  // kConnect: for want of descriptors.
   Status start();
   // Makes the thread end soon; aborts what is in progress.
   void request_stop() noexcept;
-  // Gives the descriptors back too.
+  // Gives the descriptors back too, also of one that was not started.
   void join();
-  void wake() noexcept;
+  void wake() noexcept { waker_->wake(); }
 
  private:
   void run() noexcept;
@@ -62,6 +64,10 @@ class IoThread {
   void hand_out_completed();
   void complete(Slot& slot, CURLcode code);
   void note_oldest(TimePoint now);
+  // The outcome to its exchange; `owned` goes with it, or is used again.
+  void end(std::unique_ptr<Slot> owned, ExchangeOutcome outcome, TimePoint now);
+  // Another thread of the process has no connection, and asks for one.
+  void give_way();
   void abort(Slot& slot, TransportError error, const std::string& text);
   void abort_cancelled();
   void abort_stalled();
@@ -86,16 +92,8 @@ class IoThread {
   Counters& counters_;
   const StallWatch stall_watch_;
 
-  // Constant while the thread runs.
-  Descriptor event_;  // an eventfd in watch_, written to end a sleep
-  // To write to event_, and to close it: a waker may come late, and the number be another's by
-  // then.
-  Mutex event_mutex_;
+  const std::shared_ptr<Waker> waker_;  // in watch_
 
-  // Atomic, sequentially consistent: a waker sets pending_ and then looks at sleeping_, the thread
-  // sets sleeping_ and then looks at pending_, and at least one of them sees the other.
-  std::atomic<bool> pending_{false};
-  std::atomic<bool> sleeping_{false};
   std::atomic<bool> stopping_{false};
 
   std::thread thread_;  // of the pool's thread
@@ -103,6 +101,7 @@ class IoThread {
   // I/O thread only. Order matters: slots go before the multi handle.
   SocketWatch watch_;
   OpenSockets open_sockets_;
+  ConnectionShare share_;
   Multi multi_;
   std::vector<std::unique_ptr<Slot>> busy_;
   std::vector<std::unique_ptr<Slot>> idle_;
@@ -117,6 +116,7 @@ class IoThread {
   bool ask_ = true;                       // ask the source before the next sleep
   bool ask_when_not_behind_ = false;      // it may have kept something back
   bool woken_ = false;                    // look at cancelled()
+  std::uint64_t asked_to_give_way_ = 0;   // as often as this thread has heeded
   TimePoint ask_due_ = TimePoint::max();  // the source wants to be asked then
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch

@@ -1,5 +1,6 @@
 #include "transfer/multi.h"
 
+#include <algorithm>
 #include <system_error>
 
 namespace ossmc {
@@ -20,6 +21,7 @@ bool Multi::open() {
   // libcurl's default, four times the handles in progress, would close warm connections whenever
   // few are in progress.
   set(CURLMOPT_MAXCONNECTS, max_connections_);
+  kept_connections_ = max_connections_;
 #if LIBCURL_VERSION_NUM >= 0x081400
   // From 8.20 on names are resolved by threads of the multi handle. As CURLOPT_QUICK_EXIT (see
   // curl_handle.cc): close() does not wait for one that hangs in getaddrinfo().
@@ -35,6 +37,13 @@ std::string Multi::error_text() const {
   std::string text = "libcurl gave up all transfers of a thread: ";
   text += cause_ != 0 ? std::system_category().message(cause_) : curl_multi_strerror(error_);
   return text;
+}
+
+void Multi::keep_connections(int most) {
+  const long wanted = std::min<long>(most, max_connections_);
+  if (wanted == kept_connections_ || !is_good()) return;
+  kept_connections_ = wanted;
+  note((curl_multi_setopt)(handle_.get(), CURLMOPT_MAXCONNECTS, wanted));
 }
 
 bool Multi::note(CURLMcode code) {

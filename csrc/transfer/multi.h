@@ -34,6 +34,9 @@ class Multi {
   bool is_good() const { return error_ == CURLM_OK; }
   // What failed, in the system's words or libcurl's. REQUIRES: not is_good().
   std::string error_text() const;
+  // So many are kept at most, those in progress counted. Heeded as exchanges end, one connection at
+  // each; until open().
+  void keep_connections(int most);
   // Before one of our callbacks returns failure: the system's reason.
   void set_cause(int error) { cause_ = error; }
 
@@ -52,6 +55,7 @@ class Multi {
 
   const Callbacks callbacks_;
   const long max_connections_;
+  long kept_connections_ = 0;  // as libcurl knows it
   MultiHandle handle_;
   CURLMcode error_ = CURLM_OK;  // the first since open()
   int cause_ = 0;               // an errno; 0: none is known

@@ -16,8 +16,12 @@ ino_t inode_of(int fd) {
 }  // namespace
 
 int OpenSockets::open(int family, int type, int protocol) {
+  shared_.add_socket();
   const int fd = ::socket(family, type | SOCK_CLOEXEC, protocol);
-  if (fd < 0) return fd;
+  if (fd < 0) {
+    shared_.remove_sockets(1);
+    return fd;
+  }
   forget(fd);
   // One of this number that libcurl closed by itself and has replaced at once: it does not have the
   // new one watched, for it sees no change.
@@ -32,24 +36,30 @@ int OpenSockets::close(int fd) {
   // A forked child may hold a copy of the socket; the peer is to see the end all the same.
   ::shutdown(fd, SHUT_RDWR);
   watch_.forget(fd);
+  const int result = ::close(fd);
   forget(fd);
-  return ::close(fd);
+  return result;
 }
 
 void OpenSockets::forget(int fd) {
   const auto erased = std::erase_if(open_, [fd](const Open& one) { return one.fd == fd; });
-  counters_.connections.fetch_sub(erased, std::memory_order_relaxed);
+  count_closed(erased);
 }
 
 void OpenSockets::forget_closed() {
   const auto erased =
       std::erase_if(open_, [](const Open& one) { return inode_of(one.fd) != one.inode; });
-  counters_.connections.fetch_sub(erased, std::memory_order_relaxed);
+  count_closed(erased);
 }
 
 void OpenSockets::forget_all() {
-  counters_.connections.fetch_sub(open_.size(), std::memory_order_relaxed);
+  count_closed(open_.size());
   open_.clear();
+}
+
+void OpenSockets::count_closed(std::size_t count) {
+  counters_.connections.fetch_sub(count, std::memory_order_relaxed);
+  shared_.remove_sockets(count);
 }
 
 }  // namespace ossmc

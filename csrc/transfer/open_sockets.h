@@ -3,10 +3,12 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "base/counters.h"
+#include "transfer/shared_descriptors.h"
 #include "transfer/socket_watch.h"
 
 namespace ossmc {
@@ -17,7 +19,8 @@ namespace ossmc {
 class OpenSockets {
  public:
   // `watch`: where libcurl has them watched.
-  OpenSockets(Counters& counters, SocketWatch& watch) : counters_(counters), watch_(watch) {}
+  OpenSockets(Counters& counters, SocketWatch& watch)
+      : counters_(counters), watch_(watch), shared_(SharedDescriptors::of_this_process()) {}
   ~OpenSockets() { forget_all(); }
   OpenSockets(const OpenSockets&) = delete;
   OpenSockets& operator=(const OpenSockets&) = delete;
@@ -29,6 +32,8 @@ class OpenSockets {
   void forget_all();
   // Whether any was opened since the last call.
   bool take_any_opened() { return std::exchange(any_opened_, false); }
+  bool empty() const { return open_.empty(); }
+  SharedDescriptors& shared() const { return shared_; }
 
  private:
   struct Open {
@@ -36,9 +41,11 @@ class OpenSockets {
     ino_t inode;  // tells whether the number is another's by now
   };
   void forget(int fd);
+  void count_closed(std::size_t count);
 
   Counters& counters_;
   SocketWatch& watch_;
+  SharedDescriptors& shared_;
   std::vector<Open> open_;
   bool any_opened_ = false;
 };

@@ -4,11 +4,19 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <string_view>
 #include <utility>
 
+#include "transfer/descriptor_limit.h"
+
 namespace ossmc {
 namespace {
+
+// So many free descriptors say that none was lacking a moment ago: while other threads are at work,
+// which take and give back, and without them.
+constexpr int kEnoughAmongOthers = 16;
+constexpr int kEnoughAlone = 4;
 
 // What would end the header line or the string early, and so let a value add headers of its own.
 constexpr std::string_view kLineEnds("\r\n\0", 3);
@@ -59,6 +67,7 @@ bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   head_.reset();
   progress_.restart(now);
   bytes_ = head_bytes_ = 0;
+  refused_ = 0;
   failure_ = TransportError::kNone;
   failure_text_ = "";
   error_buffer_[0] = '\0';
@@ -103,7 +112,9 @@ curl_socket_t Slot::open_callback(void* slot, curlsocktype, curl_sockaddr* addre
   auto* const self = static_cast<Slot*>(slot);
   self->sent_us_at_open_ = self->sent_us();
   const int fd = self->sockets_.open(address->family, address->socktype, address->protocol);
-  return fd < 0 ? CURL_SOCKET_BAD : fd;
+  if (fd >= 0) return fd;
+  if (is_descriptor_shortage(errno)) self->refused_ = errno;
+  return CURL_SOCKET_BAD;
 }
 
 std::size_t Slot::header_callback(char* data, std::size_t size, std::size_t n,
@@ -171,7 +182,7 @@ bool Slot::is_connecting() const {
   return sent == 0 || sent == sent_us_at_open_;
 }
 
-ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {
+ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
   if (failure_ == TransportError::kNone && code == CURLE_OK && !head_.complete()) {
     fail(TransportError::kReset, "the reply has no head");
   }
@@ -182,10 +193,26 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now) {
   TransportError error = transport_error(code, text);
   // No callback of ours gave up, so it is something else that libcurl could not write.
   if (error == TransportError::kAborted) error = TransportError::kOther;
+  if (const int refused = refused_descriptor(error, is_alone); refused != 0) {
+    sockets_.shared().note_refusal(now);
+    return finish_aborted(
+        TransportError::kNoDescriptor,
+        (refused_ != 0 ? "no socket" : text) + ": " + describe_descriptor_shortage(refused), now);
+  }
   long tunnel = 0;  // status of the proxy's reply to CONNECT; older libcurl calls this kReset
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
   if (tunnel >= 300 && error == TransportError::kReset) error = TransportError::kConnect;
   return finish_aborted(error, std::move(text), now);
+}
+
+// libcurl does not say that a name was not resolved, or the file of authorities not opened, for
+// want of a descriptor. Each that failed has given back its own by now.
+int Slot::refused_descriptor(TransportError error, bool is_alone) const {
+  if (bytes_ > 0) return 0;
+  if (error == TransportError::kConnect) return refused_;
+  if (error != TransportError::kDns && error != TransportError::kTls) return 0;
+  if (!is_alone && sockets_.shared().was_refused_since(started_)) return EMFILE;
+  return find_descriptor_shortage(is_alone ? kEnoughAlone : kEnoughAmongOthers);
 }
 
 ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, TimePoint now) {

@@ -35,8 +35,9 @@ class Slot {
   // of every exchange of the thread before. False: it cannot be sent; finish() says why.
   bool arm(Exchange& exchange, TimePoint now, std::uint64_t sequence);
   // The exchange ended as libcurl says in `code`, and the handle is out of the multi handle. The
-  // caller then gives the outcome to exchange().on_done, as its last act on it.
-  ExchangeOutcome finish(CURLcode code, TimePoint now);
+  // caller then gives the outcome to exchange().on_done, as its last act on it. `is_alone`: no
+  // other exchange of the process can have taken what this one lacked.
+  ExchangeOutcome finish(CURLcode code, TimePoint now, bool is_alone = false);
   // The same when this side ended it.
   ExchangeOutcome finish_aborted(TransportError error, std::string text, TimePoint now);
 
@@ -67,6 +68,7 @@ class Slot {
   curl_off_t sent_us() const;
   bool set_request(const HttpRequest& request);
   bool fail(TransportError error, const char* text);
+  int refused_descriptor(TransportError error, bool is_alone) const;
   ExchangeOutcome outcome(TimePoint now) const;
   std::string curl_text(CURLcode code) const;
 
@@ -87,6 +89,7 @@ class Slot {
   Progress progress_;
   std::uint64_t bytes_ = 0;  // of head and body
   std::uint64_t head_bytes_ = 0;
+  int refused_ = 0;  // the error of a socket that the system refused; 0: none
   TransportError failure_ = TransportError::kNone;  // why a callback of ours gave up
   const char* failure_text_ = "";
   char error_buffer_[CURL_ERROR_SIZE] = {};

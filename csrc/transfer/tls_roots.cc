@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "transfer/descriptor_limit.h"
+
 namespace ossmc {
 namespace {
 
@@ -32,6 +34,8 @@ int readable(const std::string& name, bool directory) {
 }
 
 Status unreadable(const char* what, const std::string& name, int error) {
+  if (is_descriptor_shortage(error))
+    return descriptor_shortage(std::string(what) + " \"" + name + "\"", error);
   return {StatusCode::kInvalidArgument, std::string(what) + " \"" + name + "\" cannot be read: " +
                                             std::system_category().message(error)};
 }
@@ -53,12 +57,16 @@ Result<TlsRoots> find_tls_roots(const std::string& ca_file, const std::string& c
     if (value != nullptr && *value != '\0') return TlsRoots{value, {}};
   }
   const curl_version_info_data* curl = curl_version_info(CURLVERSION_NOW);
-  if (curl->cainfo != nullptr && readable(curl->cainfo, false) == 0) {
-    return TlsRoots{curl->cainfo, {}};
+  int error = curl->cainfo != nullptr ? readable(curl->cainfo, false) : ENOENT;
+  if (error == 0) return TlsRoots{curl->cainfo, {}};
+  if (curl->capath != nullptr && !is_descriptor_shortage(error)) {
+    error = readable(curl->capath, true);
+    if (error == 0) return TlsRoots{};
   }
-  if (curl->capath != nullptr && readable(curl->capath, true) == 0) return TlsRoots{};
   for (const char* name : kKnownFiles) {
-    if (readable(name, false) == 0) return TlsRoots{name, {}};
+    if (is_descriptor_shortage(error)) return unreadable("CA file", name, error);
+    error = readable(name, false);
+    if (error == 0) return TlsRoots{name, {}};
   }
   return TlsRoots{};
 }

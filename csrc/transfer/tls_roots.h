@@ -17,7 +17,7 @@ struct TlsRoots {
 // libcurl's default; the places where Linux distributions keep theirs (a libcurl that was built
 // for another distribution looks in the wrong one). Reads the environment: not while another
 // thread changes it.
-// kInvalidArgument: `ca_file` or `ca_path` cannot be read.
+// kInvalidArgument: `ca_file` or `ca_path` cannot be read. kConnect: for want of descriptors.
 Result<TlsRoots> find_tls_roots(const std::string& ca_file, const std::string& ca_path);
 
 }  // namespace ossmc

@@ -203,6 +203,9 @@ _CONNECT_ERRNOS = (
     errno.ECONNABORTED,
     errno.EHOSTUNREACH,
     errno.ENETUNREACH,
+    # ENFILE's words hold those of EMFILE.
+    errno.ENFILE,
+    errno.EMFILE,
 )
 
 

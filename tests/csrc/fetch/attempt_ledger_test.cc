@@ -107,6 +107,34 @@ TEST_F(AttemptLedgerTest, AnEmptyQuotaEndsRetriesAndSaysSo) {
   EXPECT_EQ(verdict.error.detail().http_status, 500);
 }
 
+// What the system refused says nothing of the store: a process with few descriptors spent the
+// quota.
+TEST_F(AttemptLedgerTest, AShortageThatMayPassSpendsNothing) {
+  AttemptLedger ledger = make();
+  ExchangeOutcome outcome = broken(TransportError::kNoDescriptor);
+  outcome.may_pass = true;
+  for (int i = 0; i < 100; ++i) {
+    ledger.begin(1);
+    const AttemptLedger::Verdict verdict = ledger.on_transport_error(outcome);
+    ASSERT_TRUE(verdict.retry);
+    EXPECT_EQ(verdict.due, parts_.clock.now()) << "another thread may have a connection for it";
+  }
+  EXPECT_EQ(ledger.attempts(), 0);
+  EXPECT_EQ(parts_.quota.available(), RetryQuota::kCapacity);
+  EXPECT_EQ(load(parts_.counters.retries), 0u);
+}
+
+TEST_F(AttemptLedgerTest, AShortageThatDoesNotPassIsTheEnd) {
+  AttemptLedger ledger = make();
+  ledger.begin(1);
+  const AttemptLedger::Verdict verdict =
+      ledger.on_transport_error(broken(TransportError::kNoDescriptor));
+  EXPECT_FALSE(verdict.retry);
+  EXPECT_EQ(verdict.error.code(), StatusCode::kConnect);
+  EXPECT_THAT(verdict.error.message(), HasSubstr("after 1 attempt in"));
+  EXPECT_EQ(parts_.quota.available(), RetryQuota::kCapacity);
+}
+
 TEST_F(AttemptLedgerTest, ClockSkewIsCorrectedOnce) {
   AttemptLedger ledger = make();
   ledger.begin(1);

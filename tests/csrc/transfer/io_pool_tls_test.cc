@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 
+#include "csrc/transfer/few_descriptors.h"
 #include "csrc/transfer/io_pool_fixture.h"
 #include "support/csrc/wire_server.h"
 #include "transfer/io_pool.h"
@@ -174,6 +175,25 @@ TEST_F(IoPoolTls, AnAuthorityFileWithoutCertificatesIsATlsError) {
   options_.ca_file = file("good.key");
   RecordedExchange exchange(url());
   expect_refused(exchange);
+}
+
+// It was told as a certificate that is not trusted, and never tried again.
+TEST_F(IoPoolTls, AnAuthorityFileThatCouldNotBeOpenedForWantOfDescriptorsIsTriedAgain) {
+  serve("good");
+  options_.ca_file = file("good.pem");
+  start();
+  {
+    const FewDescriptors few(1);
+    RecordedExchange exchange(url());
+    const ExchangeOutcome outcome = run(exchange);
+    EXPECT_EQ(outcome.error, TransportError::kNoDescriptor) << outcome.text;
+    EXPECT_TRUE(outcome.may_pass);
+  }
+  RecordedExchange again(url());
+  submit(again);
+  EXPECT_NE(server_->read_until("\r\n\r\n").find("GET /path HTTP/1.1"), std::string::npos);
+  server_->write(http_reply(200, "hello"));
+  EXPECT_EQ(again.wait().error, TransportError::kNone);
 }
 
 TEST_F(IoPoolTls, AHandshakeThatTheNetworkBreaksMayBeTriedAgain) {

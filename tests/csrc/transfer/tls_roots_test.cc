@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "csrc/transfer/few_descriptors.h"
 #include "csrc/transfer/scoped_environment.h"
 
 namespace ossmc {
@@ -41,6 +42,17 @@ TEST_F(TlsRootsTest, NamesWhatCannotBeRead) {
   EXPECT_NE(missing.message().find(file_ + "-missing"), std::string::npos);
   EXPECT_EQ(find_tls_roots("/tmp", "").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(find_tls_roots("", file_).status().code(), StatusCode::kInvalidArgument);
+}
+
+// An authority file that is as good as any was called a bad argument; without one, the system's
+// were passed over.
+TEST_F(TlsRootsTest, AFileThatIsNotOpenedForWantOfDescriptorsIsNoBadArgument) {
+  const FewDescriptors few(0);
+  for (const std::string& file : {file_, std::string()}) {
+    const Status status = find_tls_roots(file, "").status();
+    EXPECT_EQ(status.code(), StatusCode::kConnect) << file;
+    EXPECT_NE(status.message().find("(ulimit -n)"), std::string::npos) << status.message();
+  }
 }
 
 }  // namespace
