@@ -12,7 +12,14 @@ namespace {
 constexpr int kMaxUncountedRetries = 4;
 
 StatusCode code_of(TransportError error) {
-  return error == TransportError::kStalled ? StatusCode::kTransferTimeout : StatusCode::kConnect;
+  switch (error) {
+    case TransportError::kStalled:
+      return StatusCode::kTransferTimeout;
+    case TransportError::kNoMemory:
+      return StatusCode::kMemoryBudget;
+    default:
+      return StatusCode::kConnect;
+  }
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ std::string_view outcome_word(TransportError error) {
       return "reset";
     case TransportError::kStalled:
       return "stalled";
+    case TransportError::kNoMemory:
+      return "memory";
     case TransportError::kNoDescriptor:
       return "descriptors";
     case TransportError::kOther:

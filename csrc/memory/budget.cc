@@ -16,10 +16,10 @@ constexpr Duration kAheadLooksAgain = std::chrono::milliseconds(100);
 // All orders are relaxed: the numbers alone are shared here, memory itself is handed over by the
 // pool and the chunks.
 
-Budget::Budget(std::uint64_t limit_bytes) : limit_(limit_bytes) {}
+Budget::Budget(std::uint64_t limit_bytes) : full_bytes_(limit_bytes), limit_(limit_bytes) {}
 
 Budget::Budget(std::shared_ptr<SharedBudget> shared, std::uint64_t least_bytes)
-    : shared_(std::move(shared)), limit_(kNoShareLimit) {
+    : shared_(std::move(shared)), full_bytes_(kNoShareLimit), limit_(kNoShareLimit) {
   part_.least_bytes = least_bytes;
   shared_->join(part_);
 }
@@ -51,7 +51,7 @@ void Budget::release(std::uint64_t bytes) {
 }
 
 void Budget::set_limit(std::uint64_t limit_bytes) {
-  limit_.store(limit_bytes, std::memory_order_relaxed);
+  limit_.store(std::min(limit_bytes, full_bytes_), std::memory_order_relaxed);
 }
 
 std::uint64_t Budget::own_limit() const {

@@ -28,7 +28,7 @@ class Budget {
   // blocked readers free.
   bool try_reserve(std::uint64_t bytes, std::uint64_t keep_free_bytes = 0);
   void release(std::uint64_t bytes);
-  // Its own limit, to be lowered where the system has no more.
+  // Its own limit: lower than at first where the system has no more; never higher.
   void set_limit(std::uint64_t limit_bytes);
 
   std::uint64_t limit_bytes() const;
@@ -62,6 +62,7 @@ class Budget {
 
   const std::shared_ptr<SharedBudget> shared_;  // null: it has none
   BudgetPart part_;
+  const std::uint64_t full_bytes_;
   std::atomic<std::uint64_t> limit_;
   std::atomic<std::uint64_t> peak_{0};
   std::atomic<MemoryNeed> lack_{MemoryNeed::kNone};

@@ -48,22 +48,26 @@ std::size_t huge_page_bytes() {
   return bytes;
 }
 
-std::byte* map_memory(std::size_t bytes) {
+std::byte* map_memory(std::size_t bytes, std::size_t spare) {
   const std::size_t huge_page = huge_page_bytes();
   const bool huge = bytes >= huge_page;
-  const std::size_t slack = huge ? huge_page : 0;
-  if (bytes > SIZE_MAX - slack) return nullptr;
-  void* raw = ::mmap(nullptr, bytes + slack, kProtection, kFlags, -1, 0);
+  std::size_t slack = huge ? huge_page : 0;
+  if (bytes > SIZE_MAX - slack - spare) return nullptr;
+  void* raw = ::mmap(nullptr, bytes + slack + spare, kProtection, kFlags, -1, 0);
+  if (raw == MAP_FAILED && huge) {
+    slack = 0;
+    raw = ::mmap(nullptr, bytes + spare, kProtection, kFlags, -1, 0);
+  }
   if (raw == MAP_FAILED) return nullptr;
   auto* data = static_cast<std::byte*>(raw);
-  if (!huge) return data;
   // Cut off what is before the first huge page's place and behind the end.
   const auto address = reinterpret_cast<std::uintptr_t>(data);
-  const std::size_t before = round_up(address, huge_page) - address;
+  const std::size_t before = slack != 0 ? round_up(address, huge_page) - address : 0;
   if (before != 0) ::munmap(data, before);
   data += before;
-  if (before != slack) ::munmap(data + bytes, slack - before);
-  ::madvise(data, bytes, MADV_HUGEPAGE);
+  if (const std::size_t behind = slack + spare - before; behind != 0)
+    ::munmap(data + bytes, behind);
+  if (huge) ::madvise(data, bytes, MADV_HUGEPAGE);
   return data;
 }
 

@@ -19,7 +19,10 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
 // on it starts at a multiple of that and huge pages are asked for; they serve whole multiples, a
 // tail gets small pages, so nothing is wasted. nullptr when the system refuses. REQUIRES: `bytes`
 // is a multiple of page_bytes() and not 0.
-std::byte* map_memory(std::size_t bytes);
+//
+// Where the address space that the alignment costs is refused too, it starts where it starts.
+// `spare`: so many bytes more could have been had.
+std::byte* map_memory(std::size_t bytes, std::size_t spare = 0);
 void unmap_memory(std::byte* data, std::size_t bytes);
 
 // Makes the pages of the range now, all in one call: cheaper than one by one as they are written,

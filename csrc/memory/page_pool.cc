@@ -24,6 +24,11 @@ constexpr std::size_t kMinMovedBytes = 1u << 20;
 // How much gets its pages in one call: all of a chunk of the usual size. Measured: 0.5 to 7 ms.
 constexpr std::size_t kSliceBytes = 8u << 20;
 
+// What must be left for others where a buffer is mapped, else it is not: what asks malloc for
+// memory mostly has no other way on. Receive buffers of a thread's first requests, and as much
+// again.
+constexpr std::size_t kSpareBytes = 16u << 20;
+
 constexpr std::int64_t kNever = INT64_MAX;
 
 std::int64_t to_ns(TimePoint time) { return time.time_since_epoch().count(); }
@@ -81,11 +86,11 @@ struct PagePool::Impl {
     return true;
   }
 
-  std::byte* make_buffer(std::size_t size) {
+  std::byte* make_buffer(std::size_t size, std::size_t spare) {
     if (!sizes.is_mapped(size)) {
       return static_cast<std::byte*>(std::aligned_alloc(BufferSizes::kCacheLineBytes, size));
     }
-    std::byte* data = map_memory(size);
+    std::byte* data = map_memory(size, spare);
     // A forked child never looks at chunks: it need not have them, and the parent's next write
     // copies no page.
     if (data != nullptr) hide_from_forks(data, size);
@@ -145,7 +150,11 @@ std::size_t PagePool::block_bytes(std::size_t bytes) const { return impl_->sizes
 // Does not block but for the system's time to unmap. Blocks hold the pool, so none is out.
 PagePool::~PagePool() { retire(); }
 
-Block PagePool::take(std::size_t bytes, NewPages pages) {
+Block PagePool::take(std::size_t bytes, NewPages pages) { return take(bytes, pages, kSpareBytes); }
+
+Block PagePool::take_last(std::size_t bytes) { return take(bytes, NewPages::kWhenWritten, 0); }
+
+Block PagePool::take(std::size_t bytes, NewPages pages, std::size_t spare) {
   Impl& impl = *impl_;
   assert(bytes <= impl.options.slot_bytes);
   const std::size_t size = impl.sizes.size_for(bytes);
@@ -153,7 +162,8 @@ Block PagePool::take(std::size_t bytes, NewPages pages) {
   std::byte* data = impl.take_free(size);
   const bool is_new = data == nullptr;
   if (is_new && impl.options.fresh != nullptr) impl.options.fresh->on_fresh(size);
-  if (is_new) data = impl.make_buffer(size);
+  if (is_new) data = impl.make_buffer(size, spare);
+  if (data == nullptr && release_idle()) data = impl.make_buffer(size, spare);
   Block block;
   if (data == nullptr) return block;
   block.pool_ = shared_from_this();
@@ -190,11 +200,11 @@ void PagePool::retire() {
   release_idle();
 }
 
-void PagePool::release_idle() {
-  if (fork_generation() != impl_->generation) return;
-  for (const Impl::Mapped& buffer : impl_->take_idle(TimePoint::max())) {
-    impl_->free_buffer(buffer.data, buffer.size);
-  }
+bool PagePool::release_idle() {
+  if (fork_generation() != impl_->generation) return false;
+  const std::vector<Impl::Mapped> buffers = impl_->take_idle(TimePoint::max());
+  for (const Impl::Mapped& buffer : buffers) impl_->free_buffer(buffer.data, buffer.size);
+  return !buffers.empty();
 }
 
 std::uint64_t PagePool::mapped_free_bytes() const {

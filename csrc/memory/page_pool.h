@@ -95,17 +95,20 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   PagePool& operator=(const PagePool&) = delete;
 
   // A buffer for `bytes` <= slot_bytes: a slot, or one to measure (memory/buffer_sizes.h), so that
-  // small objects do not hold large pages; the warmest free one of its size if there is any. Empty
-  // only when the system has no memory.
+  // small objects do not hold large pages; the warmest free one of its size if there is any. Where
+  // the system has no memory those of other sizes go back to it first. Empty: it has none even so,
+  // or not the few MiB more that are left to malloc.
   Block take(std::size_t bytes, NewPages pages = NewPages::kWhenWritten);
+  // The same for who has nothing to give up: takes what is left to malloc too.
+  Block take_last(std::size_t bytes);
   // The size() of what take(bytes) gives. A sum, under any lock.
   std::size_t block_bytes(std::size_t bytes) const;
 
   // Gives idle buffers back to the system; called now and then by an I/O thread. Cheap when there
   // is nothing to do.
   void trim();
-  // Gives all free buffers back now: others need the memory.
-  void release_idle();
+  // Gives all free buffers back now: others need the memory. False: there are none.
+  bool release_idle();
   // Gives all free buffers back and keeps none from now on. At close of the connector.
   void retire();
 
@@ -117,6 +120,7 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   struct Impl;
   PagePool(Options options, const Clock& clock);
   void give_back(std::byte* data, std::size_t size) noexcept;
+  Block take(std::size_t bytes, NewPages pages, std::size_t spare);
   std::unique_ptr<Impl> impl_;
 };
 

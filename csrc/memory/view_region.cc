@@ -24,7 +24,8 @@ Result<std::shared_ptr<ViewRegion>> ViewRegion::make(std::size_t bytes) {
     const int error = errno;
     return Status(StatusCode::kMemoryBudget, "cannot reserve " + std::to_string(bytes) +
                                                  " bytes of address space for a view: " +
-                                                 std::generic_category().message(error));
+                                                 std::generic_category().message(error) +
+                                                 " (ulimit -v, or the container's limit)");
   }
   return std::shared_ptr<ViewRegion>(new ViewRegion(data, bytes, mapped));
 }

@@ -129,6 +129,15 @@ bool Admission::give_up_excess(FreedMemory* freed) {
   return gave_up;
 }
 
+bool Admission::give_up(std::uint64_t bytes, FreedMemory* freed) {
+  const std::uint64_t before = budget_->used_bytes();
+  while (before - std::min(before, budget_->used_bytes()) < bytes &&
+         (residency_.evict_consumed(nullptr, freed) || drop_idle_region(freed) ||
+          evict_unread(nullptr, freed))) {
+  }
+  return budget_->used_bytes() < before;
+}
+
 void Admission::sweep_again(ObjectStream& stream, std::uint64_t index) {
   positions_.sweep_again(stream, index);
   is_starved_ = true;

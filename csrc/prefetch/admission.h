@@ -39,6 +39,8 @@ class Admission {
 
   // What the budget has too much goes, for others who share it. False: nothing went.
   bool give_up_excess(FreedMemory* freed);
+  // The system has no memory for so many bytes: as much goes, as far as there is. False: nothing.
+  bool give_up(std::uint64_t bytes, FreedMemory* freed);
 
   // Kept free for who waits. Follows the limit, which may move.
   std::uint64_t reserve_bytes() const;

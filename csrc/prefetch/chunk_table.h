@@ -22,7 +22,7 @@ struct ChunkSlot {
   bool fetched_before = false;      // completely, at least once
   bool in_region = false;           // its bytes lie, or will lie, in the object's region
   std::uint16_t claims = 0;         // how many reads and views claim it: it is not evicted
-  std::uint64_t place_in_line = 0;  // while kUrgent
+  std::uint64_t place_in_line = 0;  // while kUrgent; while claimed, when it was or would have been
   SeenBytes seen;                   // of the chunk as first fetched, whole or as far as it came
   Status
       failure;  // of the last fetch, if another would fail alike; cleared when somebody asks again

@@ -1,6 +1,7 @@
 #include "prefetch/fetch_starter.h"
 
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -24,12 +25,18 @@ Exchange* FetchStarter::start(Pick& pick) {
 }
 
 ChunkFetch* FetchStarter::begin(Pick& pick) {
-  if (!begin_fill(pick)) return nullptr;
+  if (!begin_fill(pick)) {
+    put_back(pick);
+    return nullptr;
+  }
   ObjectStream& stream = *pick.stream;
   FetchBook::Entry entry;
-  entry.fetch = std::make_unique<ChunkFetch>(
-      state_.context, owner_, stream.name(), pick.is_first ? nullptr : &stream.version(),
-      stream.slot(pick.index).chunk, stream.chunk_begin(pick.index), pick.seen);
+  entry.fetch = make_fetch(pick);
+  if (entry.fetch == nullptr) {
+    stream.slot(pick.index).chunk.fail();
+    put_back(pick);
+    return nullptr;
+  }
   ChunkFetch* const fetch = entry.fetch.get();
   entry.stream = pick.stream;
   entry.index = pick.index;
@@ -40,6 +47,18 @@ ChunkFetch* FetchStarter::begin(Pick& pick) {
   state_.fetches.add(std::move(entry));
   if (stream.is_closed()) fetch->cancel();
   return fetch;
+}
+
+// Null: there is no memory for it.
+std::unique_ptr<ChunkFetch> FetchStarter::make_fetch(const Pick& pick) {
+  ObjectStream& stream = *pick.stream;
+  try {
+    return std::make_unique<ChunkFetch>(
+        state_.context, owner_, stream.name(), pick.is_first ? nullptr : &stream.version(),
+        stream.slot(pick.index).chunk, stream.chunk_begin(pick.index), pick.seen);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 // False: the system has no memory for it.
@@ -56,29 +75,62 @@ bool FetchStarter::begin_fill(Pick& pick) {
   // How much of it the first request of an object brings is not known.
   Block block =
       state_.pool->take(pick.length, pick.is_first ? NewPages::kWhenWritten : NewPages::kNow);
-  if (block) {
-    slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), pick.length, hidden);
-    return true;
-  }
-  const Status status =
-      stream.error(StatusCode::kMemoryBudget, "the system has no memory for a chunk of " +
-                                                  std::to_string(pick.length) + " bytes");
+  // Nothing else could be given up for it.
+  if (!block && state_.budget->used_bytes() == pick.ticket.bytes())
+    block = state_.pool->take_last(pick.length);
+  if (!block) return false;
+  slot.chunk.begin_fill(std::move(block), std::move(pick.ticket), pick.length, hidden);
+  return true;
+}
+
+void FetchStarter::put_back(Pick& pick) {
+  ObjectStream& stream = *pick.stream;
+  ChunkSlot& slot = stream.slot(pick.index);
+  FreedMemory freed;
+  Status failure;
   {
     MutexLock lock(state_.mutex);
     slot.work = ChunkSlot::Work::kNone;
+    take_chunk(stream, pick.index, &freed);  // if it had its block already
     // A region that was made meanwhile counts on it.
-    if (stream.plan.region != nullptr && !stream.is_closed()) {
+    if (pick.ticket && stream.plan.region != nullptr && !stream.is_closed()) {
       pick.ticket.shrink_to(pick.length);
       stream.plan.region->absorb(std::move(pick.ticket));
     }
-    if (stream.state() == StreamState::kOpening) stream.become_failed(status);
-    state_.note_failure(stream, pick.index, status);
+    pick.ticket.reset();
+    const bool gave_up = state_.admission.give_up(pick.length, &freed);
+    state_.ceiling.lower(state_.pool->block_bytes(stream.chunk_bytes()),
+                         state_.context.clock.now());
+    const bool may_pass = gave_up || state_.budget->used_bytes() > state_.views.used_bytes();
+    const bool is_opening = stream.state() == StreamState::kOpening;
+    if (!may_pass) {
+      failure = refused(pick);
+      if (is_opening) stream.become_failed(failure);
+      state_.note_failure(stream, pick.index, failure);
+    } else if (stream.is_closed()) {
+      // Nobody wants it any more.
+    } else if (pick.place != 0 && (is_opening || slot.claims > 0)) {
+      state_.urgent.put_back(stream, pick.index, pick.place);
+    } else if (slot.claims > 0) {
+      state_.urgent.add(stream, pick.index);
+    } else {
+      state_.positions.fetch_again(stream, pick.index);
+    }
   }
-  pick.ticket.reset();
-  slot.chunk.notify();
-  stream.wake_openers();
+  freed = {};  // who is woken finds it
+  if (!failure.is_ok()) {
+    slot.chunk.notify();
+    stream.wake_openers();
+  }
   state_.note_memory();
-  return false;
+}
+
+Status FetchStarter::refused(const Pick& pick) const {
+  return pick.stream->error(
+      StatusCode::kMemoryBudget,
+      "the system has no memory for a chunk of " + std::to_string(pick.length) + " bytes of " +
+          printable(pick.stream->name().uri()) +
+          ", and nothing is left to give up for it (ulimit -v, or the container's limit)");
 }
 
 Exchange* FetchStarter::start_hedge(Pick& pick) {

@@ -26,6 +26,8 @@ Status no_memory_in_time(const ObjectStream& stream, Duration limit) {
 Result<std::shared_ptr<ViewRegion>> reserve(Scheduler& scheduler, ObjectStream& stream,
                                             const ReadOptions& options, Interrupt& interrupt) {
   Result<std::shared_ptr<ViewRegion>> fresh = ViewRegion::make(stream.size());
+  while (!fresh.is_ok() && scheduler.views().give_up_for(stream.size()))
+    fresh = ViewRegion::make(stream.size());
   if (!fresh.is_ok()) return stream.error(fresh.status().code(), fresh.status().message());
   const Clock& clock = scheduler.context().clock;
   const TimePoint deadline = clock.now() + options.progress_limit;

@@ -29,8 +29,14 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   if (busy < state_.slots.slots(thread) + kUrgentExtraSlots) {
     // A retry holds its memory already; it comes first so that this memory does not lie idle.
     if (pick_retry(now, pick) || pick_hedge(now, pick)) return true;
-    const Urgent urgent = pick_urgent(pick, freed);
-    if (urgent == Urgent::kPicked) return true;
+    Urgent urgent = pick_urgent(pick, freed);
+    if (urgent == Urgent::kBlocked && state_.fetches.empty() && state_.ceiling.is_stuck(now) &&
+        give_up_claimed(freed))
+      urgent = pick_urgent(pick, freed);
+    if (urgent == Urgent::kPicked) {
+      state_.ceiling.note_start();
+      return true;
+    }
     if (urgent == Urgent::kBlocked) {
       // Nothing of a lower class may take what it waits for; what needs no memory goes on.
       if (pick_past_blocked(pick)) return true;
@@ -121,6 +127,7 @@ Picker::Urgent Picker::pick_urgent(Pick* pick, FreedMemory* freed) {
     if (!has_memory && !is_open) return Urgent::kBlocked;
     state_.urgent.remove(stream, entry.index);
     if (has_memory) {
+      pick->place = entry.place;
       fill_pick(stream, entry.index, pick);
       return Urgent::kPicked;
     }
@@ -128,6 +135,31 @@ Picker::Urgent Picker::pick_urgent(Pick* pick, FreedMemory* freed) {
     state_.heads_to_ask.push_back(entry.stream);
   }
   return Urgent::kNone;
+}
+
+// A chunk that is there, claimed by a read that waits for another one: it is asked for again. The
+// one claimed last, and after what is first in line: what a read waits for it claimed before what
+// it holds, so those who claimed before get on by themselves.
+bool Picker::give_up_claimed(FreedMemory* freed) {
+  std::uint64_t last = state_.urgent.next(0).place;
+  ObjectStream* of = nullptr;
+  std::uint64_t found = 0;
+  for (const auto& [sequence, index] : state_.urgent.claimed()) {
+    const auto stream = state_.streams.find(sequence);
+    if (stream == state_.streams.end() || stream->second->plan.region != nullptr) continue;
+    const ChunkSlot& slot = stream->second->slot(index);
+    const Chunk::View view = slot.chunk.view();
+    if (slot.work != ChunkSlot::Work::kNone || view.phase != ChunkPhase::kReady || view.pins > 0 ||
+        slot.place_in_line <= last)
+      continue;
+    last = slot.place_in_line;
+    of = stream->second.get();
+    found = index;
+  }
+  if (of == nullptr || !take_chunk(*of, found, freed)) return false;
+  state_.residency.forget(*of, found);
+  state_.urgent.add(*of, found);
+  return true;
 }
 
 // Behind a claim that waits for memory: chunks of regions have theirs, and a view that is complete

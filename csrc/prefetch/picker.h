@@ -28,6 +28,7 @@ namespace ossmc {
 struct Pick {
   std::shared_ptr<ObjectStream> stream;
   std::uint64_t index = 0;
+  std::uint64_t place = 0;  // where it was in line; 0: it was not
   std::uint32_t length = 0;
   bool is_first = false;  // the request that tells the object's version
   Ticket ticket;
@@ -61,6 +62,7 @@ class Picker {
   bool pick_retry(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool pick_hedge(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   Urgent pick_urgent(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  bool give_up_claimed(FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   bool pick_past_blocked(Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool pick_ahead(TimePoint now, Pick* pick, FreedMemory* freed, bool regions_only)
       OSSMC_REQUIRES(state_.mutex);

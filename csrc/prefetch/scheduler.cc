@@ -78,6 +78,7 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       MutexLock lock(state_.mutex);
       more_slots = state_.slots.on_asked(now, load(state_.context.counters.bytes_received),
                                          load(state_.context.counters.throttles));
+      state_.ceiling.raise(now);
       has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
@@ -140,6 +141,8 @@ TimePoint Scheduler::next_due() noexcept {
                   state_.slots.next_due(now)});
   if (state_.pins_pending || (state_.admission.is_starved() && !state_.leftovers.empty()))
     due = std::min(due, now + kPinsPoll);
+  // Who waits may have what the system has got back meanwhile.
+  if (!state_.urgent.empty()) due = std::min(due, state_.ceiling.due());
   if (state_.credentials_pending) due = std::min(due, now + kCredentialsPoll);
   const Duration memory_poll(state_.memory_poll.load(std::memory_order_relaxed));
   if (memory_poll > Duration::zero()) due = std::min(due, now + memory_poll);

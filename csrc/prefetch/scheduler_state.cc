@@ -33,7 +33,8 @@ SchedulerState::SchedulerState(const SchedulerOptions& options_in, FetchContext&
       small(context_in),
       loads(options_in.slots.threads, options_in.slots.load),
       slots(options_in.slots, loads),
-      admission(budget, options_in.chunk_bytes, residency, views, positions) {}
+      admission(budget, options_in.chunk_bytes, residency, views, positions),
+      ceiling(budget) {}
 
 std::uint64_t SchedulerState::window_chunks() const {
   const auto in_flight = static_cast<std::uint64_t>(slots.total());

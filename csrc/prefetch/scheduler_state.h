@@ -18,6 +18,7 @@
 #include "prefetch/fetch_book.h"
 #include "prefetch/leftovers.h"
 #include "prefetch/limit.h"
+#include "prefetch/memory_ceiling.h"
 #include "prefetch/memory_signal.h"
 #include "prefetch/object_stream.h"
 #include "prefetch/positions.h"
@@ -82,6 +83,7 @@ struct SchedulerState {
   Residency residency OSSMC_GUARDED_BY(mutex);
   ViewMemory views OSSMC_GUARDED_BY(mutex);
   Admission admission OSSMC_GUARDED_BY(mutex);
+  MemoryCeiling ceiling OSSMC_GUARDED_BY(mutex);
   FetchBook fetches OSSMC_GUARDED_BY(mutex);
   Leftovers leftovers OSSMC_GUARDED_BY(mutex);
   PrefetchPause pause OSSMC_GUARDED_BY(mutex);

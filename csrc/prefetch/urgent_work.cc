@@ -19,6 +19,15 @@ void UrgentWork::add(ObjectStream& stream, std::uint64_t index) {
                      Entry{last_place_, stream.shared_from_this(), index});
 }
 
+void UrgentWork::put_back(ObjectStream& stream, std::uint64_t index, std::uint64_t place) {
+  ChunkSlot& slot = stream.slot(index);
+  assert(slot.work == ChunkSlot::Work::kNone && place != 0);
+  slot.work = ChunkSlot::Work::kUrgent;
+  slot.place_in_line = place;
+  line_.emplace(place, Entry{place, stream.shared_from_this(), index});
+  if (stream.state() == StreamState::kOpening) ++opens_;
+}
+
 void UrgentWork::remove(ObjectStream& stream, std::uint64_t index) {
   ChunkSlot& slot = stream.slot(index);
   assert(slot.work == ChunkSlot::Work::kUrgent);
@@ -28,7 +37,10 @@ void UrgentWork::remove(ObjectStream& stream, std::uint64_t index) {
 }
 
 void UrgentWork::claim(ObjectStream& stream, std::uint64_t index) {
-  if (stream.slot(index).claims++ == 0) claimed_.emplace(stream.sequence(), index);
+  ChunkSlot& slot = stream.slot(index);
+  if (slot.claims++ > 0) return;
+  claimed_.emplace(stream.sequence(), index);
+  if (slot.work != ChunkSlot::Work::kUrgent) slot.place_in_line = ++last_place_;
 }
 
 bool UrgentWork::release(ObjectStream& stream, std::uint64_t index) {

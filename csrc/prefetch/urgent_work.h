@@ -31,6 +31,8 @@ class UrgentWork {
   // At the end of the line; somebody has claimed it. It is asked for again, whatever failed before.
   // REQUIRES: Work::kNone.
   void add(ObjectStream& stream, std::uint64_t index);
+  // Where it was before it was taken out; it could not be started now. REQUIRES: Work::kNone.
+  void put_back(ObjectStream& stream, std::uint64_t index, std::uint64_t place);
   // Out of the line: it is being started, or cannot be. Its work is kNone then.
   void remove(ObjectStream& stream, std::uint64_t index);
 
@@ -40,6 +42,8 @@ class UrgentWork {
   // All of it leaves the line. The chunks that somebody has claimed, who is to be told.
   std::vector<Chunk*> remove_stream(ObjectStream& stream);
 
+  // All that is claimed, as object and chunk.
+  const std::set<std::pair<std::uint64_t, std::uint64_t>>& claimed() const { return claimed_; }
   bool empty() const { return line_.empty(); }
   // The first in line behind `place` (0: of all); an entry without a stream: there is none.
   Entry next(std::uint64_t place) const;

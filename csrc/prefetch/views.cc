@@ -27,6 +27,19 @@ std::uint64_t Views::take_turn() {
   return state_.views.take_turn();
 }
 
+bool Views::give_up_for(std::uint64_t bytes) {
+  FreedMemory freed;
+  bool gave_up = false;
+  {
+    MutexLock lock(state_.mutex);
+    gave_up = state_.admission.give_up(bytes, &freed);
+  }
+  freed = {};
+  const bool released = state_.pool->release_idle();
+  if (gave_up) state_.note_memory();
+  return gave_up || released;
+}
+
 void Views::give_up_turn(std::uint64_t turn) {
   {
     MutexLock lock(state_.mutex);

@@ -21,6 +21,9 @@ class Views {
   explicit Views(SchedulerState& state) : state_(state) {}
 
   std::uint64_t take_turn();  // first come, first served
+  // The system has no room for a region of so many bytes: chunks go back to it. False: there is
+  // nothing to give up.
+  bool give_up_for(std::uint64_t bytes);
   void give_up_turn(std::uint64_t turn);
   // Reserves what a region for the whole object needs beyond its chunks in memory, and claims all
   // chunks; `region` is then in use until finish(). kMemoryBudget: can never be had while the

@@ -93,6 +93,11 @@ bool is_broken_handshake(std::string_view text) {
   return false;
 }
 
+// A name is looked up by a thread, whose stack the system may refuse.
+bool is_thread_refused(std::string_view text) {
+  return text.find("thread failed to start") != std::string_view::npos;
+}
+
 }  // namespace
 
 Status init_curl() {
@@ -122,9 +127,11 @@ TransportError transport_error(CURLcode code, std::string_view text) {
     case CURLE_WRITE_ERROR:
     case CURLE_ABORTED_BY_CALLBACK:
       return TransportError::kAborted;
+    case CURLE_OUT_OF_MEMORY:
+      return TransportError::kNoMemory;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return TransportError::kDns;
+      return is_thread_refused(text) ? TransportError::kNoMemory : TransportError::kDns;
     case CURLE_COULDNT_CONNECT:
     case CURLE_INTERFACE_FAILED:
     case CURLE_PROXY:

@@ -24,12 +24,15 @@ enum class TransportError : std::uint8_t {
   kTls,           // certificate or handshake: never retried
   kReset,         // the connection broke: reset, closed early, broken framing
   kStalled,       // no progress for the stall limit
+  kNoMemory,      // libcurl got none
   kNoDescriptor,  // the process, or the system, has as many as it may
   kOther,
 };
 
 // The request may be as good as ever: the system refused what it needs.
-constexpr bool is_shortage(TransportError error) { return error == TransportError::kNoDescriptor; }
+constexpr bool is_shortage(TransportError error) {
+  return error == TransportError::kNoDescriptor || error == TransportError::kNoMemory;
+}
 
 // A reused connection that ends before any byte of the reply came is replaced by libcurl itself:
 // the request goes out again on a fresh one, and only the outcome of that is seen here.

@@ -90,7 +90,7 @@ Status IoPool::start_threads() {
     Status status = shortage != 0 ? descriptor_shortage("I/O thread", shortage) : thread->start();
     if (status.is_ok()) {
       any = true;
-    } else if (any && status.code() == StatusCode::kConnect) {
+    } else if (any && status.code() != StatusCode::kInternal) {
       thread->join();  // what it has, the others can use
     } else {
       return status;

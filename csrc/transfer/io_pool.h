@@ -43,8 +43,8 @@ class IoPool final : public Transport {
   ~IoPool() override;
 
   // kInvalidArgument: the CA file cannot be read (named); kConnect: too few descriptors, and for up
-  // to 2 s no other thread of the process gave some up; kInternal: no thread could be started.
-  // Where there are not enough for all threads, some are not started.
+  // to 2 s no other thread of the process gave some up; kMemoryBudget: no memory for a thread.
+  // Where there is not enough for all threads, some are not started.
   Status start();
   // Aborts what is in progress (on_done with kCancelled), joins the threads. A second call is a
   // no-op.

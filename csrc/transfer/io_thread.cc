@@ -52,7 +52,9 @@ class BlockedSignals {
 
 Status cannot_start(const char* what, int error) {
   if (is_descriptor_shortage(error)) return descriptor_shortage("I/O thread", error);
-  return {StatusCode::kInternal,
+  // A thread without memory for its stack gets EAGAIN.
+  const bool is_memory = error == ENOMEM || error == EAGAIN;
+  return {is_memory ? StatusCode::kMemoryBudget : StatusCode::kInternal,
           std::string("I/O thread: ") + what + ": " + std::system_category().message(error)};
 }
 
@@ -220,6 +222,7 @@ void IoThread::ask_source() {
   ask_ = false;
   if (stopping_.load(std::memory_order_relaxed) || !multi_.is_good()) return;
   if (!share_.may_begin(static_cast<int>(busy_.size()), clock_.now())) {
+    ask_when_not_behind_ = false;
     ask_due_ = std::max(share_.due(), clock_.now() + kAskAgain);
     return;
   }

@@ -42,7 +42,7 @@ class IoThread {
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
-  // kConnect: for want of descriptors.
+  // kConnect: for want of descriptors; kMemoryBudget: for want of memory, or threads.
   Status start();
   // Makes the thread end soon; aborts what is in progress.
   void request_stop() noexcept;

@@ -72,11 +72,11 @@ bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   failure_text_ = "";
   error_buffer_[0] = '\0';
   const HttpRequest& request = exchange.request();
-  if (!easy_) return fail(TransportError::kOther, "libcurl gave no handle");
+  if (!easy_) return fail(TransportError::kNoMemory, "libcurl gave no handle");
   if (!set_request(request)) return false;
   OptionSetter easy(easy_.get());
   easy.set(CURLOPT_FRESH_CONNECT, exchange.wants_fresh_connection() ? 1L : 0L);
-  return easy.code() == CURLE_OK || fail(TransportError::kOther, "libcurl refused an option");
+  return easy.code() == CURLE_OK || fail_by(easy.code());
 }
 
 bool Slot::set_request(const HttpRequest& request) {
@@ -88,7 +88,7 @@ bool Slot::set_request(const HttpRequest& request) {
     // libcurl leaves "Name:" out, but sends "Name;" as a header with an empty value.
     const bool added = append(
         header_list_, header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
-    if (!added) return fail(TransportError::kOther, "out of memory");
+    if (!added) return fail(TransportError::kNoMemory, "out of memory");
   }
   OptionSetter easy(easy_.get());
   easy.set(CURLOPT_URL, request.url.c_str())
@@ -99,7 +99,12 @@ bool Slot::set_request(const HttpRequest& request) {
   } else {
     easy.set(CURLOPT_HTTPGET, 1L);
   }
-  return easy.code() == CURLE_OK || fail(TransportError::kOther, "libcurl refused an option");
+  return easy.code() == CURLE_OK || fail_by(easy.code());
+}
+
+bool Slot::fail_by(CURLcode code) {
+  return code == CURLE_OUT_OF_MEMORY ? fail(TransportError::kNoMemory, "out of memory")
+                                     : fail(TransportError::kOther, "libcurl refused an option");
 }
 
 bool Slot::fail(TransportError error, const char* text) {
@@ -193,6 +198,8 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
   TransportError error = transport_error(code, text);
   // No callback of ours gave up, so it is something else that libcurl could not write.
   if (error == TransportError::kAborted) error = TransportError::kOther;
+  // So older libcurl calls a line of the head that is too long for it, too.
+  if (error == TransportError::kNoMemory && !is_connecting()) error = TransportError::kOther;
   if (const int refused = refused_descriptor(error, is_alone); refused != 0) {
     sockets_.shared().note_refusal(now);
     return finish_aborted(
@@ -210,7 +217,10 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
 int Slot::refused_descriptor(TransportError error, bool is_alone) const {
   if (bytes_ > 0) return 0;
   if (error == TransportError::kConnect) return refused_;
-  if (error != TransportError::kDns && error != TransportError::kTls) return 0;
+  // A thread that looks up names needs descriptors too, and libcurl does not say which it lacked.
+  if (error != TransportError::kDns && error != TransportError::kTls &&
+      error != TransportError::kNoMemory)
+    return 0;
   if (!is_alone && sockets_.shared().was_refused_since(started_)) return EMFILE;
   return find_descriptor_shortage(is_alone ? kEnoughAlone : kEnoughAmongOthers);
 }
@@ -219,6 +229,7 @@ ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, Tim
   ExchangeOutcome result = outcome(now);
   result.error = error;
   result.text = std::move(text);
+  if (error == TransportError::kNoMemory) result.text += " (ulimit -v, or the container's limit)";
   return result;
 }
 

@@ -67,6 +67,7 @@ class Slot {
   void acknowledge_at_once() const;
   curl_off_t sent_us() const;
   bool set_request(const HttpRequest& request);
+  bool fail_by(CURLcode code);  // of an option
   bool fail(TransportError error, const char* text);
   int refused_descriptor(TransportError error, bool is_alone) const;
   ExchangeOutcome outcome(TimePoint now) const;

@@ -279,6 +279,8 @@ TEST_F(AttemptLedgerTest, BreaksAreNamedByTheirKind) {
       {TransportError::kConnect, StatusCode::kConnect},
       {TransportError::kReset, StatusCode::kConnect},
       {TransportError::kTls, StatusCode::kConnect},
+      {TransportError::kNoDescriptor, StatusCode::kConnect},
+      {TransportError::kNoMemory, StatusCode::kMemoryBudget},
       {TransportError::kOther, StatusCode::kConnect}};
   for (const auto& [error, code] : kinds) {
     AttemptLedger ledger = make();

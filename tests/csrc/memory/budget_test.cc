@@ -131,5 +131,20 @@ TEST(Ticket, KeepsTheBudgetAlive) {
   EXPECT_TRUE(watch.expired());
 }
 
+TEST(Budget, ALimitThatIsLoweredBelowWhatIsUsedLeavesNothingFree) {
+  const auto budget = std::make_shared<Budget>(100);
+  Ticket ticket = Ticket::try_take(budget, 80);
+  budget->set_limit(50);
+  EXPECT_EQ(budget->limit_bytes(), 50u);
+  EXPECT_EQ(budget->free_bytes(), 0u);
+  EXPECT_FALSE(Ticket::try_take(budget, 1));
+  ticket.shrink_to(20);
+  EXPECT_EQ(budget->free_bytes(), 30u);
+  EXPECT_FALSE(Ticket::try_take(budget, 31));
+  EXPECT_TRUE(Ticket::try_take(budget, 30));
+  budget->set_limit(1000);
+  EXPECT_EQ(budget->limit_bytes(), 100u) << "more than it was made with there never is";
+}
+
 }  // namespace
 }  // namespace ossmc

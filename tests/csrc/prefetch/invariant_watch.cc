@@ -12,6 +12,7 @@ InvariantWatch::InvariantWatch(WatchOptions options, Scheduler& scheduler,
     : options_(options),
       scheduler_(scheduler),
       budget_(std::move(budget)),
+      full_bytes_(budget_->limit_bytes()),
       counters_(counters),
       complain_(std::move(complain)),
       streams_(options_),
@@ -186,7 +187,7 @@ void InvariantWatch::at_end(bool may_hold_streams) {
   if (questions_.hedges() > 0) complain("a hedge did not end");
   if (budget_->used_bytes() != 0)
     complain(std::to_string(budget_->used_bytes()) + " bytes of the budget did not come back");
-  if (budget_->peak_bytes() > budget_->limit_bytes()) complain("the budget was passed");
+  if (budget_->peak_bytes() > full_bytes_) complain("the budget was passed");
   if (scheduler_.memory_bytes() != 0) complain("memory_bytes() is not 0 with nothing open");
   const std::uint64_t refetched = questions_.found().refetched;
   if (options_.around_questions && load(counters_.refetches) != refetched)

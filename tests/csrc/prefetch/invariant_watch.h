@@ -73,6 +73,7 @@ class InvariantWatch {
   const WatchOptions options_;
   Scheduler& scheduler_;
   const std::shared_ptr<Budget> budget_;
+  const std::uint64_t full_bytes_;  // its limit before the system refused anything
   const Counters& counters_;
   const std::function<void(const std::string&)> complain_;
   WatchedStreams streams_;

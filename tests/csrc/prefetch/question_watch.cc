@@ -23,13 +23,18 @@ QuestionWatch::QuestionWatch(const WatchOptions& options, WatchedStreams& stream
                              std::function<void(const std::string&)> complain,
                              std::function<void(const std::string&)> note)
     : options_(options),
-      reserve_bytes_(reserve_of(budget->limit_bytes(), options.chunk_bytes)),
       streams_(streams),
       budget_(std::move(budget)),
+      full_bytes_(budget_->limit_bytes()),
       counters_(counters),
       complain_(std::move(complain)),
       note_(std::move(note)),
       reads_jump_(!options.around_questions) {}
+
+// Of the limit as it is now: the system may have refused some.
+std::uint64_t QuestionWatch::reserve_bytes() const {
+  return reserve_of(budget_->limit_bytes(), options_.chunk_bytes);
+}
 
 std::uint64_t QuestionWatch::hedge_bytes() const {
   std::uint64_t bytes = 0;
@@ -138,7 +143,7 @@ void QuestionWatch::check_start(const Place& place) {
     complain(name + ", which nobody waits for, was started beyond the usual slots");
   if (!was_urgent && behind_before_)
     complain(name + ", which nobody waits for, was started on a thread that is behind");
-  if (!was_urgent && !place.slot().in_region && budget_->free_bytes() < reserve_bytes_)
+  if (!was_urgent && !place.slot().in_region && budget_->free_bytes() < reserve_bytes())
     complain(name + ", which nobody waits for, took memory of the reserve");
   check_order(place);
 }
@@ -183,7 +188,8 @@ void QuestionWatch::check_evictions(const std::optional<Place>& started) {
     const std::string name = chunk_name(*place.stream, place.index);
     evicted = true;
     if (note_) note_("eviction of " + name + (seen.consumed ? ", consumed" : ", unread"));
-    if (seen.claims > 0) complain(name + " was evicted though a blocked read had claimed it");
+    if (seen.claims > 0 && budget_->limit_bytes() == full_bytes_)
+      complain(name + " was evicted though a blocked read had claimed it");
     if (seen.pins > 0) complain(name + " was evicted while somebody copied from it");
     if (seen.has_region) return;  // all of it goes with its region
     if (seen.consumed) {

@@ -52,7 +52,7 @@ class QuestionWatch final : public ShuffledTransport::Observer {
   // --- after each step ---
   void check_hedges();
 
-  std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+  std::uint64_t reserve_bytes() const;
   std::uint64_t hedge_bytes() const;  // of those in flight
   std::size_t hedges() const { return hedges_.size(); }
   // Something unread was given up for read-ahead, or may have been, unseen.
@@ -81,9 +81,9 @@ class QuestionWatch final : public ShuffledTransport::Observer {
   void complain(const std::string& what) const { complain_(what); }
 
   const WatchOptions& options_;
-  const std::uint64_t reserve_bytes_;
   WatchedStreams& streams_;
   const std::shared_ptr<Budget> budget_;
+  const std::uint64_t full_bytes_;  // its limit before the system refused anything
   const Counters& counters_;
   const std::function<void(const std::string&)> complain_;
   const std::function<void(const std::string&)> note_;  // may be empty

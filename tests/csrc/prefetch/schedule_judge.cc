@@ -128,7 +128,7 @@ bool ScheduleJudge::may_lack_memory_for_views(const ObjectStream& stream,
                                               const Circumstances& circumstances) const {
   // Where threads give way, the views that stood in the way may be gone by now.
   if (shape_.kind == ScheduleKind::kGivingWay) return true;
-  return stream.size() > shape_.budget_bytes || watch_.streams().any_view() ||
+  return stream.size() > budget_->limit_bytes() || watch_.streams().any_view() ||
          circumstances.callers_asking_for_views > 1;
 }
 

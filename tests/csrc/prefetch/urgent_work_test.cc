@@ -167,5 +167,20 @@ TEST_F(UrgentWorkTest, NothingOfAnEmptyObjectIsInLine) {
   EXPECT_THAT(in_line(), IsEmpty());
 }
 
+// A chunk for which the system had no memory waits before those that were asked for after it.
+TEST_F(UrgentWorkTest, WhatCouldNotBeStartedGoesBackToItsPlace) {
+  const auto opened = streams_.open_chunks(4);
+  ObjectStream& stream = *opened;
+  for (const std::uint64_t index : {2u, 0u, 1u}) claim_and_add(stream, index);
+  const UrgentWork::Entry first = urgent_.next(0);
+  urgent_.remove(stream, first.index);
+  EXPECT_THAT(in_line(), ElementsAre("o1@0", "o1@1"));
+  urgent_.put_back(stream, first.index, first.place);
+  EXPECT_THAT(in_line(), ElementsAre("o1@2", "o1@0", "o1@1"));
+  EXPECT_EQ(stream.slot(2).work, Work::kUrgent);
+  for (const std::uint64_t index : {2u, 0u, 1u}) EXPECT_TRUE(urgent_.release(stream, index));
+  EXPECT_THAT(in_line(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace ossmc
