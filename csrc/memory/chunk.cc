@@ -148,10 +148,15 @@ void Chunk::begin_fill(Block block, Ticket ticket, std::uint32_t length, bool hi
   assert(block.size() >= length);
   block_ = std::move(block);
   ticket_ = std::move(ticket);
-  begin_fill_at(block_.data(), length, hidden);
+  start_fill(block_.data(), length, hidden);
 }
 
 void Chunk::begin_fill_at(std::byte* data, std::uint32_t length, bool hidden) {
+  region_pages_ = NewPages(data, length);
+  start_fill(data, length, hidden);
+}
+
+void Chunk::start_fill(std::byte* data, std::uint32_t length, bool hidden) {
   assert(view().phase == ChunkPhase::kAbsent && view().pins == 0);
   data_ = data;
   filled_by_writer_ = 0;
@@ -181,7 +186,11 @@ void Chunk::shrink(Block smaller_or_empty, std::uint32_t length) {
 void Chunk::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   if (size == 0) return;
-  if (block_) block_.prepare(filled_by_writer_ + size);
+  if (block_) {
+    block_.prepare(filled_by_writer_ + size);
+  } else {
+    region_pages_.prepare(filled_by_writer_ + size);
+  }
   std::byte* const to = data_ + filled_by_writer_;
   // A region's memory is new: the kernel has just cleared it, in the caches.
   const Stores stores = block_ ? Stores::kStreaming : Stores::kOrdinary;

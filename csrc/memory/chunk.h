@@ -124,6 +124,7 @@ class Chunk {
   static constexpr std::uint32_t kNobody = UINT32_MAX;
 
   bool take_wanted(std::uint32_t filled);
+  void start_fill(std::byte* data, std::uint32_t length, bool hidden);
 
   std::atomic<std::uint64_t> word_{0};          // bits 0-31 filled, 32-55 pins, 56-63 phase
   std::atomic<std::uint32_t> wanted_{kNobody};  // smallest `end` a waiter needs
@@ -135,6 +136,7 @@ class Chunk {
   std::uint32_t filled_by_writer_ = 0;
   std::uint64_t running_crc_ = 0;
   std::byte* data_ = nullptr;
+  NewPages region_pages_;  // of its place in memory that another object owns
   Block block_;
   Ticket ticket_;
 };

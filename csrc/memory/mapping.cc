@@ -67,8 +67,11 @@ std::byte* map_memory(std::size_t bytes, std::size_t spare) {
   data += before;
   if (const std::size_t behind = slack + spare - before; behind != 0)
     ::munmap(data + bytes, behind);
-  if (huge) ::madvise(data, bytes, MADV_HUGEPAGE);
   return data;
+}
+
+void advise_pages(std::byte* data, std::size_t bytes, PageKind kind) {
+  ::madvise(data, bytes, kind == PageKind::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
 void unmap_memory(std::byte* data, std::size_t bytes) {
@@ -104,7 +107,6 @@ bool move_mapping(std::byte* from, std::size_t bytes, std::byte* to) {
                  stderr);
       std::abort();
     }
-    if (bytes >= huge_page_bytes()) ::madvise(to, bytes, MADV_HUGEPAGE);
   }
   return false;
 }

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "memory/page_kind.h"
+
 namespace ossmc {
 
 // Of this machine, powers of two: 4 KiB and 2 MiB as a rule; 16 or 64 KiB, and 32 or 512 MiB, on
@@ -16,13 +18,15 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
 }
 
 // Anonymous private memory, readable and writable, with no pages yet. From the size of a huge page
-// on it starts at a multiple of that and huge pages are asked for; they serve whole multiples, a
-// tail gets small pages, so nothing is wasted. nullptr when the system refuses. REQUIRES: `bytes`
-// is a multiple of page_bytes() and not 0.
+// on it starts at a multiple of that, so that huge pages may serve it. nullptr when the system
+// refuses. REQUIRES: `bytes` is a multiple of page_bytes() and not 0.
 //
 // Where the address space that the alignment costs is refused too, it starts where it starts.
 // `spare`: so many bytes more could have been had.
 std::byte* map_memory(std::size_t bytes, std::size_t spare = 0);
+// Which pages the range is to get. Huge ones serve whole multiples of their size, a tail gets small
+// ones, so nothing is wasted. A wish: the machine may have no huge pages.
+void advise_pages(std::byte* data, std::size_t bytes, PageKind kind);
 void unmap_memory(std::byte* data, std::size_t bytes);
 
 // Makes the pages of the range now, all in one call: cheaper than one by one as they are written,

@@ -21,9 +21,6 @@ namespace {
 // view lives, and 64 GiB of views shall not use up the process's mappings.
 constexpr std::size_t kMinMovedBytes = 1u << 20;
 
-// How much gets its pages in one call: all of a chunk of the usual size. Measured: 0.5 to 7 ms.
-constexpr std::size_t kSliceBytes = 8u << 20;
-
 // What must be left for others where a buffer is mapped, else it is not: what asks malloc for
 // memory mostly has no other way on. Receive buffers of a thread's first requests, and as much
 // again.
@@ -150,11 +147,11 @@ std::size_t PagePool::block_bytes(std::size_t bytes) const { return impl_->sizes
 // Does not block but for the system's time to unmap. Blocks hold the pool, so none is out.
 PagePool::~PagePool() { retire(); }
 
-Block PagePool::take(std::size_t bytes, NewPages pages) { return take(bytes, pages, kSpareBytes); }
+Block PagePool::take(std::size_t bytes) { return take(bytes, kSpareBytes); }
 
-Block PagePool::take_last(std::size_t bytes) { return take(bytes, NewPages::kWhenWritten, 0); }
+Block PagePool::take_last(std::size_t bytes) { return take(bytes, 0); }
 
-Block PagePool::take(std::size_t bytes, NewPages pages, std::size_t spare) {
+Block PagePool::take(std::size_t bytes, std::size_t spare) {
   Impl& impl = *impl_;
   assert(bytes <= impl.options.slot_bytes);
   const std::size_t size = impl.sizes.size_for(bytes);
@@ -168,11 +165,7 @@ Block PagePool::take(std::size_t bytes, NewPages pages, std::size_t spare) {
   if (data == nullptr) return block;
   block.pool_ = shared_from_this();
   block.buffer_ = {.data = data, .size = size, .is_movable = is_mapped};
-  if (is_new && is_mapped && pages == NewPages::kNow) {
-    block.buffer_.prepared_end = 0;
-    block.buffer_.to_prepare_end = round_up(bytes, page_bytes());
-    block.prepare(1);
-  }
+  if (is_new && is_mapped) block.buffer_.pages = NewPages(data, round_up(bytes, page_bytes()));
   return block;
 }
 
@@ -231,13 +224,6 @@ void Block::reset() noexcept {
   pool_->give_back(buffer_.data, buffer_.size);
   buffer_ = Buffer();
   pool_.reset();
-}
-
-void Block::make_pages(std::size_t end) {
-  const std::size_t begin = buffer_.prepared_end;
-  const std::size_t to = std::min(round_up(end, kSliceBytes), buffer_.to_prepare_end);
-  const bool goes_on = to > begin && populate(buffer_.data + begin, to - begin);
-  buffer_.prepared_end = goes_on && to < buffer_.to_prepare_end ? to : SIZE_MAX;
 }
 
 void Block::move_pages_to(std::byte* destination, std::size_t bytes) && {

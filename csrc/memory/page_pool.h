@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "memory/new_pages.h"
 
 namespace ossmc {
 
@@ -29,12 +30,9 @@ class Block {
   // True when its pages may be moved elsewhere by move_pages_to(): whole pages of a private mapping
   // of their own.
   bool is_movable() const { return buffer_.is_movable; }
-  // By whom writes, before what is below `end` is written: makes its pages if that was to be done
-  // ahead (NewPages::kNow) and they are not there. Nearly always one comparison; else a system
-  // call: under no lock.
-  void prepare(std::size_t end) {
-    if (end > buffer_.prepared_end) make_pages(end);
-  }
+  // By whom writes, before what is below `end` is written: makes its pages if they are not there.
+  // Nearly always one comparison; else a system call: under no lock.
+  void prepare(std::size_t end) { buffer_.pages.prepare(end); }
   // Brings the first `bytes` to `destination`, inside an anonymous mapping of the caller's such as
   // a ViewRegion, and nothing else. Without a copy where `destination` is page-aligned, 1 MiB or
   // more is to be moved and the kernel agrees (mremap); else by copying. The block is consumed.
@@ -47,25 +45,12 @@ class Block {
     std::byte* data = nullptr;
     std::size_t size = 0;
     bool is_movable = false;
-    // Pages before the first end are made, those from there to the second one are to be; all others
-    // come when they are written.
-    std::size_t prepared_end = SIZE_MAX;
-    std::size_t to_prepare_end = 0;
+    NewPages pages{};  // of what was asked for; what is used again has them
   };
 
   void reset() noexcept;
-  void make_pages(std::size_t end);
   std::shared_ptr<PagePool> pool_;
   Buffer buffer_;
-};
-
-// When new memory gets its pages; what is used again has them.
-enum class NewPages : std::uint8_t {
-  kWhenWritten,
-  // For as many bytes as are asked for, since all of them will be written: a slice of 8 MiB at
-  // once, the others as Block::prepare() comes to them. All pages of 1 GiB in one call took 0.2 to
-  // 4 s, in which the I/O thread serves nobody.
-  kNow,
 };
 
 // Told of fresh memory before a pool maps it; under no lock. May take some system calls.
@@ -98,7 +83,7 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   // small objects do not hold large pages; the warmest free one of its size if there is any. Where
   // the system has no memory those of other sizes go back to it first. Empty: it has none even so,
   // or not the few MiB more that are left to malloc.
-  Block take(std::size_t bytes, NewPages pages = NewPages::kWhenWritten);
+  Block take(std::size_t bytes);
   // The same for who has nothing to give up: takes what is left to malloc too.
   Block take_last(std::size_t bytes);
   // The size() of what take(bytes) gives. A sum, under any lock.
@@ -120,7 +105,7 @@ class PagePool : public std::enable_shared_from_this<PagePool> {
   struct Impl;
   PagePool(Options options, const Clock& clock);
   void give_back(std::byte* data, std::size_t size) noexcept;
-  Block take(std::size_t bytes, NewPages pages, std::size_t spare);
+  Block take(std::size_t bytes, std::size_t spare);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -40,19 +40,21 @@ bool is_idle(ObjectStream& stream, Residency& residency) {
 }  // namespace
 
 Admission::Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes,
-                     Residency& residency, ViewMemory& views, Positions& positions)
+                     Residency& residency, ViewMemory& views, Positions& positions,
+                     WorkingSet& working_set)
     : budget_(std::move(budget)),
       chunk_bytes_(chunk_bytes),
       residency_(residency),
       views_(views),
-      positions_(positions) {}
+      positions_(positions),
+      working_set_(working_set) {}
 
 std::uint64_t Admission::reserve_bytes() const {
   return reserve_for(budget_->limit_bytes(), chunk_bytes_);
 }
 
 Ticket Admission::for_reader(std::uint64_t bytes, FreedMemory* freed) {
-  return take({.bytes = bytes, .may_evict_unread = true, .gathers = true}, freed);
+  return take({.bytes = bytes, .goes = Residency::Goes::kUnreadToo, .gathers = true}, freed);
 }
 
 Ticket Admission::for_open(std::uint64_t bytes, FreedMemory* freed) {
@@ -60,15 +62,28 @@ Ticket Admission::for_open(std::uint64_t bytes, FreedMemory* freed) {
 }
 
 Ticket Admission::for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed) {
-  return take({.bytes = bytes, .may_evict_unread = true}, freed);
+  return take({.bytes = bytes, .goes = Residency::Goes::kUnreadToo}, freed);
 }
 
-Ticket Admission::for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
-                               FreedMemory* freed) {
+Ticket Admission::for_ahead(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
+                            TimePoint now, FreedMemory* freed) {
+  const std::uint64_t share =
+      working_set_.ready_bytes() / std::max<std::size_t>(positions_.readers(), 1);
   return take({.bytes = bytes,
                .keep_free = reserve_bytes(),
-               .may_evict_unread = may_evict_unread,
+               .goes = may_evict_unread ? Residency::Goes::kUnreadToo : Residency::Goes::kConsumed,
+               .may_grow = Residency::unread_bytes(stream) <= share || working_set_.is_quiet(now),
                .except = &stream},
+              freed);
+}
+
+Ticket Admission::for_sweep(std::uint64_t bytes, TimePoint now, FreedMemory* freed) {
+  const bool may_grow =
+      residency_.unread_bytes() <= working_set_.ready_bytes() || working_set_.is_quiet(now);
+  return take({.bytes = bytes,
+               .keep_free = reserve_bytes(),
+               .goes = Residency::Goes::kSpare,
+               .may_grow = may_grow},
               freed);
 }
 
@@ -99,6 +114,16 @@ bool Admission::sweep_has_room() const {
 }
 
 Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
+  // What was read and is spare serves again before fresh memory does.
+  const std::uint64_t used = budget_->used_bytes();
+  bool has_grown = false;
+  while (!has_grown && budget_->used_bytes() + wanted.bytes > used)
+    has_grown = !residency_.evict_spare(freed);
+  if (has_grown && !wanted.may_grow) {
+    working_set_.note_refused();
+    is_starved_ = true;
+    return {};
+  }
   while (true) {
     Ticket ticket = Ticket::try_take(budget_, wanted.bytes, wanted.keep_free);
     if (ticket) return ticket;
@@ -107,15 +132,20 @@ Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
     const std::uint64_t needed = wanted.bytes + wanted.keep_free;
     const std::uint64_t missing = needed - std::min(needed, budget_->free_bytes());
     const bool may_have_it =
-        wanted.gathers || residency_.can_free(missing, wanted.may_evict_unread, wanted.except);
-    if (may_have_it && residency_.evict_consumed(nullptr, freed)) continue;
+        wanted.gathers || residency_.can_free(missing, wanted.goes, wanted.except);
+    const bool kept_stays = wanted.goes == Residency::Goes::kSpare;
+    if (may_have_it &&
+        (kept_stays ? residency_.evict_spare(freed) : residency_.evict_consumed(nullptr, freed)))
+      continue;
     if (drop_idle_region(freed)) continue;
-    if (may_have_it && wanted.may_evict_unread && evict_unread(wanted.except, freed)) {
+    if (may_have_it && wanted.goes == Residency::Goes::kUnreadToo &&
+        evict_unread(wanted.except, freed)) {
       if (wanted.keep_free > 0) reads_jump_ = true;
       continue;
     }
+    working_set_.clear_refused();  // the budget is why
     is_starved_ = true;
-    const bool is_read = wanted.keep_free == 0 || wanted.may_evict_unread;
+    const bool is_read = wanted.keep_free == 0 || wanted.goes == Residency::Goes::kUnreadToo;
     budget_->note_lack(is_read ? MemoryNeed::kRead : MemoryNeed::kAhead, wanted.bytes);
     return ticket;
   }

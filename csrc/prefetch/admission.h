@@ -9,16 +9,18 @@
 #include "prefetch/positions.h"
 #include "prefetch/residency.h"
 #include "prefetch/view_memory.h"
+#include "prefetch/working_set.h"
 
 namespace ossmc {
 
-// Guarded by the scheduler's mutex, which owns it and all that it refers to. When memory is short,
-// consumed chunks go first, then regions that nobody uses, then unread chunks, which the sweep
-// fetches again later (docs/decisions/0002-scheduling.md).
+// Guarded by the scheduler's mutex, which owns it and all that it refers to. What was read and is
+// spare goes before fresh memory is taken (docs/decisions/0009-memory-as-a-ceiling.md). When the
+// budget is short, consumed chunks go first, then regions that nobody uses, then unread chunks,
+// which the sweep fetches again later (docs/decisions/0002-scheduling.md).
 class Admission {
  public:
   Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes, Residency& residency,
-            ViewMemory& views, Positions& positions);
+            ViewMemory& views, Positions& positions, WorkingSet& working_set);
 
   // Each gives a ticket for so many bytes, or an empty one.
   // For a read that waits: evicts all that may go, even if it is not enough yet.
@@ -27,10 +29,13 @@ class Admission {
   // ones too; neither evicts a chunk where that is not enough.
   Ticket for_open(std::uint64_t bytes, FreedMemory* freed);
   Ticket for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed);
-  // For a chunk that nobody waits for: leaves the reserve free. Where it may, what others have not
-  // read goes for it, but nothing of its own object.
-  Ticket for_prefetch(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
-                      FreedMemory* freed);
+  // For a chunk that nobody waits for: leaves the reserve free, and takes fresh memory only within
+  // the working set. Ahead of a reader; where it may, what others have not read goes for it, but
+  // nothing of its own object.
+  Ticket for_ahead(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread, TimePoint now,
+                   FreedMemory* freed);
+  // In the sweep: what is kept for reading again stays.
+  Ticket for_sweep(std::uint64_t bytes, TimePoint now, FreedMemory* freed);
   // For a hedge: gives up nothing.
   Ticket for_hedge(std::uint64_t bytes, bool is_awaited) const;
   // For a region beside what its own chunks hold, which stay; but one whose block holds more than
@@ -61,8 +66,9 @@ class Admission {
   struct Wanted {
     std::uint64_t bytes = 0;
     std::uint64_t keep_free = 0;
-    bool may_evict_unread = false;
+    Residency::Goes goes = Residency::Goes::kConsumed;
     bool gathers = false;  // takes what may go even if it is not enough
+    bool may_grow = true;  // take fresh memory
     const ObjectStream* except = nullptr;
   };
   Ticket take(const Wanted& wanted, FreedMemory* freed);
@@ -80,6 +86,7 @@ class Admission {
   Residency& residency_;
   ViewMemory& views_;
   Positions& positions_;
+  WorkingSet& working_set_;
   bool reads_jump_ = false;  // read-ahead had to give up unread chunks: reads do not follow the
                              // order of open
   bool is_starved_ = false;

@@ -8,6 +8,7 @@ std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
   {
     MutexLock lock(state_.mutex);
     ChunkSlot& slot = stream.slot(index);
+    state_.note_use();
     state_.urgent.claim(stream, index);
     failures = slot.failures;
     if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
@@ -20,6 +21,7 @@ std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
       phase = ChunkPhase::kAbsent;
     }
     if (phase != ChunkPhase::kAbsent) return failures;
+    if (slot.chunk.handed_out_whole()) state_.residency.note_read_again(stream);
     state_.urgent.add(stream, index);
   }
   state_.wake();
@@ -67,6 +69,7 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
   {
     MutexLock lock(state_.mutex);
     if (stream.is_closed()) return;  // I/O threads take back what is left
+    state_.note_use();
     look_again = state_.positions.note_read(stream, index, state_.window_chunks());
     if (consumed) {
       state_.residency.mark_consumed(stream, index);

@@ -37,6 +37,7 @@ class FetchBook {
   Entry& at(const ChunkFetch& fetch);
   // Null: it is not here any more.
   Entry* find(const ChunkFetch* fetch);
+  std::size_t running() const { return running_; }
   bool empty() const { return running_ == 0; }  // but for hedges of fetches that have ended
 
   // --- retries ---

@@ -72,9 +72,7 @@ bool FetchStarter::begin_fill(Pick& pick) {
     slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
     return true;
   }
-  // How much of it the first request of an object brings is not known.
-  Block block =
-      state_.pool->take(pick.length, pick.is_first ? NewPages::kWhenWritten : NewPages::kNow);
+  Block block = state_.pool->take(pick.length);
   // Nothing else could be given up for it.
   if (!block && state_.budget->used_bytes() == pick.ticket.bytes())
     block = state_.pool->take_last(pick.length);

@@ -89,6 +89,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     std::uint64_t ahead_next = 0;  // next chunk to look at for read-ahead
     bool range_was_refused = false;
     std::shared_ptr<PendingReply> head;  // the HEAD that was sent in place of a first GET
+    std::uint64_t unread_bytes = 0;      // see Residency
     int links = 0;        // in the scheduler's lists; counted where assertions are on
     PrefetchPause pause;  // after failures of this object's chunks
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it

@@ -23,6 +23,7 @@ OpenObjects::StreamPtr OpenObjects::open(ObjectName name) {
       stream->become_closed();
       return stream;
     }
+    state_.note_use();
     state_.urgent.add_open(*stream);
   }
   state_.wake();

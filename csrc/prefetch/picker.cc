@@ -39,6 +39,7 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
     }
     if (urgent == Urgent::kBlocked) {
       // Nothing of a lower class may take what it waits for; what needs no memory goes on.
+      state_.working_set.clear_refused();
       if (pick_past_blocked(pick)) return true;
       if (busy < slots && !occupancy.behind && !is_paused(state_.pause, now) &&
           pick_ahead(now, pick, freed, true))
@@ -54,6 +55,10 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   }
   if (occupancy.behind) {
     note_limit(thread, Limit::kCpu, now);
+    return false;
+  }
+  if (busy >= occupancy.ramp) {
+    note_limit(thread, Limit::kIdle, now);  // on its way, though not all slots are taken
     return false;
   }
   if (is_paused(state_.pause, now)) {
@@ -187,6 +192,7 @@ bool Picker::is_paused(const PrefetchPause& pause, TimePoint now) {
 }
 
 void Picker::note_start(ObjectStream& stream, TimePoint now) {
+  state_.working_set.clear_refused();
   state_.pause.on_start(now, state_.context.retry);
   stream.plan.pause.on_start(now, state_.context.retry);
 }
@@ -213,7 +219,7 @@ bool Picker::pick_ahead(TimePoint now, Pick* pick, FreedMemory* freed, bool regi
       const std::uint64_t index = plan.ahead_next;
       if (!is_to_fetch(stream.slot(index))) continue;
       const bool may_evict_unread = index - plan.cursor <= may_take_chunks;
-      if (admit_prefetch(stream, index, may_evict_unread, pick, freed)) {
+      if (admit_ahead(stream, index, may_evict_unread, now, pick, freed)) {
         ++plan.ahead_next;
         note_start(stream, now);
         return true;
@@ -242,7 +248,7 @@ bool Picker::pick_sweep(TimePoint now, Pick* pick, FreedMemory* freed) {
       const ChunkSlot& slot = stream.slot(index);
       if (!is_to_fetch(slot) || slot.chunk.handed_out_whole()) continue;
       const std::uint64_t tried = index;
-      if (state_.admission.sweep_has_room() && admit_prefetch(stream, index, false, pick, freed)) {
+      if (admit_sweep(stream, index, now, pick, freed)) {
         ++index;
         note_start(stream, now);
         return true;
@@ -286,12 +292,24 @@ bool Picker::admit_urgent(ObjectStream& stream, std::uint64_t index, Pick* pick,
   return static_cast<bool>(pick->ticket);
 }
 
-bool Picker::admit_prefetch(ObjectStream& stream, std::uint64_t index, bool may_evict_unread,
-                            Pick* pick, FreedMemory* freed) {
+bool Picker::admit_ahead(ObjectStream& stream, std::uint64_t index, bool may_evict_unread,
+                         TimePoint now, Pick* pick, FreedMemory* freed) {
   pick->length = stream.chunk_length(index);
   if (stream.plan.region == nullptr) {
-    pick->ticket = state_.admission.for_prefetch(stream, state_.pool->block_bytes(pick->length),
-                                                 may_evict_unread, freed);
+    pick->ticket = state_.admission.for_ahead(stream, state_.pool->block_bytes(pick->length),
+                                              may_evict_unread, now, freed);
+    if (!pick->ticket) return false;
+  }
+  fill_pick(stream, index, pick);
+  return true;
+}
+
+bool Picker::admit_sweep(ObjectStream& stream, std::uint64_t index, TimePoint now, Pick* pick,
+                         FreedMemory* freed) {
+  if (!state_.admission.sweep_has_room()) return false;
+  pick->length = stream.chunk_length(index);
+  if (stream.plan.region == nullptr) {
+    pick->ticket = state_.admission.for_sweep(state_.pool->block_bytes(pick->length), now, freed);
     if (!pick->ticket) return false;
   }
   fill_pick(stream, index, pick);

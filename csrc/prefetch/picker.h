@@ -73,8 +73,10 @@ class Picker {
       OSSMC_REQUIRES(state_.mutex);
   bool admit_urgent(ObjectStream& stream, std::uint64_t index, Pick* pick, FreedMemory* freed)
       OSSMC_REQUIRES(state_.mutex);
-  bool admit_prefetch(ObjectStream& stream, std::uint64_t index, bool may_evict_unread, Pick* pick,
-                      FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  bool admit_ahead(ObjectStream& stream, std::uint64_t index, bool may_evict_unread, TimePoint now,
+                   Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  bool admit_sweep(ObjectStream& stream, std::uint64_t index, TimePoint now, Pick* pick,
+                   FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   void fill_pick(ObjectStream& stream, std::uint64_t index, Pick* pick)
       OSSMC_REQUIRES(state_.mutex);
 

@@ -6,35 +6,26 @@ namespace ossmc {
 
 void Residency::add(ObjectStream& stream, std::uint64_t index) {
   assert(index < stream.chunk_count());
-  unread_.emplace(Position{stream.sequence(), index}, &stream);
+  add_unread(stream, index);
   if (stream.slot(index).chunk.handed_out_whole()) mark_consumed(stream, index);
 }
 
 void Residency::add_failed(ObjectStream& stream, std::uint64_t index) {
   assert(index < stream.chunk_count());
-  unread_.emplace(Position{stream.sequence(), index}, &stream);
+  add_unread(stream, index);
   mark_consumed(stream, index);
 }
 
 void Residency::mark_consumed(ObjectStream& stream, std::uint64_t index) {
-  const Position position{stream.sequence(), index};
-  if (unread_.erase(position) == 0) return;  // not resident, or marked before
-  const std::uint64_t at = ++consumptions_;
-  const std::uint64_t bytes = stream.slot(index).chunk.ticket_bytes();
-  consumed_.emplace(at, Consumed{StreamLink(&stream), index, bytes});
-  consumed_at_.emplace(position, at);
-  consumed_bytes_ += bytes;
+  if (remove_unread(stream, index)) {
+    consumed_.add(stream, index);
+  } else if (consumed_.contains(stream, index)) {
+    consumed_.keep_all(stream);
+  }
 }
 
 void Residency::forget(ObjectStream& stream, std::uint64_t index) {
-  const Position position{stream.sequence(), index};
-  unread_.erase(position);
-  const auto found = consumed_at_.find(position);
-  if (found == consumed_at_.end()) return;
-  const auto consumed = consumed_.find(found->second);
-  consumed_bytes_ -= consumed->second.bytes;
-  consumed_.erase(consumed);
-  consumed_at_.erase(found);
+  if (!remove_unread(stream, index)) consumed_.remove(stream, index);
 }
 
 std::vector<std::uint64_t> Residency::remove_stream(ObjectStream& stream, FreedMemory* freed) {
@@ -43,21 +34,20 @@ std::vector<std::uint64_t> Residency::remove_stream(ObjectStream& stream, FreedM
   const Position end{stream.sequence() + 1, 0};
   for (auto it = unread_.lower_bound(begin); it != unread_.end() && it->first < end; ++it)
     indices.push_back(it->first.second);
-  for (auto it = consumed_at_.lower_bound(begin); it != consumed_at_.end() && it->first < end; ++it)
-    indices.push_back(it->first.second);
+  consumed_.append_chunks_of(stream, &indices);
   for (const std::uint64_t index : indices) forget(stream, index);
+  consumed_.forget_object(stream);
   std::erase_if(indices, [&](std::uint64_t index) { return take(stream, index, freed); });
   return indices;
 }
 
-bool Residency::evict_consumed(const ObjectStream* except, FreedMemory* freed) {
-  for (auto it = consumed_.begin(); it != consumed_.end(); ++it) {
-    const Consumed& entry = it->second;
-    if (entry.stream.get() == except) continue;
-    if (!may_go(*entry.stream, entry.index) || !take(*entry.stream, entry.index, freed)) continue;
-    consumed_at_.erase(Position{entry.stream->sequence(), entry.index});
-    consumed_bytes_ -= entry.bytes;
-    consumed_.erase(it);
+bool Residency::evict_consumed(const ObjectStream* except, bool kept_too, FreedMemory* freed) {
+  for (const auto& entry : consumed_.entries()) {
+    if (!kept_too && !ReadChunks::is_spare(entry)) return false;
+    ObjectStream& stream = *entry.second.stream;
+    const std::uint64_t index = entry.second.index;
+    if (&stream == except || !may_go(stream, index) || !take(stream, index, freed)) continue;
+    consumed_.remove(stream, index);
     return true;
   }
   return false;
@@ -70,7 +60,7 @@ bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, Obj
     const std::uint64_t candidate_index = it->first.second;
     if (candidate == except || !may_go(*candidate, candidate_index)) continue;
     if (!take(*candidate, candidate_index, freed)) continue;
-    unread_.erase(std::next(it).base());
+    remove_unread(*candidate, candidate_index);
     *stream = candidate;
     *index = candidate_index;
     return true;
@@ -78,7 +68,7 @@ bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, Obj
   return false;
 }
 
-bool Residency::can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except) {
+bool Residency::can_free(std::uint64_t bytes, Goes what, const ObjectStream* except) {
   std::uint64_t sum = 0;
   const auto add = [&](ObjectStream& stream, std::uint64_t index) {
     if (!may_go(stream, index)) return;
@@ -89,12 +79,31 @@ bool Residency::can_free(std::uint64_t bytes, bool unread_too, const ObjectStrea
       met_pins_ = true;
     }
   };
-  for (auto it = consumed_.begin(); it != consumed_.end() && sum < bytes; ++it)
+  const auto& consumed = consumed_.entries();
+  for (auto it = consumed.begin(); it != consumed.end() && sum < bytes; ++it) {
+    if (what == Goes::kSpare && !ReadChunks::is_spare(*it)) break;
     add(*it->second.stream, it->second.index);
-  for (auto it = unread_.rbegin(); unread_too && it != unread_.rend() && sum < bytes; ++it) {
+  }
+  for (auto it = unread_.rbegin(); what == Goes::kUnreadToo && it != unread_.rend() && sum < bytes;
+       ++it) {
     if (it->second.get() != except) add(*it->second, it->first.second);
   }
   return sum >= bytes;
+}
+
+void Residency::add_unread(ObjectStream& stream, std::uint64_t index) {
+  if (!unread_.emplace(Position{stream.sequence(), index}, &stream).second) return;
+  const std::uint64_t bytes = stream.slot(index).chunk.ticket_bytes();
+  unread_bytes_ += bytes;
+  stream.plan.unread_bytes += bytes;
+}
+
+bool Residency::remove_unread(ObjectStream& stream, std::uint64_t index) {
+  if (unread_.erase({stream.sequence(), index}) == 0) return false;
+  const std::uint64_t bytes = stream.slot(index).chunk.ticket_bytes();
+  unread_bytes_ -= bytes;
+  stream.plan.unread_bytes -= bytes;
+  return true;
 }
 
 // An object's region counts on the tickets of its chunks: they go with it.

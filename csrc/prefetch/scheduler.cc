@@ -79,6 +79,7 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       more_slots = state_.slots.on_asked(now, load(state_.context.counters.bytes_received),
                                          load(state_.context.counters.throttles));
       state_.ceiling.raise(now);
+      state_.note_sample(now);
       has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
@@ -90,6 +91,7 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
       MutexLock lock(state_.mutex);
       if (!picker_.has_work(now)) {
         state_.admission.set_starved(false);
+        state_.working_set.clear_refused();
         state_.pins_pending = state_.credentials_pending = false;
         state_.memory_poll.store(0, std::memory_order_relaxed);
         state_.resume_at = TimePoint::max();
@@ -138,7 +140,7 @@ TimePoint Scheduler::next_due() noexcept {
   if (state_.pool->mapped_free_bytes() > 0) due = std::min(due, now + kTrimInterval);
   MutexLock lock(state_.mutex);
   due = std::min({due, state_.fetches.next_due(), state_.fetches.look_at(), state_.resume_at,
-                  state_.slots.next_due(now)});
+                  state_.slots.next_due(now), state_.working_set.next_due(now)});
   if (state_.pins_pending || (state_.admission.is_starved() && !state_.leftovers.empty()))
     due = std::min(due, now + kPinsPoll);
   // Who waits may have what the system has got back meanwhile.

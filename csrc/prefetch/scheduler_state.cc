@@ -7,6 +7,9 @@ namespace ossmc {
 
 namespace {
 
+// Of what was read, so much of the budget is kept for reading again.
+constexpr std::uint64_t kKeptDivisor = 4;
+
 // Whether the same request may succeed later. Else the object is gone, another, or forbidden.
 bool may_pass(StatusCode code) {
   switch (code) {
@@ -33,8 +36,21 @@ SchedulerState::SchedulerState(const SchedulerOptions& options_in, FetchContext&
       small(context_in),
       loads(options_in.slots.threads, options_in.slots.load),
       slots(options_in.slots, loads),
-      admission(budget, options_in.chunk_bytes, residency, views, positions),
+      residency(
+          {.of_object = options_in.kept_bytes, .in_all = budget->limit_bytes() / kKeptDivisor}),
+      working_set(options_in.least_ready_bytes),
+      admission(budget, options_in.chunk_bytes, residency, views, positions, working_set),
       ceiling(budget) {}
+
+void SchedulerState::note_sample(TimePoint now) {
+  working_set.add({.now = now,
+                   .in_flight_bytes = fetches.running() * options.chunk_bytes,
+                   .reader_waits = urgent.is_claimed(),
+                   .cpu_bound = slots.is_cpu_bound()});
+  // Several reads may share it.
+  claimable_bytes.store(std::min(budget->limit_bytes() / 4, working_set.ready_bytes()),
+                        std::memory_order_relaxed);
+}
 
 std::uint64_t SchedulerState::window_chunks() const {
   const auto in_flight = static_cast<std::uint64_t>(slots.total());

@@ -28,6 +28,7 @@
 #include "prefetch/thread_loads.h"
 #include "prefetch/urgent_work.h"
 #include "prefetch/view_memory.h"
+#include "prefetch/working_set.h"
 #include "transfer/exchange.h"
 
 namespace ossmc {
@@ -37,6 +38,9 @@ struct SchedulerOptions {
   // Where no whole chunk is to be had for it, an object's first request asks for so much: a small
   // object comes whole, and of a large one not much comes in vain.
   std::uint32_t little_bytes = 256u << 10;
+  // See KeptBytes and WorkingSet.
+  std::uint64_t kept_bytes = KeptBytes().of_object;
+  std::uint64_t least_ready_bytes = 16u << 20;
   SlotOptions slots;  // concurrent ranged requests, urgent extra ones not counted
 };
 
@@ -53,6 +57,10 @@ struct SchedulerState {
     memory_signal.move();
     wake();
   }
+  // An I/O thread asks for work.
+  void note_sample(TimePoint now) OSSMC_REQUIRES(mutex);
+  // Somebody opens or reads.
+  void note_use() OSSMC_REQUIRES(mutex) { working_set.note_use(context.clock.now()); }
   // How far ahead of a reader is fetched.
   std::uint64_t window_chunks() const OSSMC_REQUIRES(mutex);
   // A fetch gave up, or could not be started.
@@ -71,6 +79,8 @@ struct SchedulerState {
   // An I/O thread got nothing since others who share the budget have the memory: after how long it
   // is to ask again; zero: not so. Relaxed: one that misses it asks at the next wake.
   std::atomic<Duration::rep> memory_poll{0};
+  // How much one read may claim beyond what it waits for. Relaxed: reads look without the mutex.
+  std::atomic<std::uint64_t> claimable_bytes{0};
 
   mutable Mutex mutex;
   bool closed OSSMC_GUARDED_BY(mutex) = false;
@@ -82,6 +92,7 @@ struct SchedulerState {
   Positions positions OSSMC_GUARDED_BY(mutex);
   Residency residency OSSMC_GUARDED_BY(mutex);
   ViewMemory views OSSMC_GUARDED_BY(mutex);
+  WorkingSet working_set OSSMC_GUARDED_BY(mutex);
   Admission admission OSSMC_GUARDED_BY(mutex);
   MemoryCeiling ceiling OSSMC_GUARDED_BY(mutex);
   FetchBook fetches OSSMC_GUARDED_BY(mutex);

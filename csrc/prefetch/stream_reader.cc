@@ -12,10 +12,9 @@ namespace ossmc {
 
 namespace {
 
-// Chunks of one read that are asked for at once, beyond the one it waits for: as many as can be in
-// flight, but no more than a quarter of the budget, which several reads may share.
+// Chunks of one read that are asked for at once, beyond the one it waits for.
 std::uint64_t chunks_at_once(const Scheduler& scheduler, const ObjectStream& stream) {
-  return std::max<std::uint64_t>(1, scheduler.budget()->limit_bytes() / 4 / stream.chunk_bytes());
+  return std::max<std::uint64_t>(1, scheduler.claimable_bytes() / stream.chunk_bytes());
 }
 
 // The claims of one read, which goes through some chunks in some order. Released in the destructor,

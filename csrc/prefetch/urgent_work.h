@@ -45,6 +45,7 @@ class UrgentWork {
   // All that is claimed, as object and chunk.
   const std::set<std::pair<std::uint64_t, std::uint64_t>>& claimed() const { return claimed_; }
   bool empty() const { return line_.empty(); }
+  bool is_claimed() const { return !claimed_.empty(); }  // a read or a view waits
   // The first in line behind `place` (0: of all); an entry without a stream: there is none.
   Entry next(std::uint64_t place) const;
   std::size_t opens() const { return opens_; }  // first requests in line

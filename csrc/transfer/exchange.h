@@ -79,6 +79,9 @@ struct Occupancy {
   // the limit and not the network.
   static constexpr int kNotKnown = INT_MAX;
   int enough = kNotKnown;
+  // More than these, without urgency, are not to be in progress before more bytes have come: how
+  // many the thread can serve is not known when it begins.
+  int ramp = kNotKnown;
 };
 
 // Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.

@@ -24,6 +24,13 @@ namespace {
 // before this time has passed: it must not keep the thread spinning.
 constexpr Duration kAskAgain = std::chrono::milliseconds(10);
 
+// So many exchanges when nothing has come yet, and one more with each so many bytes: twice as many
+// after each round trip. For so long: then it is known whether the thread keeps up, and a store
+// that takes its time shall not be asked for less.
+constexpr int kRampStart = 4;
+constexpr std::uint64_t kBytesToRamp = 64u << 10;
+constexpr Duration kRamp = std::chrono::milliseconds(50);
+
 // How often connections in the making are looked after; a connect timeout is shared by the
 // addresses of a name.
 constexpr Duration kNudgeInterval = std::chrono::milliseconds(250);
@@ -133,6 +140,7 @@ void IoThread::run() noexcept {
       abort_cancelled();
     }
     if (ask_when_not_behind_ && !turn_order_.is_behind()) ask_ = true;
+    if (ask_above_ramp_ != Occupancy::kNotKnown && ask_above_ramp_ < ramp()) ask_ = true;
     abort_stalled();
     nudge_connecting();
   }
@@ -223,13 +231,15 @@ void IoThread::ask_source() {
   if (stopping_.load(std::memory_order_relaxed) || !multi_.is_good()) return;
   if (!share_.may_begin(static_cast<int>(busy_.size()), clock_.now())) {
     ask_when_not_behind_ = false;
+    ask_above_ramp_ = Occupancy::kNotKnown;
     ask_due_ = std::max(share_.due(), clock_.now() + kAskAgain);
     return;
   }
   multi_.keep_connections(share_.limit());
   const Occupancy occupancy = {.busy = static_cast<int>(busy_.size()),
                                .behind = turn_order_.is_behind(),
-                               .enough = enough_.count()};
+                               .enough = enough_.count(),
+                               .ramp = ramp()};
   Exchange* exchange = source_.next(number_, occupancy);
   if (exchange != nullptr) {
     begin(*exchange);
@@ -238,8 +248,17 @@ void IoThread::ask_source() {
   }
   share_.on_nothing();
   ask_when_not_behind_ = occupancy.behind;
+  ask_above_ramp_ = occupancy.busy >= occupancy.ramp ? occupancy.busy : Occupancy::kNotKnown;
   ask_due_ = source_.next_due();
+  if (ask_above_ramp_ < Occupancy::kNotKnown) ask_due_ = std::min(ask_due_, ramp_end_);
   if (ask_due_ != TimePoint::max()) ask_due_ = std::max(ask_due_, clock_.now() + kAskAgain);
+}
+
+int IoThread::ramp() const {
+  if (clock_.now() >= ramp_end_) return Occupancy::kNotKnown;
+  const std::uint64_t more = (received_ + body_bytes_) / kBytesToRamp;
+  return more < Occupancy::kNotKnown - kRampStart ? kRampStart + static_cast<int>(more)
+                                                  : Occupancy::kNotKnown;
 }
 
 void IoThread::begin(Exchange& exchange) {
@@ -253,6 +272,7 @@ void IoThread::begin(Exchange& exchange) {
   Slot& slot = *owned;
   const TimePoint now = clock_.now();
   if (busy_.empty()) sample_due_ = now + stall_watch_.period();
+  if (begun_ == 0) ramp_end_ = now + kRamp;
   nudge_due_ = std::min(nudge_due_, now + kNudgeInterval);
   const bool armed = slot.arm(exchange, now, ++begun_);
   // Here too, since the wake that tells of it may have come before the source gave it to us.
@@ -402,6 +422,7 @@ void IoThread::renew_multi() {
   close_multi(TransportError::kOther, multi_.error_text());
   curl_due_ = nudge_due_ = ask_due_ = TimePoint::max();
   ask_when_not_behind_ = false;
+  ask_above_ramp_ = Occupancy::kNotKnown;
   ask_ = multi_.open();
   renew_due_ = ask_ ? TimePoint{} : now + kAskAgain;
 }

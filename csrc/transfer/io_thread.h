@@ -60,6 +60,7 @@ class IoThread {
   void act_on_time();
 
   void ask_source();
+  int ramp() const;
   void begin(Exchange& exchange);
   void hand_out_completed();
   void complete(Slot& slot, CURLcode code);
@@ -111,13 +112,15 @@ class IoThread {
   std::vector<Slot*> doomed_;            // scratch of the abort functions
   std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next one
   std::vector<std::size_t> stalled_;
-  std::uint64_t body_bytes_ = 0;          // received and not yet counted
-  std::uint64_t received_ = 0;            // and counted
-  bool ask_ = true;                       // ask the source before the next sleep
-  bool ask_when_not_behind_ = false;      // it may have kept something back
-  bool woken_ = false;                    // look at cancelled()
-  std::uint64_t asked_to_give_way_ = 0;   // as often as this thread has heeded
-  TimePoint ask_due_ = TimePoint::max();  // the source wants to be asked then
+  std::uint64_t body_bytes_ = 0;      // received and not yet counted
+  std::uint64_t received_ = 0;        // and counted
+  bool ask_ = true;                   // ask the source before the next sleep
+  bool ask_when_not_behind_ = false;  // it may have kept something back
+  TimePoint ramp_end_ = TimePoint::max();
+  int ask_above_ramp_ = Occupancy::kNotKnown;  // likewise, as soon as the ramp is above that
+  bool woken_ = false;                         // look at cancelled()
+  std::uint64_t asked_to_give_way_ = 0;        // as often as this thread has heeded
+  TimePoint ask_due_ = TimePoint::max();       // the source wants to be asked then
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch
   TimePoint nudge_due_ = TimePoint::max();   // for nudge_connecting()

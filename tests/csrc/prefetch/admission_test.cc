@@ -43,10 +43,13 @@ class AdmissionTest : public testing::Test {
   const LooseStreams::StreamPtr b_ = streams_.open_chunks(2);
   const LooseStreams::StreamPtr c_ = streams_.open_chunks(8);
   // They end before the streams.
-  Residency residency_;
+  Residency residency_{{.of_object = 4 * kBytes}};
   ViewMemory views_;
   Positions positions_;
-  Admission admission_{streams_.budget, LooseStreams::kChunkBytes, residency_, views_, positions_};
+  WorkingSet working_set_{8 * kBytes};
+  Admission admission_{streams_.budget, LooseStreams::kChunkBytes, residency_, views_, positions_,
+                       working_set_};
+  TimePoint now_ = TimePoint{} + std::chrono::seconds(1);
   FreedMemory freed_;
   std::vector<Ticket> others_;
 };
@@ -55,7 +58,7 @@ TEST_F(AdmissionTest, TheReserveIsTwoChunksOrASixteenthAndAtMostHalf) {
   EXPECT_EQ(admission_.reserve_bytes(), 2 * kBytes);
   const auto reserve = [&](std::uint64_t budget_bytes) {
     return Admission(std::make_shared<Budget>(budget_bytes), LooseStreams::kChunkBytes, residency_,
-                     views_, positions_)
+                     views_, positions_, working_set_)
         .reserve_bytes();
   };
   EXPECT_EQ(reserve(64 * kBytes), 4 * kBytes);
@@ -66,11 +69,11 @@ TEST_F(AdmissionTest, TheReserveIsTwoChunksOrASixteenthAndAtMostHalf) {
 TEST_F(AdmissionTest, WhatNobodyWaitsForLeavesTheReserveFreeAndWhatSomebodyWaitsForTakesIt) {
   std::vector<Ticket> tickets;
   for (int i = 0; i < 6; ++i) {
-    tickets.push_back(admission_.for_prefetch(*a_, kBytes, true, &freed_));
+    tickets.push_back(admission_.for_ahead(*a_, kBytes, true, now_, &freed_));
     EXPECT_TRUE(tickets.back()) << i;
   }
   EXPECT_FALSE(admission_.is_starved());
-  EXPECT_FALSE(admission_.for_prefetch(*a_, kBytes, true, &freed_));
+  EXPECT_FALSE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_));
   EXPECT_TRUE(admission_.is_starved());
   admission_.set_starved(false);
   const Ticket open = admission_.for_open(kBytes, &freed_);
@@ -196,20 +199,89 @@ TEST_F(AdmissionTest, ReadAheadGivesUpNothingWhereTheReserveWouldNotBeLeft) {
   add_consumed(*c_, 1);
   add_unread(*c_, 2);
   leave_free(0);
-  EXPECT_FALSE(admission_.for_prefetch(*a_, 2 * kBytes, true, &freed_));
+  EXPECT_FALSE(admission_.for_ahead(*a_, 2 * kBytes, true, now_, &freed_));
   for (const std::uint64_t i : {0, 1, 2}) EXPECT_TRUE(is_there(*c_, i)) << i;
-  EXPECT_FALSE(admission_.for_prefetch(*a_, kBytes, false, &freed_));
+  EXPECT_FALSE(admission_.for_ahead(*a_, kBytes, false, now_, &freed_));
   for (const std::uint64_t i : {0, 1, 2}) EXPECT_TRUE(is_there(*c_, i)) << i;
-  EXPECT_TRUE(admission_.for_prefetch(*a_, kBytes, true, &freed_));
+  EXPECT_TRUE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_));
   for (const std::uint64_t i : {0, 1, 2}) EXPECT_FALSE(is_there(*c_, i)) << i;
 }
 
 TEST_F(AdmissionTest, ReadAheadGivesUpNothingUnreadOfItsOwnObject) {
   for (const std::uint64_t i : {1, 2, 3}) add_unread(*c_, i);
   leave_free(0);
-  EXPECT_FALSE(admission_.for_prefetch(*c_, kBytes, true, &freed_));
+  EXPECT_FALSE(admission_.for_ahead(*c_, kBytes, true, now_, &freed_));
   for (const std::uint64_t i : {1, 2, 3}) EXPECT_TRUE(is_there(*c_, i)) << i;
-  EXPECT_TRUE(admission_.for_prefetch(*a_, kBytes, true, &freed_));
+  EXPECT_TRUE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_));
+}
+
+// --- fresh memory ---
+
+// The sweep touched all the memory that the budget allowed, though the line was full.
+TEST_F(AdmissionTest, WhatWasReadServesAgainBeforeFreshMemoryDoes) {
+  for (std::uint64_t i = 0; i < 5; ++i) add_consumed(*c_, i);
+  const std::uint64_t used = streams_.budget->used_bytes();
+  const Ticket sweep = admission_.for_sweep(kBytes, now_, &freed_);
+  EXPECT_TRUE(sweep);
+  EXPECT_FALSE(is_there(*c_, 0)) << "the one beyond the last four";
+  const Ticket next = admission_.for_sweep(kBytes, now_, &freed_);
+  EXPECT_TRUE(next);
+  EXPECT_TRUE(is_there(*c_, 1)) << "kept, as long as the budget has room";
+  EXPECT_EQ(streams_.budget->used_bytes(), used + kBytes);
+}
+
+class WorkingSetOfAdmissionTest : public AdmissionTest {
+ protected:
+  // More than may be ready is unread, and somebody is reading.
+  void SetUp() override {
+    big_ = streams_.open(2 * kReady);
+    for (std::uint64_t i = 0; i * kBytes <= kReady; ++i) add(*big_, i);
+    working_set_.note_use(now_);
+  }
+  void add(ObjectStream& stream, std::uint64_t index) {
+    Ticket ticket = Ticket::try_take(budget_, kBytes);
+    ASSERT_TRUE(ticket);
+    Chunk& chunk = stream.slot(index).chunk;
+    chunk.begin_fill(streams_.pool->take(kBytes), std::move(ticket), kBytes);
+    LooseStreams::append_rest(stream, index);
+    chunk.finish();
+    residency_.add(stream, index);
+  }
+
+  const std::uint64_t kReady = working_set_.ready_bytes();
+  const std::shared_ptr<Budget> budget_ = std::make_shared<Budget>(4 * kReady);
+  LooseStreams::StreamPtr big_;
+  Residency residency_{{.of_object = 0}};
+  Admission admission_{budget_,     LooseStreams::kChunkBytes, residency_, views_, positions_,
+                       working_set_};
+};
+
+TEST_F(WorkingSetOfAdmissionTest, TheSweepTakesNoFreshMemoryWhileEnoughLiesReady) {
+  EXPECT_FALSE(admission_.for_sweep(kBytes, now_, &freed_));
+  EXPECT_TRUE(admission_.is_starved()) << "who frees memory wakes the I/O threads";
+  EXPECT_FALSE(admission_.for_ahead(*big_, kBytes, true, now_, &freed_));
+  residency_.mark_consumed(*big_, 0);
+  residency_.mark_consumed(*big_, 1);
+  const std::uint64_t used = budget_->used_bytes();
+  EXPECT_TRUE(admission_.for_sweep(kBytes, now_, &freed_));
+  EXPECT_FALSE(is_there(*big_, 0));
+  EXPECT_LT(budget_->used_bytes(), used) << "the ticket is gone, and the chunk with it";
+}
+
+TEST_F(WorkingSetOfAdmissionTest, WhoIsWaitedForTakesFreshMemory) {
+  EXPECT_TRUE(admission_.for_reader(kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_open(kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_)) << "it has nothing ready";
+  EXPECT_FALSE(admission_.is_starved());
+}
+
+TEST_F(WorkingSetOfAdmissionTest, WhileNobodyReadsTheSweepGoesOnToTheBudget) {
+  const TimePoint quiet = now_ + WorkingSet::kQuietAfter;
+  EXPECT_FALSE(admission_.for_sweep(kBytes, quiet - std::chrono::milliseconds(1), &freed_));
+  std::vector<Ticket> tickets;
+  while (Ticket ticket = admission_.for_sweep(kBytes, quiet, &freed_))
+    tickets.push_back(std::move(ticket));
+  EXPECT_LT(budget_->free_bytes(), admission_.reserve_bytes() + kBytes);
 }
 
 // --- reads that jump ---
@@ -218,7 +290,7 @@ TEST_F(AdmissionTest, WhereReadsJumpTheSweepLeavesThemWhatTheyTakeUntilAllAreClo
   EXPECT_EQ(admission_.jump_bytes(), 2 * kBytes);
   for (std::uint64_t i = 0; i < 8; ++i) add_unread(*c_, i);
   EXPECT_TRUE(admission_.sweep_has_room());
-  const Ticket jump = admission_.for_prefetch(*a_, kBytes, true, &freed_);
+  const Ticket jump = admission_.for_ahead(*a_, kBytes, true, now_, &freed_);
   ASSERT_TRUE(jump);
   EXPECT_FALSE(admission_.sweep_has_room());
   // A chunk, the reserve, and a quarter of the budget, free or consumed.
@@ -287,7 +359,7 @@ TEST_F(AdmissionTest, AChunkOfAnIdleRegionThatHasABlockOfItsOwnStillGoesWithIt) 
   EXPECT_TRUE(ticket);
   EXPECT_EQ(freed_.blocks.size(), 1U);
   EXPECT_EQ(streams_.budget->free_bytes(), 0U);
-  EXPECT_FALSE(residency_.can_free(1, true, nullptr));  // it is forgotten
+  EXPECT_FALSE(residency_.can_free(1, Residency::Goes::kUnreadToo, nullptr));  // it is forgotten
 }
 
 TEST_F(AdmissionTest, ForARegionAllMayGoButItsOwnChunks) {

@@ -137,20 +137,22 @@ void InvariantWatch::check_idle_slot(const Place& place, bool* is_first) {
       slot.work != Work::kNone || !slot.failure.is_ok() ||
       slot.chunk.view().phase != ChunkPhase::kAbsent)
     return;
+  // Decision 9: enough lies ready.
+  if (streams_.unread_bytes() > options_.least_ready_bytes) return;
   const std::uint64_t free = budget_->free_bytes();
   const std::uint64_t reserve = questions_.reserve_bytes();
   const std::string name = chunk_name(*place.stream, place.index);
   const bool is_swept = place.watched->is_swept || place.watched->is_swept_again;
   if (is_swept && *is_first && !slot.chunk.handed_out_whole()) {
     *is_first = false;
-    const std::uint64_t consumed = streams_.evictable_bytes(true);
     // Decision 2: where reads jump, the sweep leaves a quarter of the budget alone.
     const std::uint64_t room = questions_.reads_jump()
                                    ? options_.chunk_bytes + budget_->limit_bytes() / 4
                                    : streams_.bytes_of(*place.stream, place.index);
-    if (place.watched->is_swept && room + reserve <= free + consumed)
-      complain("the first of the sweep, " + name + ", does not start, with a free slot, " +
-               std::to_string(free) + " bytes free and " + std::to_string(consumed) + " consumed");
+    // Of what was read, what is kept for reading again stays.
+    if (place.watched->is_swept && room + reserve <= free)
+      complain("the first of the sweep, " + name + ", does not start, with a free slot and " +
+               std::to_string(free) + " bytes free");
   }
   if (!place.watched->gave_up_read && place.watched->read_through &&
       *place.watched->read_through + 1 == place.index && !place.seen().was_fetched &&

@@ -210,9 +210,10 @@ void QuestionWatch::check_evictions(const std::optional<Place>& started) {
   }
   if (started.has_value()) {
     const std::uint64_t wanted = streams_.bytes_of(*started->stream, started->index);
-    // The lower classes may have tried something larger first.
-    if (!is_lower && !started->slot().in_region && free_before_ >= wanted)
-      complain("something was evicted though there was memory enough for " +
+    // The lower classes may have tried something larger first. What was read may go before fresh
+    // memory is taken.
+    if (!is_lower && !started->slot().in_region && free_before_ >= wanted && first_unread)
+      complain("something unread was evicted though there was memory enough for " +
                chunk_name(*started->stream, started->index));
   }
   if (first_unread) check_unread_evictions(*first_unread, is_lower, started);

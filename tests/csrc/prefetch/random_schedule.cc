@@ -91,6 +91,8 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
       pool_(PagePool::make({.slot_bytes = shape_.chunk_bytes, .keep_bytes = 0}, parts_.clock)),
       scheduler_(SchedulerOptions{.chunk_bytes = shape_.chunk_bytes,
                                   .little_bytes = shape_.little_bytes,
+                                  .kept_bytes = shape_.kept_bytes,
+                                  .least_ready_bytes = shape_.least_ready_bytes,
                                   .slots = {.threads = shape_.threads,
                                             .start_per_thread = shape_.slots_per_thread,
                                             .most_per_thread = shape_.most_slots_per_thread}},

@@ -39,14 +39,15 @@ class ResidencyTest : public testing::Test {
     return residency_.evict_consumed(except, &freed);
   }
   bool can_free(std::uint64_t bytes, bool unread_too, const ObjectStream* except = nullptr) {
-    return residency_.can_free(bytes, unread_too, except);
+    return residency_.can_free(
+        bytes, unread_too ? Residency::Goes::kUnreadToo : Residency::Goes::kConsumed, except);
   }
 
   LooseStreams streams_;
   const LooseStreams::StreamPtr a_ = streams_.open_chunks(8);
   const LooseStreams::StreamPtr b_ = streams_.open(3 * kBytes + 100);
   const LooseStreams::StreamPtr c_ = streams_.open_chunks(8);
-  Residency residency_;  // ends before the streams
+  Residency residency_{KeptBytes{}};  // ends before the streams
 };
 
 TEST_F(ResidencyTest, NothingThereNothingGoes) {
@@ -66,6 +67,38 @@ TEST_F(ResidencyTest, TheOneConsumedLongestAgoGoesFirst) {
   EXPECT_FALSE(LooseStreams::is_there(*a_, 0));
   EXPECT_FALSE(evict_consumed());
   EXPECT_TRUE(LooseStreams::is_there(*a_, 1));
+}
+
+TEST_F(ResidencyTest, WhatIsKeptIsNotSpare) {
+  Residency keeps_one{{.of_object = kBytes}};
+  for (const std::uint64_t i : {0, 1, 2}) streams_.add_consumed(keeps_one, *a_, i);
+  EXPECT_TRUE(keeps_one.can_free(2 * kBytes, Residency::Goes::kSpare, nullptr));
+  EXPECT_FALSE(keeps_one.can_free(2 * kBytes + 1, Residency::Goes::kSpare, nullptr));
+  EXPECT_TRUE(keeps_one.can_free(3 * kBytes, Residency::Goes::kConsumed, nullptr));
+  FreedMemory freed;
+  EXPECT_TRUE(keeps_one.evict_spare(&freed));
+  EXPECT_TRUE(keeps_one.evict_spare(&freed));
+  EXPECT_FALSE(keeps_one.evict_spare(&freed));
+  EXPECT_TRUE(LooseStreams::is_there(*a_, 2));
+  EXPECT_TRUE(keeps_one.evict_consumed(nullptr, &freed));
+}
+
+TEST_F(ResidencyTest, BytesThatNobodyHasReadAreCountedForAllAndForEachObject) {
+  for (const std::uint64_t i : {0, 1, 2}) add(*a_, i);
+  add(*b_, 0);
+  residency_.add(*a_, 0);  // again: it counts once
+  EXPECT_EQ(residency_.unread_bytes(), 4 * kBytes);
+  EXPECT_EQ(Residency::unread_bytes(*a_), 3 * kBytes);
+  residency_.mark_consumed(*a_, 0);
+  EXPECT_EQ(evict_unread(a_.get()), "o2@0");
+  residency_.forget(*a_, 1);
+  EXPECT_EQ(residency_.unread_bytes(), kBytes);
+  EXPECT_EQ(Residency::unread_bytes(*a_), kBytes);
+  EXPECT_EQ(Residency::unread_bytes(*b_), 0U);
+  FreedMemory freed;
+  residency_.remove_stream(*a_, &freed);
+  EXPECT_EQ(residency_.unread_bytes(), 0U);
+  EXPECT_EQ(Residency::unread_bytes(*a_), 0U);
 }
 
 TEST_F(ResidencyTest, WhatIsConsumedOfOneObjectMayBeLeftAlone) {

@@ -34,6 +34,7 @@ WatchOptions watch_options(const ScheduleShape& shape, const PagePool& pool,
   return {.chunk_bytes = shape.chunk_bytes,
           .pool = &pool,
           .memory = &memory,
+          .least_ready_bytes = shape.least_ready_bytes,
           // A level that is found may be as low as one a thread.
           .least_slots = finds_level ? 1 : shape.slots_per_thread,
           .most_slots = shape.most_slots_per_thread,

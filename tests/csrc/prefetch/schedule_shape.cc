@@ -57,6 +57,9 @@ ScheduleShape draw_shape(ScheduleKind kind, Chance& chance) {
   shape.chunk_bytes = some_chunk_bytes(chance);
   shape.little_bytes = std::max(16u, shape.chunk_bytes >> chance.below(4));
   shape.budget_bytes = some_budget_bytes(shape.chunk_bytes, chance);
+  shape.kept_bytes = chance.one_in(2) ? shape.budget_bytes : chance.below(4) * shape.chunk_bytes;
+  shape.least_ready_bytes =
+      chance.one_in(2) ? shape.budget_bytes : chance.below(4) * shape.chunk_bytes;
   shape.threads = 1 + static_cast<int>(chance.below(3));
   shape.slots_per_thread =
       1 + static_cast<int>(chance.one_in(4) ? chance.below(16) : chance.below(4));

@@ -41,7 +41,9 @@ struct ScheduleShape {
   std::uint32_t chunk_bytes = 0;
   std::uint32_t little_bytes = 0;  // that a first request asks for where memory is short
   std::uint64_t budget_bytes = 0;
-  int threads = 0;  // for I/O
+  std::uint64_t kept_bytes = 0;         // of what was read of an object
+  std::uint64_t least_ready_bytes = 0;  // however little is in flight
+  int threads = 0;                      // for I/O
   int slots_per_thread = 0;
   int most_slots_per_thread = 0;  // more: the scheduler finds its level
   unsigned faults = 0;

@@ -41,6 +41,8 @@ struct HouseOptions {
   std::uint64_t budget_bytes = 16ULL * kChunk;
   std::shared_ptr<SharedBudget> shared = nullptr;  // set: it has a part of that
   std::uint32_t little_bytes = 256u << 10;  // as SchedulerOptions has it: more than a chunk here
+  std::uint64_t kept_bytes = SchedulerOptions().kept_bytes;
+  std::uint64_t least_ready_bytes = SchedulerOptions().least_ready_bytes;
   int threads = 2;
   int slots_per_thread = 4;
   std::uint64_t seed = 1;
@@ -58,6 +60,8 @@ class SchedulerHouse {
         pool(PagePool::make({.slot_bytes = options.chunk_bytes, .keep_bytes = 0}, parts.clock)),
         scheduler({.chunk_bytes = options.chunk_bytes,
                    .little_bytes = options.little_bytes,
+                   .kept_bytes = options.kept_bytes,
+                   .least_ready_bytes = options.least_ready_bytes,
                    .slots = {.threads = options.threads,
                              .start_per_thread = options.slots_per_thread,
                              .load = &load}},

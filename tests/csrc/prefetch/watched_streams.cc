@@ -104,6 +104,17 @@ std::uint64_t WatchedStreams::evictable_bytes(bool consumed_only) {
   return bytes;
 }
 
+std::uint64_t WatchedStreams::unread_bytes() {
+  std::uint64_t bytes = 0;
+  for_each_chunk([&](const Place& place) {
+    const Chunk& chunk = place.slot().chunk;
+    if (chunk.view().phase == ChunkPhase::kReady && !place.slot().in_region &&
+        !chunk.handed_out_whole())
+      bytes += chunk.ticket_bytes();
+  });
+  return bytes;
+}
+
 std::optional<std::uint64_t> WatchedStreams::first_in_line_needs() {
   std::optional<std::uint64_t> needs;
   std::uint64_t since = UINT64_MAX;

@@ -22,6 +22,8 @@ struct WatchOptions {
   std::uint32_t chunk_bytes = 0;
   const PagePool* pool = nullptr;         // what the budget counts are its blocks
   const RefusedMemory* memory = nullptr;  // null: there is always some
+  // So much may lie unread in any case before prefetch takes no fresh memory.
+  std::uint64_t least_ready_bytes = UINT64_MAX;
   // Between these is the usual number of slots of an I/O thread.
   int least_slots = 0;
   int most_slots = 0;
@@ -117,6 +119,7 @@ class WatchedStreams {
   std::uint64_t bytes_of(const ObjectStream& stream, std::uint64_t index) const;
   static bool is_evictable(const Place& place);
   std::uint64_t evictable_bytes(bool consumed_only);
+  std::uint64_t unread_bytes();  // in memory, and not in a region
   // The most that one of those who came first in line needs; none: nobody is in line.
   std::optional<std::uint64_t> first_in_line_needs();
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -140,6 +141,8 @@ class QueueSource final : public WorkSource {
   std::atomic<int> limit_{8};
   std::atomic<int> asked_{0};
   std::atomic<bool> was_behind_{false};  // a thread said so
+  std::atomic<bool> heeds_ramp_{false};
+  std::atomic<int> least_ramp_{INT_MAX};  // that a thread told
 
   void push(Exchange& exchange) {
     const std::lock_guard lock(mutex_);
@@ -163,7 +166,9 @@ class QueueSource final : public WorkSource {
   Exchange* next(int, const Occupancy& occupancy) noexcept override {
     const bool behind = occupancy.behind;
     asked_.fetch_add(1);
+    if (occupancy.ramp < least_ramp_.load()) least_ramp_.store(occupancy.ramp);
     if (occupancy.busy >= limit_.load()) return nullptr;
+    if (heeds_ramp_.load() && occupancy.busy >= occupancy.ramp) return nullptr;
     const std::lock_guard lock(mutex_);
     if (behind) was_behind_.store(true);
     if (behind && on_behind_) std::exchange(on_behind_, nullptr)();

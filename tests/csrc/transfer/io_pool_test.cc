@@ -211,6 +211,26 @@ TEST_F(BehindTest, AllThatWasLeftBehindIsCancelledAndTheThreadSlept) {
   for (RecordedExchange& one : others_) EXPECT_EQ(one.wait().error, TransportError::kCancelled);
 }
 
+// A thread that began took 16 chunks' memory before it had seen a byte; and a store that answers
+// late is asked for all the same.
+TEST_F(IoPoolTest, AThreadThatBeginsAsksForAFewAndSoonForTheRest) {
+  constexpr int kAll = 7;
+  std::atomic<int> asked{0};
+  WireServer server([&](WireConnection& peer, const WireRequest&) {
+    ++asked;
+    EXPECT_TRUE(eventually([&] { return asked.load() == kAll; }));
+    peer.send(http_reply(200, "hello"));
+  });
+  options_.threads = 1;
+  source_.heeds_ramp_.store(true);
+  std::deque<RecordedExchange> exchanges;
+  for (int i = 0; i < kAll; ++i)
+    source_.push(exchanges.emplace_back(server.url("/" + std::to_string(i))));
+  start();
+  for (RecordedExchange& one : exchanges) EXPECT_EQ(one.wait().error, TransportError::kNone);
+  EXPECT_EQ(source_.least_ramp_.load(), 4);
+}
+
 TEST_F(IoPoolTest, HeadHasAHeadAndNoBody) {
   WireServer server([](WireConnection& peer, const WireRequest&) {
     peer.send(http_head("200 OK", {"Content-Length: 1000"}));

@@ -130,7 +130,7 @@ void FakeTransport::pull() {
     for (int thread = 0; thread < threads_; ++thread) {
       const int running = busy(thread);
       const Occupancy occupancy = {
-          .busy = running, .behind = behind_ && running > 0, .enough = enough_};
+          .busy = running, .behind = behind_ && running > 0, .enough = enough_, .ramp = ramp_};
       if (Exchange* exchange = source_.next(thread, occupancy)) {
         start(*exchange, thread);
         got = true;

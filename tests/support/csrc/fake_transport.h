@@ -110,6 +110,7 @@ class FakeTransport final : public Transport {
   void set_behind(bool behind) { behind_ = behind; }
   // What threads say would be enough.
   void set_enough(int enough) { enough_ = enough; }
+  void set_ramp(int ramp) { ramp_ = ramp; }
 
  private:
   struct Running {
@@ -140,6 +141,7 @@ class FakeTransport final : public Transport {
   int wakes_ = 0;
   bool behind_ = false;
   int enough_ = Occupancy::kNotKnown;
+  int ramp_ = Occupancy::kNotKnown;
 };
 
 // For code under test that blocks in an Interrupt's wait: each look at it runs the transport until
