@@ -14,7 +14,7 @@ void add_settings(Run& run, const Connector& connector) {
       .set("workers", config.prefetch_workers
                           ? Value(static_cast<std::uint64_t>(*config.prefetch_workers))
                           : Value("auto"))
-      .set("chunk_bytes", config.prefetch_chunk_bytes)
+      .set("chunk_bytes", config.chunk_bytes(connector.stats().memory_limit_bytes))
       .set("memory_bytes", connector.stats().memory_limit_bytes)
       .set("verify_crc64", config.verify_crc64)
       .set("cpus", static_cast<std::uint64_t>(read_machine_facts().usable_cpus));

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <bit>
 #include <span>
 #include <thread>
 #include <utility>
@@ -139,6 +140,16 @@ std::string take(const ConfigRow& row, const JsonLeaf& leaf, Config& config) {
             if (wrong.empty()) config.*field = size;
             return wrong;
           },
+          [&](std::optional<Size> Config::*field) {
+            if (leaf.kind == Kind::kText && leaf.text == "auto") {
+              (config.*field).reset();
+              return std::string();
+            }
+            Size size;
+            std::string wrong = take_size(row, leaf, &size.bytes);
+            if (wrong.empty()) config.*field = size;
+            return wrong;
+          },
           [&](Duration Config::*field) { return take_seconds(row, leaf, &(config.*field)); },
           [&](bool Config::*field) {
             if (leaf.kind != Kind::kBool) return wrong_type("true or false", leaf);
@@ -242,13 +253,12 @@ Status complete(Config& config, const MachineFacts& machine, std::span<const Sou
     if (source.gives(kMemoryKey) || source.gives(kChunkKey)) last = &source;
   }
   if (!vcpus_given) config.prefetch_vcpus = std::clamp(machine.usable_cpus, 1, 4);
-  const std::uint64_t least = kMinMemoryChunks * config.prefetch_chunk_bytes;
+  const std::uint64_t least = kMinMemoryChunks * config.least_chunk_bytes();
   const std::uint64_t memory = config.prefetch_memory_bytes.value_or(least);
   if (memory >= least) return Status::ok();
   return last->error(std::string(kMemoryKey) + " must be at least 4 chunks, " +
                      std::to_string(least) + " bytes at " + std::string(kChunkKey) + " = " +
-                     std::to_string(config.prefetch_chunk_bytes) + ", is " +
-                     std::to_string(memory));
+                     std::to_string(config.least_chunk_bytes()) + ", is " + std::to_string(memory));
 }
 
 int count_usable_cpus() {
@@ -273,6 +283,13 @@ int Config::workers_at_most() const {
 
 int Config::workers_at_start() const {
   return prefetch_workers ? *prefetch_workers : std::min(kAutoWorkersAtStart, workers_at_most());
+}
+
+std::uint64_t Config::chunk_bytes(std::uint64_t memory_bytes) const {
+  constexpr std::uint64_t kChunksInBudget = 32;
+  if (prefetch_chunk_size) return prefetch_chunk_size->bytes;
+  return std::clamp(std::bit_floor(memory_bytes / kChunksInBudget), kLeastAutoChunkBytes,
+                    prefetch_workers ? kMostWithGivenWorkers : kMostAutoChunkBytes);
 }
 
 MachineFacts read_machine_facts() { return {count_usable_cpus()}; }

@@ -16,6 +16,11 @@
 
 namespace ossmc {
 
+// Of what may be "auto" besides.
+struct Size {
+  std::uint64_t bytes = 0;
+};
+
 // Plain values, checked by parse_config(). The comment names the key; what it means is said once,
 // in config_keys().
 struct Config {
@@ -23,9 +28,9 @@ struct Config {
   std::string log_path;                  // logPath; empty: none
   std::string audit_path;                // auditPath; empty: none
 
-  int prefetch_vcpus = 1;                           // prefetch.vcpus; by default from the machine
-  std::optional<int> prefetch_workers;              // prefetch.workers; nothing: auto
-  std::uint64_t prefetch_chunk_bytes = 8ULL << 20;  // prefetch.chunkBytes
+  int prefetch_vcpus = 1;                   // prefetch.vcpus; by default from the machine
+  std::optional<int> prefetch_workers;      // prefetch.workers; nothing: auto
+  std::optional<Size> prefetch_chunk_size;  // prefetch.chunkBytes; nothing: auto
   // prefetch.memoryBytes; nothing: a part of the process's one budget (connector/memory_arbiter.h)
   std::optional<std::uint64_t> prefetch_memory_bytes;
 
@@ -52,6 +57,16 @@ struct Config {
   static constexpr int kAutoWorkersInAll = 256;
   int workers_at_start() const;
   int workers_at_most() const;
+
+  // Under auto: the size of a chunk is a power of two between these, as large as leaves room for 32
+  // of them in the budget. Larger ones need more memory for as many requests; smaller ones cost
+  // more CPU, and a larger part of a request's time is waiting. Where the number of requests is
+  // given, more of them cannot make up for that.
+  static constexpr std::uint64_t kLeastAutoChunkBytes = 1u << 20;
+  static constexpr std::uint64_t kMostAutoChunkBytes = 4u << 20;
+  static constexpr std::uint64_t kMostWithGivenWorkers = 8u << 20;
+  std::uint64_t chunk_bytes(std::uint64_t memory_bytes) const;
+  std::uint64_t least_chunk_bytes() const { return chunk_bytes(0); }
 };
 
 inline constexpr std::uint64_t kMinMemoryChunks = 4;

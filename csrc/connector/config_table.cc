@@ -26,8 +26,9 @@ constexpr ConfigRow kRows[] = {
     {"prefetch.workers", &Config::prefetch_workers, 1, 256, "\"auto\"", "",
      "concurrent ranged requests in each I/O thread; auto starts at 16 and finds its level, at "
      "most 256 in all"},
-    {kChunkKey, &Config::prefetch_chunk_bytes, kKiB, kGiB, "", "",
-     "bytes a ranged request asks for"},
+    {kChunkKey, &Config::prefetch_chunk_size, kKiB, kGiB, "\"auto\"", "",
+     "bytes a ranged request asks for; auto: 4 MiB, 8 MiB where prefetch.workers is a number, and "
+     "less, down to 1 MiB, where the budget has no room for 32 of them"},
     {kMemoryKey, &Config::prefetch_memory_bytes, 0, kGiB* kGiB,
      "one budget that all connectors of the process without this key share: half of what the "
      "machine or its cgroup has free, divided by LOCAL_WORLD_SIZE if set; at most 1 GiB in a "
@@ -71,6 +72,7 @@ std::string type_of(int) { return "integer"; }
 std::string type_of(const std::optional<int>&) { return "integer or \"auto\""; }
 std::string type_of(std::uint64_t) { return "size"; }
 std::string type_of(const std::optional<std::uint64_t>&) { return "size"; }
+std::string type_of(const std::optional<Size>&) { return "size or \"auto\""; }
 std::string type_of(Duration) { return "seconds"; }
 std::string type_of(bool) { return "boolean"; }
 std::string type_of(const std::string&) { return "text"; }
@@ -170,7 +172,8 @@ std::string config_number_text(double number) {
 std::string config_range_text(const ConfigRow& row) {
   if (!row.range_text.empty()) return std::string(row.range_text);
   if (row.most == 0) return {};
-  const bool is_size = std::holds_alternative<std::uint64_t Config::*>(row.field);
+  const bool is_size = std::holds_alternative<std::uint64_t Config::*>(row.field) ||
+                       std::holds_alternative<std::optional<Size> Config::*>(row.field);
   const auto text = is_size ? size_text : config_number_text;
   return text(row.least) + " to " + text(row.most);
 }

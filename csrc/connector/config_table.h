@@ -16,8 +16,8 @@ namespace ossmc {
 struct ConfigRow {
   using Field = std::variant<LogLevel Config::*, int Config::*, std::optional<int> Config::*,
                              std::uint64_t Config::*, std::optional<std::uint64_t> Config::*,
-                             Duration Config::*, bool Config::*, std::string Config::*,
-                             std::optional<std::string> Config::*,
+                             std::optional<Size> Config::*, Duration Config::*, bool Config::*,
+                             std::string Config::*, std::optional<std::string> Config::*,
                              std::optional<Addressing> Config::*, std::vector<NameValue> Config::*>;
   std::string_view name;
   Field field;

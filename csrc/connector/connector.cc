@@ -18,7 +18,7 @@ namespace {
 std::uint64_t memory_limit_of(const Config& config) {
   if (config.prefetch_memory_bytes) return *config.prefetch_memory_bytes;
   return std::max(MemoryArbiter::of_process().budget()->limit_bytes(),
-                  kMinMemoryChunks * config.prefetch_chunk_bytes);
+                  kMinMemoryChunks * config.least_chunk_bytes());
 }
 
 std::string memory_text(const Config& config) {
@@ -118,8 +118,8 @@ Result<std::shared_ptr<Engine>> Connector::engine() {
   process_log().write(LogLevel::kInfo, "connector for " + endpoint_text() +
                                            " started: " + std::to_string(config_.prefetch_vcpus) +
                                            " I/O threads, " + memory_text(config_) +
-                                           ", chunks of " +
-                                           std::to_string(config_.prefetch_chunk_bytes) + " bytes");
+                                           ", chunks of " + std::to_string(engine->chunk_bytes()) +
+                                           " bytes");
   return engine;
 }
 

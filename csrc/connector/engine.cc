@@ -37,7 +37,8 @@ IoPoolOptions io_options(const Config& config, int threads, int slots, const cha
 // Its reads can go on with two chunks, whatever others who share the budget want.
 std::shared_ptr<Budget> make_budget(const Config& config, const MemoryArbiter* arbiter) {
   if (arbiter == nullptr) return std::make_shared<Budget>(*config.prefetch_memory_bytes);
-  return std::make_shared<Budget>(arbiter->budget(), 2 * config.prefetch_chunk_bytes);
+  return std::make_shared<Budget>(arbiter->budget(),
+                                  2 * config.chunk_bytes(arbiter->budget()->limit_bytes()));
 }
 
 RetryOptions retry_options(const Config& config) {
@@ -64,12 +65,13 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
                config.verify_crc64},
       arbiter_(config.prefetch_memory_bytes ? nullptr : &MemoryArbiter::of_process()),
       budget_(make_budget(config, arbiter_)),
-      pages_(PagePool::make({.slot_bytes = static_cast<std::size_t>(config.prefetch_chunk_bytes),
+      chunk_bytes_(static_cast<std::uint32_t>(config.chunk_bytes(budget_->limit_bytes()))),
+      pages_(PagePool::make({.slot_bytes = chunk_bytes_,
                              .keep_bytes = static_cast<std::size_t>(
                                  std::min(kMaxKeptBytes, budget_->limit_bytes() / 8)),
                              .fresh = arbiter_},
                             clock_)),
-      scheduler_({.chunk_bytes = static_cast<std::uint32_t>(config.prefetch_chunk_bytes),
+      scheduler_({.chunk_bytes = chunk_bytes_,
                   .slots = {.threads = config.prefetch_vcpus,
                             .start_per_thread = config.workers_at_start(),
                             .most_per_thread = config.workers_at_most(),

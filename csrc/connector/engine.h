@@ -45,6 +45,7 @@ class Engine final : private CredentialsCache::Listener {
   // Requests of listings; their threads start with the first.
   Result<SmallRequestQueue*> list_queue();
   const Counters& counters() const { return counters_; }
+  std::uint32_t chunk_bytes() const { return chunk_bytes_; }
   const Clock& clock() const { return clock_; }
 
  private:
@@ -59,6 +60,7 @@ class Engine final : private CredentialsCache::Listener {
   FetchContext context_;
   MemoryArbiter* const arbiter_;  // of this process; null: the budget is its own
   const std::shared_ptr<Budget> budget_;
+  const std::uint32_t chunk_bytes_;
   const std::shared_ptr<PagePool> pages_;
   Scheduler scheduler_;
   SmallRequestQueue list_requests_;

@@ -13,8 +13,9 @@ namespace {
 // How far a peek that names no size looks: io.DEFAULT_BUFFER_SIZE.
 constexpr std::size_t kPeekBytes = 8192;
 
+// Under auto a chunk is a multiple of the least one.
 std::uint64_t bytes_to_chunk_end(std::uint64_t position, const Connector& connector) {
-  const std::uint64_t chunk = connector.config().prefetch_chunk_bytes;
+  const std::uint64_t chunk = connector.config().least_chunk_bytes();
   return chunk - position % chunk;
 }
 

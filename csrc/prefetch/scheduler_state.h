@@ -34,7 +34,7 @@
 namespace ossmc {
 
 struct SchedulerOptions {
-  std::uint32_t chunk_bytes = 8u << 20;
+  std::uint32_t chunk_bytes = 4u << 20;
   // Where no whole chunk is to be had for it, an object's first request asks for so much: a small
   // object comes whole, and of a large one not much comes in vain.
   std::uint32_t little_bytes = 256u << 10;

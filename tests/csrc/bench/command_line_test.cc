@@ -81,7 +81,7 @@ TEST(CommandLine, OptionsOfTheConnectorGoToTheCore) {
   ASSERT_TRUE(config.is_ok()) << config.status().message();
   EXPECT_EQ(config->prefetch_vcpus, 3);
   EXPECT_EQ(config->prefetch_workers, 17);
-  EXPECT_EQ(config->prefetch_chunk_bytes, 1U << 20);
+  EXPECT_EQ(config->prefetch_chunk_size->bytes, 1U << 20);
   EXPECT_EQ(config->prefetch_memory_bytes, 64U << 20);
   EXPECT_EQ(config->tls_ca_file, "a \"b\".pem");
   EXPECT_FALSE(config->verify_crc64);

@@ -49,7 +49,7 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(config.audit_path, "");
   EXPECT_EQ(config.prefetch_vcpus, 4);
   EXPECT_EQ(config.prefetch_workers, std::nullopt);
-  EXPECT_EQ(config.prefetch_chunk_bytes, 8 * kMiB);
+  EXPECT_FALSE(config.prefetch_chunk_size.has_value()) << "auto";
   EXPECT_EQ(config.prefetch_memory_bytes, std::nullopt) << "the process's shared budget";
   EXPECT_EQ(config.fast_list_vcpus, 1);
   EXPECT_EQ(config.fast_list_workers, 16);
@@ -80,7 +80,7 @@ TEST(Config, TakesEveryKey) {
   EXPECT_EQ(config.audit_path, "/a");
   EXPECT_EQ(config.prefetch_vcpus, 64);
   EXPECT_EQ(config.prefetch_workers, 256);
-  EXPECT_EQ(config.prefetch_chunk_bytes, kMiB);
+  EXPECT_EQ(config.chunk_bytes(kGiB), kMiB);
   EXPECT_EQ(config.prefetch_memory_bytes, 4 * kMiB);
   EXPECT_EQ(config.fast_list_vcpus, 16);
   EXPECT_EQ(config.fast_list_workers, 1024);
@@ -229,8 +229,8 @@ TEST(Config, ValuesOutOfRangeAreRefused) {
 }
 
 TEST(Config, TheEndsOfRangesAreTaken) {
-  EXPECT_EQ(good(R"({"prefetch.chunkBytes": 1024})").prefetch_chunk_bytes, 1024u);
-  EXPECT_EQ(good(R"({"prefetch.chunkBytes": "1 GiB"})").prefetch_chunk_bytes, kGiB);
+  EXPECT_EQ(good(R"({"prefetch.chunkBytes": 1024})").chunk_bytes(kGiB), 1024u);
+  EXPECT_EQ(good(R"({"prefetch.chunkBytes": "1 GiB"})").chunk_bytes(kMiB), kGiB);
   EXPECT_EQ(good(R"({"prefetch.workers": 1})").prefetch_workers, 1);
   EXPECT_EQ(good(R"({"logLevel": 0})").log_level, LogLevel::kDebug);
   EXPECT_EQ(good(R"({"timeout.readSeconds": 1})").read_timeout, std::chrono::seconds(1));
@@ -256,11 +256,24 @@ TEST(Config, SizesAreWholeNumbersOrTextsWithBinaryUnits) {
   }
 }
 
+TEST(Config, ChunksAreSmallerWhereTheBudgetIs) {
+  const Config config = good(R"({"prefetch.chunkBytes": "auto"})");
+  EXPECT_EQ(config.chunk_bytes(8 * kGiB), 4 * kMiB);
+  EXPECT_EQ(config.chunk_bytes(128 * kMiB), 4 * kMiB);
+  EXPECT_EQ(config.chunk_bytes(128 * kMiB - 1), 2 * kMiB);
+  EXPECT_EQ(config.chunk_bytes(40 * kMiB), kMiB);
+  EXPECT_EQ(config.chunk_bytes(4 * kMiB), kMiB);
+  const Config given = good(R"({"prefetch.workers": 32})");
+  EXPECT_EQ(given.chunk_bytes(8 * kGiB), 8 * kMiB) << "more requests cannot make up for small ones";
+  EXPECT_EQ(given.chunk_bytes(128 * kMiB), 4 * kMiB);
+  EXPECT_THAT(bad(R"({"prefetch.chunkBytes": "automatic"})"), HasSubstr("prefetch.chunkBytes"));
+}
+
 TEST(Config, MemoryHoldsAtLeastFourChunks) {
-  EXPECT_EQ(good(R"({"prefetch.memoryBytes": 33554432})").prefetch_memory_bytes, 32 * kMiB);
-  EXPECT_THAT(bad(R"({"prefetch.memoryBytes": 33554431})"),
-              AllOf(HasSubstr("/etc/c.json: prefetch.memoryBytes"), HasSubstr("33554432"),
-                    HasSubstr("33554431")));
+  EXPECT_EQ(good(R"({"prefetch.memoryBytes": 4194304})").prefetch_memory_bytes, 4 * kMiB);
+  EXPECT_THAT(bad(R"({"prefetch.memoryBytes": 4194303})"),
+              AllOf(HasSubstr("/etc/c.json: prefetch.memoryBytes"), HasSubstr("4194304"),
+                    HasSubstr("4194303")));
   EXPECT_THAT(bad(R"({"prefetch.memoryBytes": 0})"), HasSubstr("at least 4 chunks"));
   // The override makes the file's value too small.
   EXPECT_THAT(error_of(parse_config(R"({"prefetch.memoryBytes": "64 MiB"})", "f.json",
@@ -430,7 +443,7 @@ TEST(ConfigKeys, TableSaysWhatTheParserDoes) {
     }
     return ConfigKey();
   };
-  EXPECT_EQ(find("prefetch.chunkBytes").default_text, "8 MiB");
+  EXPECT_EQ(find("prefetch.chunkBytes").default_text, "\"auto\"");
   EXPECT_EQ(find("prefetch.chunkBytes").range_text, "1 KiB to 1 GiB");
   EXPECT_EQ(find("timeout.readSeconds").default_text, "180");
   EXPECT_EQ(find("timeout.readSeconds").range_text, "0.1 to 86400");

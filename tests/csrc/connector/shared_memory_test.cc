@@ -44,7 +44,7 @@ class SharedMemory : public testing::Test {
     credentials.access_key_id = "id";
     credentials.access_key_secret = "secret";
     Config config;
-    config.prefetch_chunk_bytes = kChunkBytes;
+    config.prefetch_chunk_size = Size{kChunkBytes};
     config.prefetch_vcpus = 2;
     config.verify_crc64 = false;
     return *Connector::make(server_.url(""), "cn-test", config,
