@@ -48,6 +48,7 @@ def test_a_thread_that_waits_for_bytes_does_not_wait_for_the_gil(make_connector,
     connector = make_connector(endpoint=endpoint, config={"prefetch.memoryBytes": 2 * MiB})
     reader = connector.open("oss://models/large")
     process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)  # it may answer still before it stands
     buffer = bytearray(CHUNK)
     thread = threading.Thread(target=reader.read_at, args=(7 * MiB, buffer))
     interval = sys.getswitchinterval()
