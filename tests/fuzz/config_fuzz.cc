@@ -23,7 +23,7 @@ void check(const ossmc::Result<ossmc::Config>& config) {
   require(config->prefetch_vcpus >= 1 && config->fast_list_vcpus >= 1, "there is a thread");
   require(config->workers_at_start() >= 1, "there is a slot");
   require(config->workers_at_most() >= config->workers_at_start(), "slots have an order");
-  require(config->prefetch_memory_bytes.value_or(UINT64_MAX) / config->prefetch_chunk_bytes >=
+  require(config->prefetch_memory_bytes.value_or(UINT64_MAX) / config->least_chunk_bytes() >=
               ossmc::kMinMemoryChunks,
           "memory holds some chunks");
   require(config->retry_max_attempts >= 1, "there is an attempt");

@@ -24,6 +24,7 @@ TYPES = {
     "std::optional<int>": 'integer or "auto"',
     "std::uint64_t": "size",
     "std::optional<std::uint64_t>": "size",
+    "std::optional<Size>": 'size or "auto"',
     "Duration": "seconds",
     "bool": "boolean",
     "std::string": "text",
@@ -84,7 +85,8 @@ def expected_rows():
         member = field.replace("&Config::", "")
         kind, value = re.search(rf"\n  (\S+) {member}(?: = ([^;]+))?;", FIELDS_SOURCE).groups()
         if not limits and float(most):
-            texts = [size_text(int(n)) if kind == "std::uint64_t" else n for n in (least, most)]
+            is_size = kind in ("std::uint64_t", "std::optional<Size>")
+            texts = [size_text(int(n)) if is_size else n for n in (least, most)]
             limits = " to ".join(texts)
         yield (f"`{name}`", TYPES[kind], default or default_text(kind, value), limits, meaning)
 

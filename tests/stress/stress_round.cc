@@ -12,7 +12,7 @@ StressRound StressRound::draw(std::uint64_t seed, std::uint64_t number) {
   Config& config = round.config;
   config.proxy = "";
   // Not a power of two either: then chunks begin in the middle of pages.
-  config.prefetch_chunk_bytes = chance.one_in(2) ? 4096 : 5000;
+  config.prefetch_chunk_size = Size{chance.one_in(2) ? 4096u : 5000u};
   // Of 1.5 MB in all: from a few chunks to more than half.
   constexpr std::uint64_t kBudgets[] = {24'000, 40'000, 400'000, 900'000};
   config.prefetch_memory_bytes = kBudgets[chance.below(std::size(kBudgets))];
