@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "bindings/handles.h"
+#include "memory/new_pages.h"
 
 #include <structmember.h>  // wants Python.h before it
 
@@ -235,6 +236,8 @@ py::bytes make_bytes(std::uint64_t size) {
     throw py::value_error("the object is larger than bytes can be");
   PyObject* const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
   if (bytes == nullptr) throw py::error_already_set();
+  // Half of what a read of a whole object costs is the first touch of these.
+  prefer_cheap_pages(reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes)), size);
   return py::reinterpret_steal<py::bytes>(bytes);
 }
 

@@ -288,8 +288,9 @@ int Config::workers_at_start() const {
 std::uint64_t Config::chunk_bytes(std::uint64_t memory_bytes) const {
   constexpr std::uint64_t kChunksInBudget = 32;
   if (prefetch_chunk_size) return prefetch_chunk_size->bytes;
+  const bool is_given = prefetch_workers.has_value() || prefetch_memory_bytes.has_value();
   return std::clamp(std::bit_floor(memory_bytes / kChunksInBudget), kLeastAutoChunkBytes,
-                    prefetch_workers ? kMostWithGivenWorkers : kMostAutoChunkBytes);
+                    is_given ? kMostWhereGiven : kMostAutoChunkBytes);
 }
 
 MachineFacts read_machine_facts() { return {count_usable_cpus()}; }

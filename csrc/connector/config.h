@@ -60,11 +60,11 @@ struct Config {
 
   // Under auto: the size of a chunk is a power of two between these, as large as leaves room for 32
   // of them in the budget. Larger ones need more memory for as many requests; smaller ones cost
-  // more CPU, and a larger part of a request's time is waiting. Where the number of requests is
-  // given, more of them cannot make up for that.
+  // more CPU, and a larger part of a request's time is waiting. Where the number of requests or the
+  // memory is given, the larger ones are right.
   static constexpr std::uint64_t kLeastAutoChunkBytes = 1u << 20;
   static constexpr std::uint64_t kMostAutoChunkBytes = 4u << 20;
-  static constexpr std::uint64_t kMostWithGivenWorkers = 8u << 20;
+  static constexpr std::uint64_t kMostWhereGiven = 8u << 20;
   std::uint64_t chunk_bytes(std::uint64_t memory_bytes) const;
   std::uint64_t least_chunk_bytes() const { return chunk_bytes(0); }
 };

@@ -27,8 +27,9 @@ constexpr ConfigRow kRows[] = {
      "concurrent ranged requests in each I/O thread; auto starts at 16 and finds its level, at "
      "most 256 in all"},
     {kChunkKey, &Config::prefetch_chunk_size, kKiB, kGiB, "\"auto\"", "",
-     "bytes a ranged request asks for; auto: 4 MiB, 8 MiB where prefetch.workers is a number, and "
-     "less, down to 1 MiB, where the budget has no room for 32 of them"},
+     "bytes a ranged request asks for; auto: 4 MiB, 8 MiB where prefetch.workers or "
+     "prefetch.memoryBytes is given, and less, down to 1 MiB, where the budget has no room for 32 "
+     "of them"},
     {kMemoryKey, &Config::prefetch_memory_bytes, 0, kGiB* kGiB,
      "one budget that all connectors of the process without this key share: half of what the "
      "machine or its cgroup has free, divided by LOCAL_WORLD_SIZE if set; at most 1 GiB in a "

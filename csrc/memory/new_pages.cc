@@ -14,6 +14,9 @@ namespace {
 // How much gets its pages in one call: a whole huge page of the usual size.
 constexpr std::size_t kSliceBytes = 2u << 20;
 
+// glibc's largest M_MMAP_THRESHOLD (mallopt(3)).
+constexpr std::size_t kMappedByMalloc = 32u << 20;
+
 std::chrono::nanoseconds cpu_time_of_thread() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -42,6 +45,16 @@ void NewPages::make(std::size_t end) {
   const bool is_made = populate(data_ + begin, to - begin);
   if (is_measured && is_made) trial_->add(kind_, to - begin, cpu_time_of_thread() - before);
   made_end_ = is_made && to < end_ ? to : SIZE_MAX;
+}
+
+void prefer_cheap_pages(std::byte* data, std::size_t bytes, PageTrial& trial) {
+  if (bytes < kMappedByMalloc || !trial.is_decided() || trial.next() != PageKind::kHuge) return;
+  const std::size_t huge_page = huge_page_bytes();
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  const std::size_t before = round_up(address, huge_page) - address;
+  if (before >= bytes) return;
+  const std::size_t whole = (bytes - before) / huge_page * huge_page;
+  if (whole > 0) advise_pages(data + before, whole, PageKind::kHuge);
 }
 
 void NewPages::choose_kind() {

@@ -43,4 +43,10 @@ class NewPages {
   bool is_measured_ = false;
 };
 
+// For a caller's memory of so many bytes that malloc has just given and nobody has touched: huge
+// pages, where they are known to be the cheaper ones on this machine. Does nothing for less than
+// 32 MiB: malloc has a mapping of its own for what is larger, others may use the rest again.
+void prefer_cheap_pages(std::byte* data, std::size_t bytes,
+                        PageTrial& trial = process_page_trial());
+
 }  // namespace ossmc

@@ -57,12 +57,10 @@ Ticket Admission::for_reader(std::uint64_t bytes, FreedMemory* freed) {
   return take({.bytes = bytes, .goes = Residency::Goes::kUnreadToo, .gathers = true}, freed);
 }
 
-Ticket Admission::for_open(std::uint64_t bytes, FreedMemory* freed) {
-  return take({.bytes = bytes}, freed);
-}
-
-Ticket Admission::for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed) {
-  return take({.bytes = bytes, .goes = Residency::Goes::kUnreadToo}, freed);
+Ticket Admission::for_open(std::uint64_t bytes, bool may_evict_unread, FreedMemory* freed) {
+  return take({.bytes = bytes,
+               .goes = may_evict_unread ? Residency::Goes::kUnreadToo : Residency::Goes::kConsumed},
+              freed);
 }
 
 Ticket Admission::for_ahead(ObjectStream& stream, std::uint64_t bytes, bool may_evict_unread,
@@ -72,7 +70,7 @@ Ticket Admission::for_ahead(ObjectStream& stream, std::uint64_t bytes, bool may_
   return take({.bytes = bytes,
                .keep_free = reserve_bytes(),
                .goes = may_evict_unread ? Residency::Goes::kUnreadToo : Residency::Goes::kConsumed,
-               .may_grow = Residency::unread_bytes(stream) <= share || working_set_.is_quiet(now),
+               .may_grow = stream.plan.unread_bytes <= share || working_set_.is_quiet(now),
                .except = &stream},
               freed);
 }
@@ -151,14 +149,6 @@ Ticket Admission::take(const Wanted& wanted, FreedMemory* freed) {
   }
 }
 
-bool Admission::give_up_excess(FreedMemory* freed) {
-  bool gave_up = false;
-  while (budget_->excess_bytes() > 0 && (residency_.evict_consumed(nullptr, freed) ||
-                                         drop_idle_region(freed) || evict_unread(nullptr, freed)))
-    gave_up = true;
-  return gave_up;
-}
-
 bool Admission::give_up(std::uint64_t bytes, FreedMemory* freed) {
   const std::uint64_t before = budget_->used_bytes();
   while (before - std::min(before, budget_->used_bytes()) < bytes &&
@@ -168,21 +158,18 @@ bool Admission::give_up(std::uint64_t bytes, FreedMemory* freed) {
   return budget_->used_bytes() < before;
 }
 
-void Admission::sweep_again(ObjectStream& stream, std::uint64_t index) {
-  positions_.sweep_again(stream, index);
-  is_starved_ = true;
-}
-
 void Admission::note_gone(ObjectStream& stream, std::uint64_t index) {
   residency_.forget(stream, index);
-  if (!stream.slot(index).chunk.handed_out_whole()) sweep_again(stream, index);
+  if (stream.slot(index).chunk.handed_out_whole()) return;
+  positions_.sweep_again(stream, index);
+  is_starved_ = true;
 }
 
 bool Admission::evict_unread(const ObjectStream* except, FreedMemory* freed) {
   ObjectStream* stream = nullptr;
   std::uint64_t index = 0;
   if (!residency_.evict_unread(except, freed, &stream, &index)) return false;
-  sweep_again(*stream, index);
+  note_gone(*stream, index);
   return true;
 }
 

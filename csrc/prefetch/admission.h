@@ -25,10 +25,8 @@ class Admission {
   // Each gives a ticket for so many bytes, or an empty one.
   // For a read that waits: evicts all that may go, even if it is not enough yet.
   Ticket for_reader(std::uint64_t bytes, FreedMemory* freed);
-  // For the first request of an object. The first evicts consumed chunks alone, the second unread
-  // ones too; neither evicts a chunk where that is not enough.
-  Ticket for_open(std::uint64_t bytes, FreedMemory* freed);
-  Ticket for_open_evicting_unread(std::uint64_t bytes, FreedMemory* freed);
+  // For the first request of an object. Evicts nothing where that is not enough.
+  Ticket for_open(std::uint64_t bytes, bool may_evict_unread, FreedMemory* freed);
   // For a chunk that nobody waits for: leaves the reserve free, and takes fresh memory only within
   // the working set. Ahead of a reader; where it may, what others have not read goes for it, but
   // nothing of its own object.
@@ -42,9 +40,8 @@ class Admission {
   // the chunk goes when just that is missing, and the ticket is for it too.
   Ticket for_region(ObjectStream& stream, std::uint64_t bytes, FreedMemory* freed);
 
-  // What the budget has too much goes, for others who share it. False: nothing went.
-  bool give_up_excess(FreedMemory* freed);
-  // The system has no memory for so many bytes: as much goes, as far as there is. False: nothing.
+  // Others who share the budget want so many bytes, or the system has none for them: as much goes,
+  // as far as there is. False: nothing.
   bool give_up(std::uint64_t bytes, FreedMemory* freed);
 
   // Kept free for who waits. Follows the limit, which may move.
@@ -72,9 +69,7 @@ class Admission {
     const ObjectStream* except = nullptr;
   };
   Ticket take(const Wanted& wanted, FreedMemory* freed);
-  // The chunk is gone and was not read: the sweep fetches it again.
-  void sweep_again(ObjectStream& stream, std::uint64_t index);
-  // The same where it may have been read; it leaves the residency too.
+  // The chunk is gone: what was not read of it the sweep fetches again.
   void note_gone(ObjectStream& stream, std::uint64_t index);
   bool evict_unread(const ObjectStream* except, FreedMemory* freed);
   bool drop_idle_region(FreedMemory* freed);

@@ -57,7 +57,7 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
     note_limit(thread, Limit::kCpu, now);
     return false;
   }
-  if (busy >= occupancy.ramp) {
+  if (busy >= occupancy.ramp && !state_.slots.is_fixed()) {
     note_limit(thread, Limit::kIdle, now);  // on its way, though not all slots are taken
     return false;
   }
@@ -275,12 +275,12 @@ bool Picker::admit_open(ObjectStream& stream, Pick* pick, FreedMemory* freed) {
       state_.urgent.opens() == 1 ||
       state_.budget->free_bytes() >= whole_bytes + state_.budget->limit_bytes() / 2;
   pick->length = whole;
-  if (leaves_enough) pick->ticket = admission.for_open(whole_bytes, freed);
+  if (leaves_enough) pick->ticket = admission.for_open(whole_bytes, false, freed);
   if (pick->ticket) return true;
   pick->length = little;
   const std::uint64_t little_bytes = state_.pool->block_bytes(little);
-  pick->ticket = admission.for_open(little_bytes, freed);
-  if (!pick->ticket) pick->ticket = admission.for_open_evicting_unread(little_bytes, freed);
+  pick->ticket = admission.for_open(little_bytes, false, freed);
+  if (!pick->ticket) pick->ticket = admission.for_open(little_bytes, true, freed);
   return static_cast<bool>(pick->ticket);
 }
 

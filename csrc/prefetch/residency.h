@@ -35,9 +35,8 @@ class Residency {
   std::vector<std::uint64_t> remove_stream(ObjectStream& stream, FreedMemory* freed);
   void forget(ObjectStream& stream, std::uint64_t index);  // it was moved or cleared
 
-  // What nobody has read to the end: of all objects, or of one.
+  // What nobody has read to the end, of all objects. Of one: plan.unread_bytes.
   std::uint64_t unread_bytes() const { return unread_bytes_; }
-  static std::uint64_t unread_bytes(const ObjectStream& stream) { return stream.plan.unread_bytes; }
   // What evict_consumed() could free, pins and claims aside.
   std::uint64_t consumed_bytes() const { return consumed_.bytes(); }
 

@@ -18,6 +18,21 @@ constexpr Duration kPinsPoll = std::chrono::milliseconds(10);
 // Nor of the end of whatever keeps what is to be given up.
 constexpr Duration kExcessPoll = std::chrono::milliseconds(10);
 
+// What others who share the budget want of it.
+void give_up_excess(SchedulerState& state) {
+  const std::uint64_t excess = state.budget->excess_bytes();
+  if (excess == 0) return;
+  FreedMemory freed;
+  {
+    MutexLock lock(state.mutex);
+    if (!state.admission.give_up(excess, &freed)) return;
+    state.budget->set_consumed_bytes(state.residency.consumed_bytes());
+  }
+  freed = {};
+  state.pool->release_idle();  // for others: their pools cannot use it
+  state.budget->tell_given_up();
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const SchedulerOptions& options, FetchContext& context,
@@ -54,21 +69,8 @@ bool Scheduler::is_paused() const {
   return state_.pause.is_on(state_.context.clock.now());
 }
 
-void Scheduler::give_up_excess() {
-  if (state_.budget->excess_bytes() == 0) return;
-  FreedMemory freed;
-  {
-    MutexLock lock(state_.mutex);
-    if (!state_.admission.give_up_excess(&freed)) return;
-    state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
-  }
-  freed = {};
-  state_.pool->release_idle();  // for others: their pools cannot use it
-  state_.budget->tell_given_up();
-}
-
 Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
-  give_up_excess();
+  give_up_excess(state_);
   while (true) {
     const TimePoint now = state_.context.clock.now();
     state_.loads.measure(thread, now);

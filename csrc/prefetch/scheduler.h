@@ -57,8 +57,6 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   void on_memory_moved() noexcept override { state_.note_memory(); }
 
  private:
-  void give_up_excess();
-
   SchedulerState state_;
   OpenObjects objects_;
   ChunkClaims claims_;

@@ -30,6 +30,7 @@ class SlotControl {
   // (docs/decisions/0003-concurrency.md).
   int slots(int thread, int enough) const;
   int total() const { return level_.level(); }
+  bool is_fixed() const { return level_.is_fixed(); }  // the user has chosen the number
 
   // An I/O thread asks for work. True: there are more slots than before, wake the other threads.
   bool on_asked(TimePoint now, std::uint64_t bytes_received, std::uint64_t throttles);

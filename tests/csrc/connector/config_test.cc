@@ -266,6 +266,7 @@ TEST(Config, ChunksAreSmallerWhereTheBudgetIs) {
   const Config given = good(R"({"prefetch.workers": 32})");
   EXPECT_EQ(given.chunk_bytes(8 * kGiB), 8 * kMiB) << "more requests cannot make up for small ones";
   EXPECT_EQ(given.chunk_bytes(128 * kMiB), 4 * kMiB);
+  EXPECT_EQ(good(R"({"prefetch.memoryBytes": "256 MiB"})").chunk_bytes(256 * kMiB), 8 * kMiB);
   EXPECT_THAT(bad(R"({"prefetch.chunkBytes": "automatic"})"), HasSubstr("prefetch.chunkBytes"));
 }
 

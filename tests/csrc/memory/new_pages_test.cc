@@ -4,6 +4,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "memory/mapping.h"
 #include "support/csrc/resident.h"
@@ -92,6 +96,44 @@ TEST_F(NewPagesTest, UntilItIsKnownBothKindsAreTriedAndTimed) {
     unmap_memory(data, 2 * huge_page_bytes());
   }
   EXPECT_EQ(trial.is_decided(), huge_page_bytes() <= kSlice);
+}
+
+// Whether huge pages were asked for there.
+bool asks_for_huge_pages(const std::byte* data) {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  std::ifstream maps("/proc/self/smaps");
+  bool is_there = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2)  // NOLINT(cert-err34-c)
+      is_there = begin <= address && address < end;
+    if (is_there && line.starts_with("VmFlags:")) return line.find(" hg") != std::string::npos;
+  }
+  return false;
+}
+
+// Reads of whole objects spent most of their time on the first touch of what they returned.
+TEST_F(NewPagesTest, LargeMemoryOfCallersGetsHugePagesWhereTheyAreCheaper) {
+  constexpr std::size_t kLarge = 40 * kMiB;
+  std::byte* const data = map_memory(kLarge);
+  ASSERT_NE(data, nullptr);
+  PageTrial undecided;
+  prefer_cheap_pages(data, kLarge, undecided);
+  prefer_cheap_pages(data, kLarge, trial_);  // small ones are cheaper
+  EXPECT_FALSE(asks_for_huge_pages(data));
+  PageTrial huge;
+  for (int i = 0; i < PageTrial::kTriesOfKind; ++i) {
+    huge.add(PageKind::kSmall, kMiB, std::chrono::nanoseconds(9));
+    huge.add(PageKind::kHuge, kMiB, std::chrono::nanoseconds(1));
+  }
+  prefer_cheap_pages(data, kMiB, huge);
+  EXPECT_FALSE(asks_for_huge_pages(data)) << "malloc may give it to others";
+  prefer_cheap_pages(data + 1, kLarge - 2, huge);
+  EXPECT_FALSE(asks_for_huge_pages(data)) << "shared with what lies before";
+  if (huge_page_bytes() > kLarge / 4) GTEST_SKIP() << "huge pages are larger than that here";
+  EXPECT_TRUE(asks_for_huge_pages(data + kLarge / 2));
+  unmap_memory(data, kLarge);
 }
 
 }  // namespace

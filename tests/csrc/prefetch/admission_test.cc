@@ -76,7 +76,7 @@ TEST_F(AdmissionTest, WhatNobodyWaitsForLeavesTheReserveFreeAndWhatSomebodyWaits
   EXPECT_FALSE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_));
   EXPECT_TRUE(admission_.is_starved());
   admission_.set_starved(false);
-  const Ticket open = admission_.for_open(kBytes, &freed_);
+  const Ticket open = admission_.for_open(kBytes, false, &freed_);
   EXPECT_TRUE(open);
   const Ticket read = admission_.for_reader(kBytes, &freed_);
   EXPECT_TRUE(read);
@@ -174,9 +174,9 @@ TEST_F(AdmissionTest, AnOpenGivesUpNothingUnread) {
   add_consumed(*a_, 0);
   add_unread(*c_, 0);
   leave_free(0);
-  EXPECT_FALSE(admission_.for_open(2 * kBytes, &freed_));
+  EXPECT_FALSE(admission_.for_open(2 * kBytes, false, &freed_));
   EXPECT_TRUE(is_there(*a_, 0));  // in vain
-  EXPECT_TRUE(admission_.for_open(kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_open(kBytes, false, &freed_));
   EXPECT_FALSE(is_there(*a_, 0));
   EXPECT_TRUE(is_there(*c_, 0));
 }
@@ -185,10 +185,10 @@ TEST_F(AdmissionTest, AnOpenAtAnyCostGivesUpWhatIsUnreadIfThatIsEnough) {
   add_consumed(*a_, 0);
   add_unread(*c_, 0);
   leave_free(0);
-  EXPECT_FALSE(admission_.for_open_evicting_unread(3 * kBytes, &freed_));
+  EXPECT_FALSE(admission_.for_open(3 * kBytes, true, &freed_));
   EXPECT_TRUE(is_there(*a_, 0));
   EXPECT_TRUE(is_there(*c_, 0));
-  EXPECT_TRUE(admission_.for_open_evicting_unread(2 * kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_open(2 * kBytes, true, &freed_));
   EXPECT_FALSE(is_there(*a_, 0));
   EXPECT_FALSE(is_there(*c_, 0));
   EXPECT_TRUE(admission_.sweep_has_room());  // an open is no jump
@@ -270,7 +270,7 @@ TEST_F(WorkingSetOfAdmissionTest, TheSweepTakesNoFreshMemoryWhileEnoughLiesReady
 
 TEST_F(WorkingSetOfAdmissionTest, WhoIsWaitedForTakesFreshMemory) {
   EXPECT_TRUE(admission_.for_reader(kBytes, &freed_));
-  EXPECT_TRUE(admission_.for_open(kBytes, &freed_));
+  EXPECT_TRUE(admission_.for_open(kBytes, false, &freed_));
   EXPECT_TRUE(admission_.for_ahead(*a_, kBytes, true, now_, &freed_)) << "it has nothing ready";
   EXPECT_FALSE(admission_.is_starved());
 }

@@ -78,16 +78,27 @@ TEST_F(MemoryGrowthTest, AnObjectThatIsReadAgainStaysInMemory) {
             10);
 }
 
-TEST_F(MemoryGrowthTest, AThreadThatBeginsTakesNoMoreThanItsRampButWhatIsUrgent) {
-  house_.transport.set_ramp(2);
-  const auto a = house_.open_now("a");
-  while (house_.transport.started().size() < 6) ASSERT_TRUE(house_.transport.step());
-  EXPECT_EQ(house_.transport.most_in_progress(), 2 * 2);
-  EXPECT_EQ(house_.scheduler.limited_by(), "network");
-  for (const std::uint64_t i : {50, 51}) house_.scheduler.claims().claim(*a, i);
-  ASSERT_TRUE(house_.transport.step());
-  EXPECT_GT(house_.transport.most_in_progress(), 2 * 2);
-  for (const std::uint64_t i : {50, 51}) house_.scheduler.claims().release(*a, i);
+TEST(RampTest, AThreadThatBeginsTakesNoMoreThanItsRampButWhatIsUrgent) {
+  SchedulerHouse house({.budget_bytes = kBudget * kChunk, .most_slots_per_thread = 8});
+  house.add_object("a", 200 * kChunk);
+  house.transport.set_ramp(2);
+  const auto a = house.open_now("a");
+  while (house.transport.started().size() < 6) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.most_in_progress(), 2 * 2);
+  EXPECT_EQ(house.scheduler.limited_by(), "network");
+  for (const std::uint64_t i : {50, 51}) house.scheduler.claims().claim(*a, i);
+  ASSERT_TRUE(house.transport.step());
+  EXPECT_GT(house.transport.most_in_progress(), 2 * 2);
+  for (const std::uint64_t i : {50, 51}) house.scheduler.claims().release(*a, i);
+}
+
+TEST(RampTest, WhereTheUserHasChosenTheNumberAllOfThemStartAtOnce) {
+  SchedulerHouse house({.budget_bytes = kBudget * kChunk});
+  house.add_object("a", 200 * kChunk);
+  house.transport.set_ramp(2);
+  const auto a = house.open_now("a");
+  while (house.transport.started().size() < 10) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.most_in_progress(), 2 * 4);
 }
 
 }  // namespace

@@ -88,17 +88,17 @@ TEST_F(ResidencyTest, BytesThatNobodyHasReadAreCountedForAllAndForEachObject) {
   add(*b_, 0);
   residency_.add(*a_, 0);  // again: it counts once
   EXPECT_EQ(residency_.unread_bytes(), 4 * kBytes);
-  EXPECT_EQ(Residency::unread_bytes(*a_), 3 * kBytes);
+  EXPECT_EQ(a_->plan.unread_bytes, 3 * kBytes);
   residency_.mark_consumed(*a_, 0);
   EXPECT_EQ(evict_unread(a_.get()), "o2@0");
   residency_.forget(*a_, 1);
   EXPECT_EQ(residency_.unread_bytes(), kBytes);
-  EXPECT_EQ(Residency::unread_bytes(*a_), kBytes);
-  EXPECT_EQ(Residency::unread_bytes(*b_), 0U);
+  EXPECT_EQ(a_->plan.unread_bytes, kBytes);
+  EXPECT_EQ(b_->plan.unread_bytes, 0U);
   FreedMemory freed;
   residency_.remove_stream(*a_, &freed);
   EXPECT_EQ(residency_.unread_bytes(), 0U);
-  EXPECT_EQ(Residency::unread_bytes(*a_), 0U);
+  EXPECT_EQ(a_->plan.unread_bytes, 0U);
 }
 
 TEST_F(ResidencyTest, WhatIsConsumedOfOneObjectMayBeLeftAlone) {

@@ -45,6 +45,7 @@ struct HouseOptions {
   std::uint64_t least_ready_bytes = SchedulerOptions().least_ready_bytes;
   int threads = 2;
   int slots_per_thread = 4;
+  int most_slots_per_thread = 0;  // more: the scheduler finds its level
   std::uint64_t seed = 1;
   double thread_load = 0;  // the share of the time in which I/O threads are busy
 };
@@ -64,6 +65,7 @@ class SchedulerHouse {
                    .least_ready_bytes = options.least_ready_bytes,
                    .slots = {.threads = options.threads,
                              .start_per_thread = options.slots_per_thread,
+                             .most_per_thread = options.most_slots_per_thread,
                              .load = &load}},
                   parts.context, budget, pool),
         transport(
