@@ -1,6 +1,7 @@
 #include "prefetch/residency.h"
 
 #include <cassert>
+#include <ranges>
 
 namespace ossmc {
 
@@ -55,9 +56,9 @@ bool Residency::evict_consumed(const ObjectStream* except, bool kept_too, FreedM
 
 bool Residency::evict_unread(const ObjectStream* except, FreedMemory* freed, ObjectStream** stream,
                              std::uint64_t* index) {
-  for (auto it = unread_.rbegin(); it != unread_.rend(); ++it) {
-    ObjectStream* const candidate = it->second.get();
-    const std::uint64_t candidate_index = it->first.second;
+  for (const auto& [position, link] : std::ranges::reverse_view(unread_)) {
+    ObjectStream* const candidate = link.get();
+    const std::uint64_t candidate_index = position.second;
     if (candidate == except || !may_go(*candidate, candidate_index)) continue;
     if (!take(*candidate, candidate_index, freed)) continue;
     remove_unread(*candidate, candidate_index);
