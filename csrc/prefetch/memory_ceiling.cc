@@ -24,16 +24,17 @@ bool MemoryCeiling::is_stuck(TimePoint now) {
   return now >= stuck_at_;
 }
 
-void MemoryCeiling::raise(TimePoint now) {
-  if (now < due_) return;
+bool MemoryCeiling::raise(TimePoint now) {
+  if (now < due_) return false;
   const std::uint64_t limit = budget_->limit_bytes() + step_;
   budget_->set_limit(limit);
   step_ *= 2;
   due_ = now + kRaiseInterval;
-  if (budget_->limit_bytes() >= limit) return;
+  if (budget_->limit_bytes() >= limit) return true;
   // The whole budget is allowed again.
   budget_->set_limit(UINT64_MAX);
   due_ = stuck_at_ = TimePoint::max();
+  return true;
 }
 
 }  // namespace ossmc

@@ -26,8 +26,8 @@ class MemoryCeiling {
   // The system has no more than what is used now. `least_bytes` stay allowed: who then gets none is
   // told so, and does not wait for ever.
   void lower(std::uint64_t least_bytes, TimePoint now);
-  // A step up, if it is time.
-  void raise(TimePoint now);
+  // A step up, if it is time. True: there is more than before: who waits for memory is to be told.
+  bool raise(TimePoint now);
   // Nothing is in flight, and the first in line gets no memory. True: so it has been for a while,
   // under a limit that was lowered. Reads may wait for each other then: each holds chunks that it
   // does not get to before another one comes.

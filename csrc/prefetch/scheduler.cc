@@ -76,16 +76,18 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
     state_.loads.measure(thread, now);
     bool more_slots = false;
     bool has_urgent_slot = false;
+    bool more_memory = false;
     {
       MutexLock lock(state_.mutex);
       more_slots = state_.slots.on_asked(now, load(state_.context.counters.bytes_received),
                                          load(state_.context.counters.throttles));
-      state_.ceiling.raise(now);
+      more_memory = state_.ceiling.raise(now);
       state_.note_sample(now);
       has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
-    if (more_slots) state_.wake();
+    if (more_memory) state_.memory_signal.move();
+    if (more_slots || more_memory) state_.wake();
     if (has_urgent_slot) {
       if (Exchange* const small = state_.small.take()) return small;
     }
