@@ -37,12 +37,12 @@ TEST_F(MemoryCeilingTest, ARefusalDoesNotRaiseIt) {
 TEST_F(MemoryCeilingTest, ItRisesStepByStepToTheWholeBudget) {
   const Ticket ticket = Ticket::try_take(budget_, 400);
   ceiling_.lower(100, now_);
-  ceiling_.raise(now_);
+  EXPECT_FALSE(ceiling_.raise(now_));
   EXPECT_EQ(budget_->limit_bytes(), 400u);
   for (const std::uint64_t limit : {500u, 700u, 1000u}) {
     now_ = ceiling_.due();
     ASSERT_NE(now_, TimePoint::max());
-    ceiling_.raise(now_);
+    EXPECT_TRUE(ceiling_.raise(now_)) << "who waits for memory is told";
     EXPECT_EQ(budget_->limit_bytes(), limit);
   }
   EXPECT_EQ(ceiling_.due(), TimePoint::max());
