@@ -1,15 +1,16 @@
 #include "connector/memory_arbiter.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
+#include "base/blocked_signals.h"
 #include "base/fork_guard.h"
 #include "base/log.h"
+#include "base/of_process.h"
 #include "base/wait.h"
 
 namespace ossmc {
@@ -48,16 +49,9 @@ MemoryArbiterOptions options_of_process() {
 }  // namespace
 
 MemoryArbiter& MemoryArbiter::of_process() {
-  static constinit std::atomic<MemoryArbiter*> current{nullptr};
-  MemoryArbiter* found = current.load(std::memory_order_acquire);
-  // Two threads may both make one: the first is taken, the other has no thread yet.
-  while (found == nullptr || found->generation_ != fork_generation()) {
-    auto made = std::make_unique<MemoryArbiter>(options_of_process(), system_clock());
-    if (current.compare_exchange_strong(found, made.get(), std::memory_order_acq_rel,
-                                        std::memory_order_acquire))
-      return *made.release();
-  }
-  return *found;
+  static constinit OfProcess<MemoryArbiter> of_process;
+  return of_process.get(
+      [] { return std::make_unique<MemoryArbiter>(options_of_process(), system_clock()); });
 }
 
 void MemoryArbiter::note_worker() { noted_worker.store(true, std::memory_order_relaxed); }
@@ -91,11 +85,7 @@ void MemoryArbiter::add(std::shared_ptr<PagePool> pool) {
   }
   look();
   if (!options_.watches || thread_.joinable()) return;
-  // The thread starts with this one's mask: signals are for the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;
   try {
     thread_ = std::thread([this, seen = stops_.load()] {
       pthread_setname_np(pthread_self(), "ossmc-memory");
@@ -106,7 +96,6 @@ void MemoryArbiter::add(std::shared_ptr<PagePool> pool) {
                         "no thread could be started that looks how much memory is free: only "
                         "before fresh memory is taken it is looked");
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void MemoryArbiter::remove(const PagePool& pool) {

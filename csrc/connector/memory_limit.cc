@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "protocol/ascii.h"
+#include "transfer/descriptor_limit.h"
+#include "transfer/socket_watch.h"
 
 namespace ossmc {
 
@@ -26,21 +28,16 @@ constexpr std::uint64_t kNoLimit = 1ULL << 60;
 class File {
  public:
   explicit File(const std::string& path) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    lacks_descriptor_ = file_ < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    lacks_descriptor_ = !is_open() && (is_descriptor_shortage(errno) || errno == ENOMEM);
   }
-  ~File() {
-    if (file_ >= 0) ::close(file_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
 
-  bool is_open() const { return file_ >= 0; }
+  bool is_open() const { return file_.get() >= 0; }
   bool lacks_descriptor() const { return lacks_descriptor_; }
   // Up to `size` bytes; fewer only at the end.
   std::size_t read(char* data, std::size_t size) const {
     std::size_t got = 0;
     while (got < size) {
-      const ssize_t more = ::read(file_, data + got, size - got);
+      const ssize_t more = ::read(file_.get(), data + got, size - got);
       if (more <= 0) break;
       got += static_cast<std::size_t>(more);
     }
@@ -48,7 +45,7 @@ class File {
   }
 
  private:
-  int file_;
+  Descriptor file_;
   bool lacks_descriptor_ = false;
 };
 

@@ -7,11 +7,6 @@ namespace ossmc {
 
 namespace {
 
-std::uint64_t reserve_for(std::uint64_t budget_bytes, std::uint32_t chunk_bytes) {
-  const std::uint64_t reserve = std::max<std::uint64_t>(2ULL * chunk_bytes, budget_bytes / 16);
-  return std::min(reserve, budget_bytes / 2);
-}
-
 // What the chunk's block holds beyond the chunk, if it may go.
 std::uint64_t room_of(ObjectStream& stream, std::uint64_t index, Residency& residency) {
   const ChunkSlot& slot = stream.slot(index);
@@ -50,7 +45,8 @@ Admission::Admission(std::shared_ptr<Budget> budget, std::uint32_t chunk_bytes,
       working_set_(working_set) {}
 
 std::uint64_t Admission::reserve_bytes() const {
-  return reserve_for(budget_->limit_bytes(), chunk_bytes_);
+  const std::uint64_t limit = budget_->limit_bytes();
+  return std::min(std::max<std::uint64_t>(2ULL * chunk_bytes_, limit / 16), limit / 2);
 }
 
 Ticket Admission::for_reader(std::uint64_t bytes, FreedMemory* freed) {

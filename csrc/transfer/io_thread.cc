@@ -7,13 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <span>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "auth/digest.h"
+#include "base/blocked_signals.h"
 #include "base/fork_gate.h"
 #include "transfer/descriptor_limit.h"
 
@@ -37,25 +37,6 @@ constexpr Duration kNudgeInterval = std::chrono::milliseconds(250);
 
 // A bound for the timeout's arithmetic; waking up for nothing once a minute costs nothing.
 constexpr Duration kLongestSleep = std::chrono::minutes(1);
-
-// Signals are for the program's threads, but a fault of this one's own must stay reportable.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
-      sigdelset(&all, fault);
-    }
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 Status cannot_start(const char* what, int error) {
   if (is_descriptor_shortage(error)) return descriptor_shortage("I/O thread", error);

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/fork_guard.h"
+#include "base/of_process.h"
 
 namespace ossmc {
 
@@ -14,23 +14,12 @@ constexpr std::uint64_t kInProgress = kOneBegun - 1;
 // begin_exchange() met others: no exchange that is alone has this number.
 constexpr std::uint64_t kNotAlone = 0;
 
-constinit std::atomic<SharedDescriptors*> of_process{nullptr};
-
 }  // namespace
 
 SharedDescriptors& SharedDescriptors::of_this_process() {
-  // Acquire and release: what another thread has made is complete when its address is seen. The
-  // parent's is left alone, and leaked: a thread that is not here may have held its lock.
-  SharedDescriptors* current = of_process.load(std::memory_order_acquire);
-  while (current == nullptr || current->generation_ != fork_generation()) {
-    auto fresh = std::make_unique<SharedDescriptors>();
-    if (of_process.compare_exchange_strong(current, fresh.get(), std::memory_order_acq_rel))
-      return *fresh.release();
-  }
-  return *current;
+  static constinit OfProcess<SharedDescriptors> of_process;
+  return of_process.get([] { return std::make_unique<SharedDescriptors>(); });
 }
-
-SharedDescriptors::SharedDescriptors() : generation_(fork_generation()) {}
 
 std::uint64_t SharedDescriptors::begin_exchange() {
   const std::uint64_t before = exchanges_.fetch_add(kOneBegun + 1);

@@ -23,7 +23,7 @@ class SharedDescriptors {
  public:
   static SharedDescriptors& of_this_process();
 
-  SharedDescriptors();
+  SharedDescriptors() = default;
   SharedDescriptors(const SharedDescriptors&) = delete;
   SharedDescriptors& operator=(const SharedDescriptors&) = delete;
 
@@ -56,8 +56,6 @@ class SharedDescriptors {
   void end_turn() { turn_is_taken_.store(false); }
 
  private:
-  const std::uint64_t generation_;  // of forks
-
   // Low half: exchanges in progress; high half: how many were begun.
   std::atomic<std::uint64_t> exchanges_{0};
   std::atomic<std::uint64_t> sockets_{0};

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from support.run_program import run_program
 
-PROGRAM = Path(__file__).parent / "programs" / "few_descriptors.py"
 KEYS = [f"shard-{i}" for i in range(4)]
 BODY = bytes(range(256)) * (4 << 10)
 
@@ -26,23 +22,8 @@ def service(request, server, https_server, new_bucket):
 
 
 def ask_all(service, room):
-    run = subprocess.run(
-        [
-            sys.executable,
-            str(PROGRAM),
-            str(room),
-            str(service.ca_file or ""),
-            "few-descriptors",
-            *KEYS,
-        ],
-        env=service.environ(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stderr == ""
-    return json.loads(run.stdout)
+    arguments = [str(room), str(service.ca_file or ""), "few-descriptors", *KEYS]
+    return run_program("few_descriptors.py", arguments, service)
 
 
 def names_the_limit(said):

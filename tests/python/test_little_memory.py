@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from support.run_program import run_program
 
-PROGRAM = Path(__file__).parent / "programs" / "little_address_space.py"
 MiB = 1 << 20
 
 
@@ -25,15 +21,8 @@ def large(new_bucket):
 # It was MemoryBudgetError although most of the memory held what had been read.
 @pytest.mark.parametrize(("left", "piece"), [(300, 4096), (300, 65536), (300, 1000)])
 def test_a_read_ended_where_the_system_had_less_memory_than_the_budget(server, large, left, piece):
-    run = subprocess.run(
-        [sys.executable, str(PROGRAM), str(left), large.uri("large"), str(piece)],
-        env=server.environ(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert run.returncode == 0, run.stderr
-    said = json.loads(run.stdout)
+    arguments = [str(left), large.uri("large"), str(piece)]
+    said = run_program("little_address_space.py", arguments, server)
     assert said.get("digest") == hashlib.sha256(large["large"]).hexdigest(), said
     assert said["retries"] == 0
     assert 0 < said["peak"] < left * MiB

@@ -10,32 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import oss2.credentials
 import pytest
 from ossmodelconnector import ObjectReader, OssModelConnector
+from support.run_program import run_program
 from support.tries import HANG_SECONDS, once, once_within
 
-PROGRAMS = Path(__file__).parent / "programs"
 METHODS = ["fork", "spawn", "forkserver"]
 
 
 def digest(data):
     return hashlib.sha256(data).hexdigest()
-
-
-def run_program(name, arguments, server):
-    run = subprocess.run(
-        [sys.executable, str(PROGRAMS / name), *arguments],
-        env=server.environ(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stderr == ""
-    return json.loads(run.stdout)
 
 
 def in_child(work):

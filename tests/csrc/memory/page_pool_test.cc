@@ -33,13 +33,6 @@ class PagePoolTest : public testing::Test {
     return PagePool::make(options, clock_);
   }
 
-  static bool can_populate() {
-    std::byte* const probe = map_memory(page_bytes());
-    const bool can = populate(probe, page_bytes());
-    unmap_memory(probe, page_bytes());
-    return can;
-  }
-
   FakeClock clock_;
 };
 

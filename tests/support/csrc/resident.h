@@ -9,6 +9,8 @@
 #include <fstream>
 #include <vector>
 
+#include "memory/mapping.h"
+
 namespace ossmc {
 
 inline constexpr std::size_t kKiB = 1u << 10;
@@ -34,6 +36,14 @@ inline std::size_t resident_pages(std::byte* data, std::size_t bytes) {
   if (::mincore(data, bytes, pages.data()) != 0) return 0;
   return static_cast<std::size_t>(
       std::count_if(pages.begin(), pages.end(), [](unsigned char flags) { return flags & 1; }));
+}
+
+// Whether the kernel makes pages when it is asked; before Linux 5.14, when they are written.
+inline bool can_populate() {
+  std::byte* const probe = map_memory(page_bytes());
+  const bool can = populate(probe, page_bytes());
+  unmap_memory(probe, page_bytes());
+  return can;
 }
 
 // Sanitizers keep memory of their own beside the program's, so that its resident set says little.
