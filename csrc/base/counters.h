@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/histogram.h"
+#include "base/line_speed.h"
 
 namespace ossmc {
 
@@ -26,6 +27,7 @@ struct Counters {
   // Of the attempts that completed a chunk, in microseconds since the attempt's start.
   Histogram chunk_first_byte_us;  // until the first byte of the reply
   Histogram chunk_whole_us;       // until the last byte
+  LineSpeed line;                 // of all attempts that brought what they were to bring
 };
 
 inline void add(Counter& counter, std::uint64_t n = 1) {

@@ -124,7 +124,7 @@ Result<std::shared_ptr<Engine>> Connector::engine() {
 }
 
 ReadOptions Connector::read_options(bool sequential) const {
-  return {.progress_limit = config_.read_timeout, .sequential = sequential};
+  return {.progress_limit = config_.read_timeout, .sequential = sequential, .pieces = true};
 }
 
 Result<ObjectName> Connector::checked_name(std::string_view uri) const {

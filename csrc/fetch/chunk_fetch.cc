@@ -25,16 +25,17 @@ std::string describe_range(const ObjectName& name, std::uint64_t begin, std::uin
 }  // namespace
 
 ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-                       const ObjectVersion* known, Chunk& chunk, std::uint64_t begin,
-                       SeenBytes seen)
+                       const ObjectVersion* known, ByteSink& sink, std::uint64_t begin,
+                       SeenBefore seen)
     : context_(context),
       owner_(owner),
       name_(name),
       known_(known),
-      chunk_(chunk),
+      sink_(sink),
       begin_(begin),
-      seen_(seen),
-      ledger_(context, describe_range(name, begin, begin + chunk.length()), name.uri()) {}
+      seen_(seen.first),
+      seen_parts_(std::move(seen.others)),
+      ledger_(context, describe_range(name, begin, begin + sink.length()), name.uri()) {}
 
 void ChunkFetch::cancel() {
   cancelled_.store(true, std::memory_order_relaxed);
@@ -50,12 +51,15 @@ Status ChunkFetch::prepare(bool* ready) {
   *ready = false;
   if (cancelled_.load(std::memory_order_relaxed)) return Status(StatusCode::kClosed, "closed");
   // Which attempt brought the wrong bytes is not known: none of them is kept.
-  if (std::exchange(differs_, false)) chunk_.restart();
+  if (std::exchange(differs_, false)) {
+    sink_.restart();
+    seen_parts_.restart();
+  }
   Status give_up;
   if (!ledger_.may_start(&give_up)) return Status::ok();
   if (!give_up.is_ok()) return give_up;
-  attempt_begin_ = begin_ + chunk_.writer_filled();
-  const ByteRange range{attempt_begin_, begin_ + chunk_.length()};
+  attempt_begin_ = begin_ + sink_.writer_filled();
+  const ByteRange range{attempt_begin_, begin_ + sink_.length()};
   Result<SignedRequest> built = context_.builder.build(
       get_range_request(name_.bucket, name_.key, range,
                         known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
@@ -73,8 +77,7 @@ Status ChunkFetch::prepare(bool* ready) {
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
   if (!head.is_success()) return true;  // the body tells why
-  CheckedReply checked =
-      check_range_reply(head, {attempt_begin_, begin_ + chunk_.length()}, known_);
+  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_);
   if (checked.failure.has_value()) {
     // A store that ignores ranges, and an object that is larger than what there was memory for.
     if (known_ == nullptr && head.status == 200) first_reply_ = FirstReply::kTooLong;
@@ -89,7 +92,7 @@ bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
       failure_ = Failure{status, RetryClass::kNever, {}};
       return false;
     }
-    ledger_.set_what(describe_range(name_, begin_, begin_ + chunk_.length()));
+    ledger_.set_what(describe_range(name_, begin_, begin_ + sink_.length()));
   }
   head_good_ = true;
   return true;
@@ -103,12 +106,11 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
   }
   if (first_reply_ == FirstReply::kVersionOnly) {
     dropped_bytes_ += size;
-    return dropped_bytes_ <= chunk_.length();
+    return dropped_bytes_ <= sink_.length();
   }
-  if (size > chunk_.writer_room()) {
+  if (size > sink_.writer_room()) {
     // With every byte of the range there, nothing is left that another attempt could ask for.
-    const RetryClass retry =
-        chunk_.writer_room() == 0 ? RetryClass::kNever : RetryClass::kTransient;
+    const RetryClass retry = sink_.writer_room() == 0 ? RetryClass::kNever : RetryClass::kTransient;
     failure_ = Failure{
         Status(StatusCode::kProtocol, "the reply's body is longer than its range"), retry, {}};
     return false;
@@ -117,29 +119,29 @@ bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
 }
 
 bool ChunkFetch::append(const std::byte* data, std::size_t size) {
-  const std::size_t still_seen = seen_.bytes - std::min(seen_.bytes, chunk_.writer_filled());
+  const std::uint32_t begin = sink_.writer_filled();
+  const std::size_t still_seen = seen_.bytes - std::min(seen_.bytes, begin);
   if (still_seen == 0 || size < still_seen) {
-    chunk_.append(data, size, context_.verify_crc64);
-    return true;
+    sink_.append(data, size, context_.verify_crc64);
+  } else {
+    sink_.append(data, still_seen, true);
+    differs_ = sink_.writer_crc() != seen_.crc;
+    if (!differs_) sink_.append(data + still_seen, size - still_seen, true);
   }
-  chunk_.append(data, still_seen, true);
-  if (chunk_.writer_crc() != seen_.crc) {
-    differs_ = true;
-    failure_ = Failure{
-        Status(StatusCode::kChecksum, "the bytes differ from those that came before (CRC-64)"),
-        RetryClass::kTransient,
-        {}};
-    return false;
-  }
-  chunk_.append(data + still_seen, size - still_seen, true);
-  return true;
+  differs_ = differs_ || !seen_parts_.pass(begin, data, size);
+  if (!differs_) return true;
+  failure_ = Failure{
+      Status(StatusCode::kChecksum, "the bytes differ from those that came before (CRC-64)"),
+      RetryClass::kTransient,
+      {}};
+  return false;
 }
 
 void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
-  audit_exchange(
-      "GET", name_.uri(),
-      std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + chunk_.length() - 1), head_,
-      chunk_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(), outcome);
+  audit_exchange("GET", name_.uri(),
+                 std::to_string(attempt_begin_) + "-" + std::to_string(begin_ + sink_.length() - 1),
+                 head_, sink_.writer_filled() - (attempt_begin_ - begin_), ledger_.attempts(),
+                 outcome);
   // The transport ends what is in progress when it stops.
   const bool was_stopped =
       outcome.error == TransportError::kCancelled && !cancelled() && !failure_.has_value();
@@ -153,10 +155,9 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
     owner_.on_finished(*this, Status::ok());
     return;
   }
-  if (!failure_.has_value() && head_good_ && chunk_.writer_room() == 0) {
+  if (!failure_.has_value() && head_good_ && sink_.writer_room() == 0) {
     // All bytes are in: how the connection ended after the last one does not matter.
-    context_.counters.chunk_first_byte_us.record(microseconds(outcome.first_byte));
-    context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
+    note_times(outcome);
     ledger_.on_success();
     owner_.on_finished(*this, Status::ok());
     return;
@@ -167,6 +168,14 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
   } else {
     owner_.on_finished(*this, verdict.error);
   }
+}
+
+void ChunkFetch::note_times(const ExchangeOutcome& outcome) {
+  context_.counters.line.note(outcome.first_byte, outcome.elapsed,
+                              sink_.length() - (attempt_begin_ - begin_));
+  if (is_part_) return;
+  context_.counters.chunk_first_byte_us.record(microseconds(outcome.first_byte));
+  context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
 }
 
 // REQUIRES: the attempt did not bring what is missing.
@@ -184,7 +193,7 @@ AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
     return ledger_.on_transport_error(outcome);
   if (head_good_) {
     return ledger_.on_failure(
-        {Status(StatusCode::kConnect, "the reply ended " + std::to_string(chunk_.writer_room()) +
+        {Status(StatusCode::kConnect, "the reply ended " + std::to_string(sink_.writer_room()) +
                                           " bytes before the end of its range"),
          RetryClass::kTransient,
          {}});
@@ -196,7 +205,7 @@ AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
 
 bool ChunkFetch::finish_with_hedge() {
   const Hedge* const tail = tail_.exchange(nullptr, std::memory_order_acquire);
-  const std::uint64_t begin = begin_ + chunk_.writer_filled();
+  const std::uint64_t begin = begin_ + sink_.writer_filled();
   // What is hidden may have been started anew, before the tail's first byte.
   if (tail == nullptr || differs_ || tail->range().begin > begin) return false;
   if (!append(tail->data() + (begin - tail->range().begin), tail->range().end - begin))

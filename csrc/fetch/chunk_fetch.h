@@ -1,6 +1,7 @@
-// ChunkFetch: one chunk from its first attempt to its end. Fills the chunk as bytes arrive, checks
-// each reply, resumes behind the last byte after a failure, and tells its owner the outcome. A
-// fetch among the slowest gets a second exchange, a hedge; it owns both.
+// ChunkFetch: one range of an object, a chunk or a part of one, from its first attempt to its end.
+// Hands bytes to a sink as they arrive, checks each reply, resumes behind the last byte after a
+// failure, and tells its owner the outcome. A fetch among the slowest gets a second exchange, a
+// hedge; it owns both.
 #pragma once
 
 #include <atomic>
@@ -9,12 +10,14 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "fetch/attempt_ledger.h"
 #include "fetch/fetch_context.h"
 #include "fetch/hedge.h"
 #include "fetch/response_check.h"
-#include "memory/chunk.h"
+#include "fetch/seen_ranges.h"
+#include "memory/byte_sink.h"
 #include "protocol/object_name.h"
 #include "transfer/exchange.h"
 
@@ -22,10 +25,12 @@ namespace ossmc {
 
 class ChunkFetch;
 
-// The first `bytes` of a chunk, which callers may have had already from an earlier fetch.
-struct SeenBytes {
-  std::uint32_t bytes = 0;
-  std::uint64_t crc = 0;  // CRC-64 of them
+// What callers have had of a range already. Where other bytes come, all is asked for once more.
+struct SeenBefore {
+  SeenBytes first;
+  std::vector<SeenRange> others;
+
+  bool empty() const { return first.bytes == 0 && others.empty(); }
 };
 
 // Implemented by the prefetch floor. All calls come from the I/O thread that runs the fetch,
@@ -39,7 +44,7 @@ class ChunkFetchOwner {
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
-  // The end. The chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
+  // The end. A chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
   // when no hedge is in progress.
   virtual void on_finished(ChunkFetch& fetch, const Status& status) = 0;
   // The hedge is in progress no longer; `whole`: it has all its bytes. From the I/O thread that ran
@@ -47,8 +52,8 @@ class ChunkFetchOwner {
   virtual void on_hedge_ended(ChunkFetch& fetch, bool whole) = 0;
 };
 
-// Owned by its owner; used by one I/O thread at a time, save where said. The chunk is kFilling for
-// as long as the fetch runs.
+// Owned by its owner; used by one I/O thread at a time, save where said. The sink is its own for as
+// long as it runs.
 class ChunkFetch final : public Exchange {
  public:
   // What the first reply said of an object whose version was not known, if it was not its bytes.
@@ -60,19 +65,20 @@ class ChunkFetch final : public Exchange {
   };
 
   // `known`: the version that was learnt when the object was opened; null for the first request of
-  // an object, which then asks for [begin, begin + chunk's length) and takes what there is. `name`,
-  // `known`, `chunk` outlive the fetch. `seen`: if bytes came that differ from those, all is asked
-  // for once more; the chunk is kRefilling then.
+  // an object, which then asks for [begin, begin + sink's length) and takes what there is. `name`,
+  // `known`, `sink` outlive the fetch. Where bytes were seen nobody sees those of this fetch before
+  // its end.
   ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin, SeenBytes seen = {});
+             const ObjectVersion* known, ByteSink& sink, std::uint64_t begin, SeenBefore seen = {});
 
   // Before each hand-out to an I/O thread: signs. kOk with *ready false: not now, look again later.
   // An error: cannot be started; on_finished was not called.
   Status prepare(bool* ready);
   // --- under the owner's lock ---
-  // Nobody wants the chunk, or the hedge, any more: what is in progress ends soon.
+  // Nobody wants the bytes, or the hedge, any more: what is in progress ends soon.
   void cancel();
-  // A second exchange, for the last bytes of the chunk. At most one, which take_hedge() takes back
+  bool is_given_up() const { return cancelled_.load(std::memory_order_relaxed); }
+  // A second exchange, for the last bytes of the range. At most one, which take_hedge() takes back
   // when it has ended in vain.
   Exchange* own_hedge(std::unique_ptr<Hedge> hedge);
   std::unique_ptr<Hedge> take_hedge() { return std::move(hedge_); }
@@ -87,11 +93,13 @@ class ChunkFetch final : public Exchange {
   // it does not fit.
   bool finish_with_hedge();
 
-  // In on_version(): the chunk is not to have what this reply brings; the fetch ends with its body.
+  // In on_version(): the sink is not to have what this reply brings; the fetch ends with its body.
   void drop_bytes() { first_reply_ = FirstReply::kVersionOnly; }
   FirstReply first_reply() const { return first_reply_; }
   const ObjectVersion& learnt() const { return learnt_; }  // by the first good reply
-  Chunk& chunk() const { return chunk_; }
+  ByteSink& sink() const { return sink_; }
+  // Its times are not those of a chunk.
+  void set_is_part() { is_part_ = true; }
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -103,20 +111,23 @@ class ChunkFetch final : public Exchange {
            tail_.load(std::memory_order_relaxed) != nullptr;
   }
   // Without a version somebody may be opening the object.
-  bool is_awaited() const noexcept override { return known_ == nullptr || chunk_.is_awaited(); }
+  bool is_awaited() const noexcept override { return known_ == nullptr || sink_.is_awaited(); }
 
  private:
   // False: these are not the bytes that were seen.
   bool append(const std::byte* data, std::size_t size);
+  void note_times(const ExchangeOutcome& outcome);
   AttemptLedger::Verdict verdict_on(const ExchangeOutcome& outcome);
 
   FetchContext& context_;
   ChunkFetchOwner& owner_;
   const ObjectName& name_;
   const ObjectVersion* known_;
-  Chunk& chunk_;
+  ByteSink& sink_;
   const std::uint64_t begin_;
   const SeenBytes seen_;
+  SeenRanges seen_parts_;
+  bool is_part_ = false;
   std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
   std::unique_ptr<Hedge> hedge_;             // the owner's lock, but what tail_ points to
   std::atomic<const Hedge*> tail_{nullptr};  // release and acquire: what the hedge holds

@@ -29,6 +29,7 @@
 
 #include "base/clock.h"
 #include "memory/budget.h"
+#include "memory/byte_sink.h"
 #include "memory/page_pool.h"
 
 namespace ossmc {
@@ -42,7 +43,7 @@ enum class ChunkPhase : std::uint8_t {
   kMoving,
 };
 
-class Chunk {
+class Chunk final : public ByteSink {
  public:
   struct View {
     ChunkPhase phase;
@@ -50,12 +51,8 @@ class Chunk {
     std::uint32_t pins;
   };
 
-  Chunk() = default;
-  Chunk(const Chunk&) = delete;
-  Chunk& operator=(const Chunk&) = delete;
-
   View view() const;  // acquire: bytes up to `filled` are visible to the caller
-  std::uint32_t length() const { return length_.load(std::memory_order_relaxed); }
+  std::uint32_t length() const override { return length_.load(std::memory_order_relaxed); }
   // Of the budget, as of its last fill: at least length(), or 0 in memory that another object owns.
   std::uint32_t ticket_bytes() const { return ticket_bytes_.load(std::memory_order_relaxed); }
 
@@ -81,6 +78,8 @@ class Chunk {
   // never too small. Returns true if this call made it cover the whole chunk.
   bool mark_handed_out(std::uint32_t begin, std::uint32_t end);
   bool handed_out_whole() const;
+  // As it will be when it is filled, for who hands out bytes of it that came elsewhere.
+  void set_length(std::uint32_t length) { length_.store(length, std::memory_order_relaxed); }
 
   // --- writer and prefetch floor ---
 
@@ -93,18 +92,13 @@ class Chunk {
   // Before the first byte only: the length turned out shorter; a smaller block may replace the
   // first, and then the ticket shrinks to its size. Gives the first block back: under no lock.
   void shrink(Block smaller_or_empty, std::uint32_t length);
-  std::uint32_t writer_filled() const { return filled_by_writer_; }
-  std::uint32_t writer_room() const { return length() - filled_by_writer_; }
-  // Of the bytes filled so far. REQUIRES: every append() of this fill with_crc.
-  std::uint64_t writer_crc() const { return running_crc_; }
-  // A reader waits for bytes that are not there yet (relaxed: may be late).
-  bool is_awaited() const { return wanted_.load(std::memory_order_relaxed) != kNobody; }
-  // Writer: copies into place, updates the CRC if `with_crc`, publishes. REQUIRES: size <=
-  // writer_room().
-  void append(const std::byte* bytes, std::size_t size, bool with_crc);
-  // kRefilling only: forgets all bytes of this fill, which nobody has seen; it starts anew.
-  void restart();
-  void finish();  // kFilling -> kReady; REQUIRES: writer_room() == 0
+  std::uint32_t writer_filled() const override { return filled_by_writer_; }
+  std::uint64_t writer_crc() const override { return running_crc_; }
+  bool is_awaited() const override { return wanted_.load(std::memory_order_relaxed) != kNobody; }
+  // Copies into place, publishes.
+  void append(const std::byte* bytes, std::size_t size, bool with_crc) override;
+  void restart() override;  // kRefilling only
+  void finish();            // kFilling -> kReady; REQUIRES: writer_room() == 0
   // kFilling -> kFailed; bytes already there stay readable for those who hold a pin, no new pins.
   void fail();
   // The same for who holds a lock, under which nobody is woken (a system call). True: somebody

@@ -64,13 +64,21 @@ void ChunkClaims::release(ObjectStream& stream, std::span<const std::uint64_t> i
   if (frees_memory) state_.wake();
 }
 
-void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool consumed) {
+void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool consumed,
+                            bool by_cursor) {
   bool look_again = false;
   {
     MutexLock lock(state_.mutex);
     if (stream.is_closed()) return;  // I/O threads take back what is left
     state_.note_use();
-    look_again = state_.positions.note_read(stream, index, state_.window_chunks());
+    const std::uint64_t begin = stream.chunk_begin(index);
+    ObjectStream::Plan& plan = stream.plan;
+    ReadPattern& pattern = by_cursor ? plan.cursor_reads : plan.placed_reads;
+    if (pattern.on_chunk_read(begin, begin + stream.chunk_length(index))) {
+      plan.cursor_reads.forgive_jumps();
+      plan.placed_reads.forgive_jumps();
+    }
+    look_again = state_.positions.note_read(stream, index, state_.window_chunks(stream));
     if (consumed) {
       state_.residency.mark_consumed(stream, index);
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
@@ -110,6 +118,26 @@ Status ChunkClaims::failure_since(ObjectStream& stream, std::uint64_t index,
   MutexLock lock(state_.mutex);
   const ChunkSlot& slot = stream.slot(index);
   return slot.failures == failures ? Status::ok() : slot.last_failure;
+}
+
+Status ChunkClaims::look_again(ObjectStream& stream, std::uint64_t index, std::uint32_t failures,
+                               bool* asked) {
+  *asked = false;
+  FreedMemory freed;
+  {
+    MutexLock lock(state_.mutex);
+    ChunkSlot& slot = stream.slot(index);
+    if (slot.failures != failures && !slot.last_failure.is_ok()) return slot.last_failure;
+    if (stream.is_closed() || slot.claims == 0 || slot.work != ChunkSlot::Work::kNone)
+      return Status::ok();
+    if (slot.chunk.view().phase == ChunkPhase::kFailed && take_chunk(stream, index, &freed))
+      state_.residency.forget(stream, index);
+    if (slot.chunk.view().phase != ChunkPhase::kAbsent) return Status::ok();
+    state_.urgent.add(stream, index);
+    *asked = true;
+  }
+  state_.wake();
+  return Status::ok();
 }
 
 }  // namespace ossmc

@@ -30,7 +30,8 @@ class ChunkClaims {
   void release(ObjectStream& stream, std::uint64_t index) { release(stream, {&index, 1}); }
 
   // The reader went through this chunk; all its bytes were handed out if `consumed`.
-  void note_read(ObjectStream& stream, std::uint64_t index, bool consumed);
+  // `by_cursor`: else by a read at a place.
+  void note_read(ObjectStream& stream, std::uint64_t index, bool consumed, bool by_cursor);
   // A read has copied from a chunk of a closed stream: its memory goes if it was the last.
   void retake_closed(ObjectStream& stream, std::uint64_t index);
 
@@ -41,6 +42,10 @@ class ChunkClaims {
   // has asked again since: the chunk is then behind others in line, which a read that waits for it
   // may hold (docs/decisions/0002-scheduling.md).
   Status failure_since(ObjectStream& stream, std::uint64_t index, std::uint32_t failures) const;
+  // The same of a claimed chunk that is not there. If nothing failed, and it is neither in flight
+  // nor in line, what fetched it was ended, or a call has received it elsewhere: `asked`, it joins
+  // the line.
+  Status look_again(ObjectStream& stream, std::uint64_t index, std::uint32_t failures, bool* asked);
 
  private:
   void take_of_closed(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)

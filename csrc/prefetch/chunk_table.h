@@ -6,16 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
-#include "fetch/chunk_fetch.h"
+#include "fetch/seen_ranges.h"
 #include "memory/chunk.h"
 
 namespace ossmc {
 
 // A chunk and what the scheduler knows of it. All but `chunk` is guarded by the scheduler's mutex.
 struct ChunkSlot {
-  enum class Work : std::uint8_t { kNone, kUrgent, kInFlight };
+  // kInPiece: a call receives all of it in memory of its own, until it ends.
+  enum class Work : std::uint8_t { kNone, kUrgent, kInFlight, kInPiece };
 
   Chunk chunk;
   Work work = Work::kNone;
@@ -24,6 +26,7 @@ struct ChunkSlot {
   std::uint16_t claims = 0;         // how many reads and views claim it: it is not evicted
   std::uint64_t place_in_line = 0;  // while kUrgent; while claimed, when it was or would have been
   SeenBytes seen;                   // of the chunk as first fetched, whole or as far as it came
+  std::vector<SeenRange> seen_parts;  // that came as pieces, elsewhere
   Status
       failure;  // of the last fetch, if another would fail alike; cleared when somebody asks again
   std::uint32_t failures = 0;  // how many fetches have failed

@@ -65,6 +65,7 @@ FetchBook::Entry FetchBook::end(const ChunkFetch& fetch) {
   Entry ended;
   ended.stream = entry.stream;
   ended.index = entry.index;
+  ended.piece = entry.piece;
   ended.in_region = entry.in_region;
   ended.hedge_runs = true;
   return ended;
@@ -80,16 +81,35 @@ std::unique_ptr<ChunkFetch> FetchBook::end_hedge(const ChunkFetch& fetch) {
   return ended;
 }
 
-std::vector<ChunkFetch*> FetchBook::cancel_stream(const ObjectStream& stream) {
+template <typename IsOver>
+std::vector<ChunkFetch*> FetchBook::cancel_if(const IsOver& is_over) {
   std::vector<ChunkFetch*> were_parked;
   for (auto& [key, entry] : entries_) {
-    if (entry.stream.get() != &stream) continue;
+    if (!is_over(entry)) continue;
     entry.fetch->cancel();
     if (!entry.is_parked) continue;
     unpark(entry, entry.started_at);
     were_parked.push_back(entry.fetch.get());
   }
   return were_parked;
+}
+
+std::vector<ChunkFetch*> FetchBook::cancel_stream(const ObjectStream& stream) {
+  return cancel_if([&](const Entry& entry) { return entry.stream.get() == &stream; });
+}
+
+std::vector<ChunkFetch*> FetchBook::cancel_call(const PieceCall& call) {
+  return cancel_if([&](const Entry& entry) {
+    return entry.piece != nullptr && entry.piece->call.get() == &call;
+  });
+}
+
+std::vector<ChunkFetch*> FetchBook::cancel_unclaimed(ObjectStream& stream) {
+  return cancel_if([&](const Entry& entry) {
+    if (entry.stream.get() != &stream || entry.piece != nullptr || entry.in_region) return false;
+    const ChunkSlot& slot = stream.slot(entry.index);
+    return slot.claims == 0 && slot.chunk.view().pins == 0;
+  });
 }
 
 // The longest in progress; of several that began together the one that was opened first. Where
@@ -115,7 +135,8 @@ FetchBook::Entry* FetchBook::slowest(TimePoint now, const Counters& counters, bo
     if (entry.is_parked || entry.was_hedged || entry.has_ended ||
         entry.stream->state() != StreamState::kOpen)
       continue;
-    if (!nothing_else && entry.stream->slot(entry.index).claims == 0) continue;
+    const bool is_awaited = entry.piece != nullptr || entry.stream->slot(entry.index).claims > 0;
+    if (!nothing_else && !is_awaited) continue;
     if (now - entry.started_at <= slow_after) continue;
     if (slowest == nullptr || is_before(entry, *slowest)) slowest = &entry;
   }
@@ -128,7 +149,7 @@ std::uint64_t FetchBook::draining_bytes(const ViewMemory& views) const {
   for (const auto& [key, entry] : entries_) {
     if (!entry.stream->is_closed()) continue;
     if (entry.fetch->hedge() != nullptr) bytes += entry.fetch->hedge()->ticket_bytes();
-    if (entry.has_ended) continue;
+    if (entry.has_ended || entry.piece != nullptr) continue;
     const ViewRegion* const region = entry.stream->plan.region.get();
     if (!entry.in_region) {
       bytes += entry.stream->slot(entry.index).chunk.ticket_bytes();

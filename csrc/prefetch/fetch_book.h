@@ -10,6 +10,7 @@
 #include "fetch/chunk_fetch.h"
 #include "prefetch/hedge_rule.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/piece.h"
 #include "prefetch/view_memory.h"
 
 namespace ossmc {
@@ -25,6 +26,7 @@ class FetchBook {
     std::unique_ptr<ChunkFetch> fetch;
     std::shared_ptr<ObjectStream> stream;
     std::uint64_t index = 0;
+    std::shared_ptr<Piece> piece;  // of the chunk; null: all of it, in chunk memory
     bool in_region = false;
     bool is_parked = false;
     bool has_ended = false;   // and its hedge is in progress still
@@ -55,6 +57,10 @@ class FetchBook {
   // The object is closed: ends what is in progress soon. Those that were parked, which the caller
   // ends under no lock.
   std::vector<ChunkFetch*> cancel_stream(const ObjectStream& stream);
+  // The same for the pieces of a call that has ended; and for what is fetched of an object ahead of
+  // its reads and nobody has claimed or copies from.
+  std::vector<ChunkFetch*> cancel_call(const PieceCall& call);
+  std::vector<ChunkFetch*> cancel_unclaimed(ObjectStream& stream);
 
   // --- second requests ---
   // The slowest chunk that needs one now; null: none. Looks at most every 20 ms. `nothing_else`:
@@ -67,6 +73,8 @@ class FetchBook {
   std::uint64_t draining_bytes(const ViewMemory& views) const;
 
  private:
+  template <typename IsOver>
+  std::vector<ChunkFetch*> cancel_if(const IsOver& is_over);
   static bool is_before(const Entry& one, const Entry& other);
 
   std::map<const ChunkFetch*, Entry> entries_;

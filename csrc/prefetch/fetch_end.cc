@@ -2,7 +2,16 @@
 
 #include <utility>
 
+#include "base/crc64.h"
+
 namespace ossmc {
+
+namespace {
+
+// Of a chunk, how many parts that came elsewhere are compared with it when it comes whole.
+constexpr std::size_t kMostSeenParts = 64;
+
+}  // namespace
 
 void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
   After after;
@@ -10,25 +19,31 @@ void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
   const bool is_version_only =
       fetch.first_reply() == ChunkFetch::FirstReply::kVersionOnly && status.is_ok();
   const ObjectVersion version = is_version_only ? fetch.learnt() : ObjectVersion();
+  const bool is_given_up = fetch.is_given_up();
   {
     MutexLock lock(state_.mutex);
     entry = state_.fetches.end(fetch);
     ObjectStream& stream = *entry.stream;
     ChunkSlot& slot = stream.slot(entry.index);
-    slot.work = ChunkSlot::Work::kNone;
+    if (entry.piece == nullptr) slot.work = ChunkSlot::Work::kNone;
     after.openers_wait = stream.state() == StreamState::kOpening;
-    if (is_version_only) {
+    if (entry.piece != nullptr) {
+      put_down_piece(entry, status, &after);
+    } else if (is_given_up && !status.is_ok() && stream.state() == StreamState::kOpen) {
+      put_down_given_up(entry, &after);
+    } else if (is_version_only) {
       put_down_version(entry, &after);
     } else if (status.is_ok()) {
       put_down_bytes(entry, &after);
     } else {
       put_down_failure(entry, fetch, status, &after);
     }
-    if (stream.is_closed()) {
+    if (stream.is_closed() && entry.piece == nullptr) {
       if (slot.chunk.view().phase != ChunkPhase::kAbsent) state_.leftovers.add(stream, entry.index);
       take_region(stream, &after.freed);
     }
   }
+  if (entry.piece != nullptr) end_piece(*entry.piece, status);
   if (after.waited_for != nullptr) after.waited_for->notify();
   if (after.is_last_crc) pass_verdict(*entry.stream);
   if (is_version_only) {
@@ -92,6 +107,55 @@ void FetchEnd::put_down_bytes(const FetchBook::Entry& entry, After* after) {
   }
 }
 
+// What came of the chunk elsewhere is known by its CRC-64 (SeenBefore).
+void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& status, After* after) {
+  ObjectStream& stream = *entry.stream;
+  const Piece& piece = *entry.piece;
+  if (stream.is_closed() || piece.is_given_up) return;
+  if (!status.is_ok()) {
+    state_.note_pause(stream, status);
+    return;
+  }
+  const TimePoint now = state_.context.clock.now();
+  const bool ends_pause = state_.pause.on_success(now);
+  after->others_may_start = stream.plan.pause.on_success(now) || ends_pause;
+  if (!state_.context.verify_crc64) return;
+  ChunkSlot& slot = stream.slot(entry.index);
+  const std::uint64_t crc = piece.sink.writer_crc();
+  const bool is_first_time = !slot.fetched_before;
+  if (piece.is_whole()) {
+    slot.fetched_before = true;
+    slot.seen = {piece.end(), crc};
+  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight) {
+    stream.verification.note_unchecked();  // what fetches the chunk does not know of the piece
+  } else if (piece.begin == slot.seen.bytes) {
+    slot.seen = {piece.end(), crc64_combine(slot.seen.crc, crc, piece.sink.length())};
+    slot.fetched_before = slot.seen.bytes == stream.chunk_length(entry.index);
+  } else if (slot.seen_parts.size() < kMostSeenParts) {
+    slot.seen_parts.push_back({piece.begin, piece.end(), crc});
+  } else {
+    stream.verification.note_unchecked();
+  }
+  if (is_first_time && slot.fetched_before)
+    after->is_last_crc = stream.verification.note_crc_known();
+}
+
+// It was ended for its object is not to be fetched ahead any more. Who wants it since then has it
+// asked for again.
+void FetchEnd::put_down_given_up(const FetchBook::Entry& entry, After* after) {
+  ObjectStream& stream = *entry.stream;
+  ChunkSlot& slot = stream.slot(entry.index);
+  const Chunk::View view = slot.chunk.view();
+  if (view.phase == ChunkPhase::kFilling && view.filled > slot.seen.bytes)
+    slot.seen = {view.filled, slot.chunk.writer_crc()};
+  if (slot.chunk.fail_quietly()) after->waited_for = &slot.chunk;
+  const bool is_gone = take_chunk(stream, entry.index, &after->freed);
+  if (!is_gone && !entry.in_region) state_.residency.add_failed(stream, entry.index);
+  if (slot.claims == 0) return;
+  after->others_may_start = true;
+  if (is_gone) state_.urgent.add(stream, entry.index);
+}
+
 // The object is known, its first chunk is fetched when there is memory for it.
 void FetchEnd::put_down_version(const FetchBook::Entry& entry, After* after) {
   state_.pause.on_success(state_.context.clock.now());
@@ -123,7 +187,7 @@ void FetchEnd::put_down_failure(const FetchBook::Entry& entry, const ChunkFetch&
 // Of an object whose first request was answered 416 (it may be empty), or, where little was asked
 // for, by more (the store ignores ranges).
 bool FetchEnd::asks_head(const ChunkFetch& fetch) const {
-  const bool asked_for_little = fetch.chunk().length() < state_.options.chunk_bytes;
+  const bool asked_for_little = fetch.sink().length() < state_.options.chunk_bytes;
   return fetch.first_reply() == ChunkFetch::FirstReply::kNoRange ||
          (fetch.first_reply() == ChunkFetch::FirstReply::kTooLong && asked_for_little);
 }

@@ -9,7 +9,9 @@ namespace ossmc {
 
 Exchange* FetchStarter::start(Pick& pick) {
   if (pick.slow != nullptr) return start_hedge(pick);
-  ChunkFetch* const fetch = pick.retry != nullptr ? pick.retry : begin(pick);
+  ChunkFetch* const fetch = pick.retry != nullptr   ? pick.retry
+                            : pick.piece != nullptr ? begin_piece(pick)
+                                                    : begin(pick);
   if (fetch == nullptr) return nullptr;
   bool ready = false;
   const Status status = fetch->prepare(&ready);
@@ -37,15 +39,40 @@ ChunkFetch* FetchStarter::begin(Pick& pick) {
     put_back(pick);
     return nullptr;
   }
-  ChunkFetch* const fetch = entry.fetch.get();
   entry.stream = pick.stream;
   entry.index = pick.index;
   entry.in_region = pick.region_data != nullptr;
+  if (pick.is_refetch) ossmc::add(state_.context.counters.refetches);
+  return add(std::move(entry));
+}
+
+ChunkFetch* FetchStarter::begin_piece(Pick& pick) {
+  FetchBook::Entry entry;
+  try {
+    const std::uint64_t begin = pick.stream->chunk_begin(pick.index) + pick.piece->begin;
+    entry.fetch = std::make_unique<ChunkFetch>(state_.context, owner_, pick.stream->name(),
+                                               &pick.stream->version(), pick.piece->sink, begin,
+                                               std::move(pick.seen));
+  } catch (const std::bad_alloc&) {
+    end_piece(*pick.piece, pick.stream->error(StatusCode::kMemoryBudget,
+                                              "the system has no memory for a request"));
+    return nullptr;
+  }
+  if (!pick.piece->is_whole()) entry.fetch->set_is_part();
+  entry.stream = pick.stream;
+  entry.index = pick.index;
+  entry.piece = pick.piece;
+  if (pick.is_refetch) ossmc::add(state_.context.counters.refetches);
+  return add(std::move(entry));
+}
+
+ChunkFetch* FetchStarter::add(FetchBook::Entry entry) {
   entry.started_at = state_.context.clock.now();
-  if (pick.is_refetch) add(state_.context.counters.refetches);
+  ChunkFetch* const fetch = entry.fetch.get();
   MutexLock lock(state_.mutex);
-  state_.fetches.add(std::move(entry));
-  if (stream.is_closed()) fetch->cancel();
+  FetchBook::Entry& added = state_.fetches.add(std::move(entry));
+  const bool is_over = added.piece != nullptr && added.piece->is_given_up;
+  if (added.stream->is_closed() || is_over) fetch->cancel();
   return fetch;
 }
 
@@ -66,7 +93,7 @@ bool FetchStarter::begin_fill(Pick& pick) {
   ObjectStream& stream = *pick.stream;
   ChunkSlot& slot = stream.slot(pick.index);
   // Bytes that come a second time are nobody's before they are known to be the same (CRC-64).
-  const bool hidden = pick.seen.bytes > 0;
+  const bool hidden = !pick.seen.empty();
   if (pick.region_data != nullptr) {
     // If close() has given the region back just now, the fetch is cancelled before it writes.
     slot.chunk.begin_fill_at(pick.region_data, pick.length, hidden);
@@ -145,7 +172,7 @@ Exchange* FetchStarter::start_hedge(Pick& pick) {
       slow->index != pick.index || slow->fetch->hedge() != nullptr || pick.stream->is_closed())
     return nullptr;
   slow->hedge_runs = true;
-  add(state_.context.counters.hedges);
+  ossmc::add(state_.context.counters.hedges);
   return slow->fetch->own_hedge(std::move(hedge));
 }
 

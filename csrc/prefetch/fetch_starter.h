@@ -19,6 +19,8 @@ class FetchStarter {
 
  private:
   ChunkFetch* begin(Pick& pick);
+  ChunkFetch* begin_piece(Pick& pick);
+  ChunkFetch* add(FetchBook::Entry entry);
   bool begin_fill(Pick& pick);
   std::unique_ptr<ChunkFetch> make_fetch(const Pick& pick);
   // The system has no memory for it.

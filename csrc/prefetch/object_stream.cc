@@ -9,8 +9,14 @@ namespace ossmc {
 
 Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
 
-ObjectStream::ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes)
-    : name_(std::move(name)), sequence_(sequence), chunk_bytes_(chunk_bytes) {}
+ObjectStream::ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes,
+                           bool prefetches)
+    : name_(std::move(name)),
+      sequence_(sequence),
+      chunk_bytes_(chunk_bytes),
+      prefetches_(prefetches) {
+  plan.is_paced = !prefetches;
+}
 
 ObjectStream::~ObjectStream() { assert(plan.links == 0); }
 

@@ -15,7 +15,9 @@
 #include "fetch/small_request_queue.h"
 #include "memory/view_region.h"
 #include "prefetch/chunk_table.h"
+#include "prefetch/nearby_bytes.h"
 #include "prefetch/prefetch_pause.h"
+#include "prefetch/read_pattern.h"
 #include "prefetch/verification.h"
 #include "protocol/object_name.h"
 
@@ -36,7 +38,9 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
  public:
   // `sequence`: place in the order of open, unique. Chunks are `chunk_bytes` long, the last one
   // maybe shorter.
-  ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes);
+  // Not `prefetches`: nothing of it is fetched that no read asks for.
+  ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes,
+               bool prefetches = true);
   // REQUIRES: it is in no list of the scheduler any more (prefetch/stream_link.h).
   ~ObjectStream();
   ObjectStream(const ObjectStream&) = delete;
@@ -47,6 +51,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   Status error(StatusCode code, std::string message) const;
   std::uint64_t sequence() const { return sequence_; }
   std::uint32_t chunk_bytes() const { return chunk_bytes_; }
+  bool prefetches() const { return prefetches_; }
 
   // Any thread. The acquire load makes version() and slot() readable once kOpen was seen (also
   // after a later kClosed).
@@ -90,8 +95,12 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     bool range_was_refused = false;
     std::shared_ptr<PendingReply> head;  // the HEAD that was sent in place of a first GET
     std::uint64_t unread_bytes = 0;      // see Residency
-    int links = 0;        // in the scheduler's lists; counted where assertions are on
-    PrefetchPause pause;  // after failures of this object's chunks
+    int links = 0;             // in the scheduler's lists; counted where assertions are on
+    PrefetchPause pause;       // after failures of this object's chunks
+    ReadPattern cursor_reads;  // those of its cursor, and all others
+    ReadPattern placed_reads;
+    bool is_paced = false;  // read ahead as ReadPattern has it, not as far as there is room
+    std::shared_ptr<const NearbyBytes> nearby;  // null: none
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
     // or reads from it any more.
     std::shared_ptr<ViewRegion> region;
@@ -102,6 +111,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   const ObjectName name_;
   const std::uint64_t sequence_;
   const std::uint32_t chunk_bytes_;
+  const bool prefetches_;
 
   std::atomic<std::uint32_t> state_{0};
   Status failure_;         // written before kFailed

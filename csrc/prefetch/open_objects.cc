@@ -114,6 +114,7 @@ void OpenObjects::close(ObjectStream& stream) {
   if (closed.head != nullptr) closed.head->cancel();
   for (ChunkFetch* fetch : closed.parked)
     owner_.on_finished(*fetch, Status(StatusCode::kClosed, "closed"));
+  for (const std::shared_ptr<Piece>& piece : closed.pieces) end_piece(*piece, closed_status());
   closed.freed = {};  // who is woken below shall find it
   for (Chunk* chunk : closed.claimed) chunk->notify();
   stream.wake_openers();
@@ -135,6 +136,8 @@ void OpenObjects::close_all() {
 void OpenObjects::take_out(ObjectStream& stream, Closed* closed) {
   closed->freed.streams.push_back(stream.shared_from_this());
   closed->claimed = state_.urgent.remove_stream(stream);
+  closed->pieces = state_.pieces.remove_stream(stream);
+  stream.plan.nearby = nullptr;
   stream.become_closed();
   state_.streams.erase(stream.sequence());
   if (state_.streams.empty()) state_.admission.all_are_closed();

@@ -45,6 +45,7 @@ class OpenObjects {
     FreedMemory freed;
     std::vector<Chunk*> claimed;
     std::vector<ChunkFetch*> parked;
+    std::vector<std::shared_ptr<Piece>> pieces;
     std::shared_ptr<PendingReply> head;
   };
   void take_out(ObjectStream& stream, Closed* closed) OSSMC_REQUIRES(state_.mutex);

@@ -17,8 +17,8 @@ bool is_to_fetch(const ChunkSlot& slot) {
 
 bool Picker::has_work(TimePoint now) const {
   state_.mutex.assert_held();
-  return !state_.urgent.empty() || !state_.positions.empty() || state_.fetches.next_due() <= now ||
-         state_.fetches.is_time_to_look(now);
+  return !state_.urgent.empty() || !state_.pieces.empty() || !state_.positions.empty() ||
+         state_.fetches.next_due() <= now || state_.fetches.is_time_to_look(now);
 }
 
 bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* pick,
@@ -61,6 +61,7 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
     note_limit(thread, Limit::kIdle, now);  // on its way, though not all slots are taken
     return false;
   }
+  if (pick_piece(state_.pieces.take_bulk(), pick)) return true;
   if (is_paused(state_.pause, now)) {
     note_limit(thread, Limit::kPause, now);
     return false;
@@ -103,17 +104,22 @@ bool Picker::pick_retry(TimePoint now, Pick* pick) {
 }
 
 bool Picker::pick_hedge(TimePoint now, Pick* pick) {
-  const bool nothing_else = state_.urgent.empty() && state_.positions.empty();
+  const bool nothing_else =
+      state_.urgent.empty() && state_.pieces.empty() && state_.positions.empty();
   FetchBook::Entry* const slow = state_.fetches.slowest(now, state_.context.counters, nothing_else);
   if (slow == nullptr) return false;
   ObjectStream& stream = *slow->stream;
   const ChunkSlot& slot = stream.slot(slow->index);
+  const Piece* const piece = slow->piece.get();
   const std::uint64_t begin = stream.chunk_begin(slow->index);
   pick->hedged = {begin + slot.chunk.view().filled, begin + stream.chunk_length(slow->index)};
+  if (piece != nullptr)
+    pick->hedged = {begin + piece->begin + piece->sink.filled(), begin + piece->end()};
   if (pick->hedged.size() == 0) return false;
   // What somebody waits for may take what is kept free for that.
   pick->ticket = state_.admission.for_hedge(
-      state_.pool->block_bytes(static_cast<std::size_t>(pick->hedged.size())), slot.claims > 0);
+      state_.pool->block_bytes(static_cast<std::size_t>(pick->hedged.size())),
+      slot.claims > 0 || piece != nullptr);
   if (!pick->ticket) return false;
   slow->was_hedged = true;  // now: another I/O thread may look before this one has started it
   pick->slow = slow->fetch.get();
@@ -122,7 +128,31 @@ bool Picker::pick_hedge(TimePoint now, Pick* pick) {
   return true;
 }
 
+// Claims and pieces in turn. Pieces need no memory: they go past a claim that waits for some.
 Picker::Urgent Picker::pick_urgent(Pick* pick, FreedMemory* freed) {
+  state_.is_turn_of_pieces = !state_.is_turn_of_pieces;
+  if (state_.is_turn_of_pieces && pick_piece(state_.pieces.take_urgent(), pick))
+    return Urgent::kPicked;
+  const Urgent claim = pick_claim(pick, freed);
+  if (claim == Urgent::kPicked) return claim;
+  return pick_piece(state_.pieces.take_urgent(), pick) ? Urgent::kPicked : claim;
+}
+
+// False: it is null.
+bool Picker::pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) {
+  if (piece == nullptr) return false;
+  pick->stream = piece->stream;
+  pick->index = piece->index;
+  pick->piece = piece;
+  const ChunkSlot& slot = piece->stream->slot(piece->index);
+  if (piece->is_whole() && state_.context.verify_crc64) {
+    pick->is_refetch = slot.fetched_before;
+    pick->seen = {slot.seen, slot.seen_parts};
+  }
+  return true;
+}
+
+Picker::Urgent Picker::pick_claim(Pick* pick, FreedMemory* freed) {
   UrgentWork::Entry entry;
   while ((entry = state_.urgent.next(0)).stream != nullptr) {
     ObjectStream& stream = *entry.stream;
@@ -198,7 +228,6 @@ void Picker::note_start(ObjectStream& stream, TimePoint now) {
 }
 
 bool Picker::pick_ahead(TimePoint now, Pick* pick, FreedMemory* freed, bool regions_only) {
-  const std::uint64_t window = state_.window_chunks();
   // So much of the budget may an active reader take from unread chunks of others (reads in another
   // order than opened).
   const std::uint64_t may_take_chunks =
@@ -214,7 +243,8 @@ bool Picker::pick_ahead(TimePoint now, Pick* pick, FreedMemory* freed, bool regi
     if (is_paused(plan.pause, now)) continue;
     const bool is_viewed = in_region && state_.views.is_used(*plan.region);
     const std::uint64_t end =
-        is_viewed ? stream.chunk_count() : std::min(stream.chunk_count(), plan.cursor + 1 + window);
+        is_viewed ? stream.chunk_count()
+                  : std::min(stream.chunk_count(), plan.cursor + 1 + state_.window_chunks(stream));
     for (; plan.ahead_next < end; ++plan.ahead_next) {
       const std::uint64_t index = plan.ahead_next;
       if (!is_to_fetch(stream.slot(index))) continue;
@@ -323,7 +353,7 @@ void Picker::fill_pick(ObjectStream& stream, std::uint64_t index, Pick* pick) {
   if (slot.in_region) pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   pick->is_first = stream.state() == StreamState::kOpening;
   pick->is_refetch = slot.fetched_before;
-  if (state_.context.verify_crc64) pick->seen = slot.seen;
+  if (state_.context.verify_crc64) pick->seen = {slot.seen, slot.seen_parts};
   pick->stream = stream.shared_from_this();
   pick->index = index;
 }

@@ -3,7 +3,8 @@
 // Three classes of work, each served only when the ones above it have nothing to start:
 //   urgent   a blocked reader's chunk, the first request of an object that is being opened: first
 //            come, first served; they may use all of the budget, and more connections than the
-//            others
+//            others. In turn with them small pieces (prefetch/piece_line.h), which need no memory
+//   bulk     large pieces
 //   ahead    the next chunks of objects that are being read
 //   sweep    all objects in the order of open, chunks ascending
 // Before all of them come retries that are due, which have their memory, and hedges. While the
@@ -24,17 +25,18 @@
 
 namespace ossmc {
 
-// What was picked. Its chunk is Work::kInFlight.
+// What was picked. Its chunk is Work::kInFlight, or it is a piece.
 struct Pick {
   std::shared_ptr<ObjectStream> stream;
   std::uint64_t index = 0;
+  std::shared_ptr<Piece> piece;
   std::uint64_t place = 0;  // where it was in line; 0: it was not
   std::uint32_t length = 0;
   bool is_first = false;  // the request that tells the object's version
   Ticket ticket;
   std::byte* region_data = nullptr;  // set: fill there, no ticket
   bool is_refetch = false;           // it was complete once
-  SeenBytes seen;                    // with verify.crc64: what must come again
+  SeenBefore seen;                   // with verify.crc64: what must come again
   ChunkFetch* retry = nullptr;       // set: an earlier fetch runs again
   ChunkFetch* slow = nullptr;        // set: a hedge of it, for bytes `hedged` of its object
   ByteRange hedged;
@@ -62,6 +64,8 @@ class Picker {
   bool pick_retry(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool pick_hedge(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   Urgent pick_urgent(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  Urgent pick_claim(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  bool pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool give_up_claimed(FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   bool pick_past_blocked(Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool pick_ahead(TimePoint now, Pick* pick, FreedMemory* freed, bool regions_only)

@@ -10,6 +10,7 @@ void Positions::start_sweep(ObjectStream& stream, std::uint64_t from) {
 }
 
 void Positions::sweep_again(ObjectStream& stream, std::uint64_t index) {
+  if (stream.plan.is_paced) return;
   stream.plan.sweep_next = std::min(stream.plan.sweep_next, index);
   sweep_.emplace(stream.sequence(), &stream);
 }

@@ -20,7 +20,7 @@ class Positions {
  public:
   // --- the sweep ---
   void start_sweep(ObjectStream& stream, std::uint64_t from);
-  // The chunk was given up, or did not come: the sweep comes back to it.
+  // The chunk was given up, or did not come: the sweep comes back to it, if it goes there at all.
   void sweep_again(ObjectStream& stream, std::uint64_t index);
   void end_sweep(ObjectStream& stream) { sweep_.erase(stream.sequence()); }
   // In the order of open: the first behind that sequence (0: of all); null: there is none.

@@ -41,6 +41,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, FetchContext& context,
       objects_(state_, *this),
       claims_(state_),
       views_(state_),
+      pieces_(state_, *this),
       picker_(state_),
       starter_(state_, *this),
       fetch_end_(state_, objects_) {}
@@ -171,11 +172,12 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
   Result<ChunkTable::Index> index = index_for(stream->name(), stream->chunk_bytes(), version);
   if (!index.is_ok()) return index.status();
   const auto length = static_cast<std::uint32_t>(range.size());
-  if (length < fetch.chunk().length()) {
+  Chunk& chunk = stream->slot(0).chunk;
+  if (length < chunk.length()) {
     Block small;  // a small object shall not hold a large object's pages
-    if (state_.pool->block_bytes(length) < state_.pool->block_bytes(fetch.chunk().length()))
+    if (state_.pool->block_bytes(length) < state_.pool->block_bytes(chunk.length()))
       small = state_.pool->take(length);
-    fetch.chunk().shrink(std::move(small), length);
+    chunk.shrink(std::move(small), length);
   }
   {
     MutexLock lock(state_.mutex);
@@ -189,18 +191,17 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
 }
 
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
-  bool is_closed = false;
   {
     MutexLock lock(state_.mutex);
     FetchBook::Entry& entry = state_.fetches.at(fetch);
-    is_closed = entry.stream->is_closed();
     // A hedge may have been whole since this request looked for one.
-    if (!is_closed && !fetch.cancelled()) {
+    if (!entry.stream->is_closed() && !fetch.cancelled()) {
       state_.fetches.park(entry, due);
       return;
     }
+    if (entry.stream->is_closed()) fetch.cancel();
   }
-  if (is_closed) {
+  if (fetch.is_given_up()) {
     on_finished(fetch, Status(StatusCode::kClosed, "closed"));
   } else if (!fetch.finish_with_hedge()) {
     on_retry(fetch, due);

@@ -12,6 +12,7 @@
 #include "prefetch/fetch_starter.h"
 #include "prefetch/open_objects.h"
 #include "prefetch/picker.h"
+#include "prefetch/pieces.h"
 #include "prefetch/scheduler_state.h"
 #include "prefetch/views.h"
 #include "transfer/exchange.h"
@@ -32,6 +33,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   OpenObjects& objects() { return objects_; }
   ChunkClaims& claims() { return claims_; }
   Views& views() { return views_; }
+  Pieces& pieces() { return pieces_; }
   SmallRequestQueue& small_requests() { return state_.small; }
   const FetchContext& context() const { return state_.context; }
 
@@ -61,6 +63,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   OpenObjects objects_;
   ChunkClaims claims_;
   Views views_;
+  Pieces pieces_;
   Picker picker_;
   FetchStarter starter_;
   FetchEnd fetch_end_;

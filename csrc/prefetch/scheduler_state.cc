@@ -10,6 +10,9 @@ namespace {
 // Of what was read, so much of the budget is kept for reading again.
 constexpr std::uint64_t kKeptDivisor = 4;
 
+// Bytes round small reads take no more than this, nor than 1/8 of the budget.
+constexpr std::uint64_t kMostNearbyBytes = 16u << 20;
+
 // Whether the same request may succeed later. Else the object is gone, another, or forbidden.
 bool may_pass(StatusCode code) {
   switch (code) {
@@ -33,6 +36,8 @@ SchedulerState::SchedulerState(const SchedulerOptions& options_in, FetchContext&
       context(context_in),
       budget(std::move(budget_in)),
       pool(std::move(pool_in)),
+      nearby_room(
+          std::make_shared<NearbyRoom>(std::min(kMostNearbyBytes, budget->limit_bytes() / 8))),
       small(context_in),
       loads(options_in.slots.threads, options_in.slots.load),
       slots(options_in.slots, loads),
@@ -62,23 +67,37 @@ std::uint64_t SchedulerState::window_chunks() const {
   return std::clamp<std::uint64_t>(by_memory, 1, 2 * in_flight);
 }
 
+std::uint64_t SchedulerState::window_chunks(const ObjectStream& stream) const {
+  const ObjectStream::Plan& plan = stream.plan;
+  const std::uint64_t window = window_chunks();
+  if (!plan.is_paced) return window;
+  return std::min(window,
+                  std::max(plan.cursor_reads.ahead_chunks(), plan.placed_reads.ahead_chunks()));
+}
+
 void SchedulerState::note_failure(ObjectStream& stream, std::uint64_t index, const Status& status) {
   ChunkSlot& slot = stream.slot(index);
   slot.last_failure = status;
   ++slot.failures;
   if (stream.is_closed()) return;
-  const bool is_open = stream.state() == StreamState::kOpen;
+  if (!note_pause(stream, status)) {
+    slot.failure = status;
+  } else if (stream.state() == StreamState::kOpen) {
+    positions.fetch_again(stream, index);
+  }
+}
+
+bool SchedulerState::note_pause(ObjectStream& stream, const Status& status) {
   if (may_pass(status.code())) {
     const TimePoint now = context.clock.now();
     const double chance = context.random.uniform();
     pause.on_failure(now, context.retry, chance);
     stream.plan.pause.on_failure(now, context.retry, chance);
-    if (is_open) positions.fetch_again(stream, index);
-    return;
+    return true;
   }
-  slot.failure = status;
   // Its other chunks would fail alike. A read that succeeds has them fetched ahead of it again.
-  if (is_open) positions.remove(stream);
+  if (stream.state() == StreamState::kOpen) positions.remove(stream);
+  return false;
 }
 
 }  // namespace ossmc

@@ -20,7 +20,9 @@
 #include "prefetch/limit.h"
 #include "prefetch/memory_ceiling.h"
 #include "prefetch/memory_signal.h"
+#include "prefetch/nearby_bytes.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/piece_line.h"
 #include "prefetch/positions.h"
 #include "prefetch/prefetch_pause.h"
 #include "prefetch/residency.h"
@@ -61,9 +63,13 @@ struct SchedulerState {
   void note_sample(TimePoint now) OSSMC_REQUIRES(mutex);
   // Somebody opens or reads.
   void note_use() OSSMC_REQUIRES(mutex) { working_set.note_use(context.clock.now()); }
-  // How far ahead of a reader is fetched.
+  // How far ahead of readers is fetched; of this one.
   std::uint64_t window_chunks() const OSSMC_REQUIRES(mutex);
-  // A fetch gave up, or could not be started.
+  std::uint64_t window_chunks(const ObjectStream& stream) const OSSMC_REQUIRES(mutex);
+  // A fetch of the object gave up: for a while, or for good, nothing starts that nobody waits for.
+  // True: another try may succeed.
+  bool note_pause(ObjectStream& stream, const Status& status) OSSMC_REQUIRES(mutex);
+  // The same for a chunk's, or it could not be started.
   void note_failure(ObjectStream& stream, std::uint64_t index, const Status& status)
       OSSMC_REQUIRES(mutex);
 
@@ -71,6 +77,7 @@ struct SchedulerState {
   FetchContext& context;
   const std::shared_ptr<Budget> budget;
   const std::shared_ptr<PagePool> pool;
+  const std::shared_ptr<NearbyRoom> nearby_room;
   SmallRequestQueue small;
   Transport* transport = nullptr;  // constant once work is there
   MemorySignal memory_signal;
@@ -89,6 +96,8 @@ struct SchedulerState {
       OSSMC_GUARDED_BY(mutex);  // open ones, by order of open
   SlotControl slots OSSMC_GUARDED_BY(mutex);
   UrgentWork urgent OSSMC_GUARDED_BY(mutex);
+  PieceLine pieces OSSMC_GUARDED_BY(mutex);
+  bool is_turn_of_pieces OSSMC_GUARDED_BY(mutex) = false;  // of what is urgent
   Positions positions OSSMC_GUARDED_BY(mutex);
   Residency residency OSSMC_GUARDED_BY(mutex);
   ViewMemory views OSSMC_GUARDED_BY(mutex);

@@ -1,16 +1,21 @@
 #include "prefetch/stream_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "memory/copy_out.h"
+#include "prefetch/piece_read.h"
 
 namespace ossmc {
 
 namespace {
+
+// So far a look for a line's end goes where nothing is in memory.
+constexpr std::size_t kLookBytes = 8192;
 
 // Chunks of one read that are asked for at once, beyond the one it waits for.
 std::uint64_t chunks_at_once(const Scheduler& scheduler, const ObjectStream& stream) {
@@ -86,7 +91,7 @@ void note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t i
   if (consumed) stream.verification.note_chunk_handed_out();
   // Only at a chunk's end does the scheduler need to know: small reads take no lock.
   if (consumed || (sequential && end == stream.chunk_length(index)))
-    scheduler.claims().note_read(stream, index, consumed || chunk.handed_out_whole());
+    scheduler.claims().note_read(stream, index, consumed || chunk.handed_out_whole(), sequential);
 }
 
 // The memory of a closed stream goes when the last reader is through with it. The I/O threads see
@@ -118,19 +123,16 @@ class Read {
 
   Status run() {
     std::uint64_t size = 0;
-    for (const StreamPart& part : parts_) {
-      const Status status = copy(part);
-      if (!status.is_ok()) return status;
-      size += part.second.size();
-    }
-    return finish(size);
+    for (const StreamPart& part : parts_) size += part.second.size();
+    const Status status = copy_all();
+    return status.is_ok() ? finish(size) : status;
   }
 
   // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, shown where they lie.
   Status visit(std::uint64_t index, std::uint32_t begin, std::uint32_t end,
                const BytesVisitor& visitor) {
     chunks_.push_back(index);
-    const Status status = pass(index, begin, end, visitor);
+    const Status status = pass({index, begin, end}, visitor);
     return status.is_ok() ? finish(end - begin) : status;
   }
 
@@ -143,51 +145,103 @@ class Read {
     return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
   }
 
-  Status copy(const StreamPart& part) {
-    auto [offset, out] = part;
-    while (!out.empty()) {
-      const std::uint64_t index = offset / stream_.chunk_bytes();
-      const auto begin = static_cast<std::uint32_t>(offset - stream_.chunk_begin(index));
-      const auto size = static_cast<std::uint32_t>(
-          std::min<std::uint64_t>(out.size(), stream_.chunk_length(index) - begin));
-      std::byte* const to = out.data();
-      const Status status = pass(
-          index, begin, begin + size,
-          [to](std::span<const std::byte> bytes) { copy_out(to, bytes.data(), bytes.size()); });
+  static auto copy_to(std::byte* to) {
+    return [to](std::span<const std::byte> bytes) { copy_out(to, bytes.data(), bytes.size()); };
+  }
+
+  Status copy_all() {
+    std::size_t done = 0;
+    StreamPart part;
+    for (; done < parts_.size(); ++done) {
+      part = parts_[done];
+      if (!copy_ready(&part)) break;
+    }
+    if (done == parts_.size()) return Status::ok();
+    left_.push_back(part);
+    left_.insert(left_.end(), parts_.begin() + static_cast<std::ptrdiff_t>(done) + 1, parts_.end());
+    PieceRead pieces(scheduler_, options_, interrupt_);
+    if (options_.pieces) left_ = pieces.start(stream_.shared_from_this(), left_);
+    place_ = 0;
+    for (const StreamPart& by_chunks : left_) {
+      const Status status = copy(by_chunks);
       if (!status.is_ok()) return status;
-      offset += size;
-      out = out.subspan(size);
+    }
+    const Status status = pieces.wait();
+    waited_ = waited_ || pieces.has_waited();
+    return status;
+  }
+
+  // As much as is there. False: not all of it; `part` is what is left.
+  bool copy_ready(StreamPart* part) {
+    while (!part->second.empty()) {
+      const ChunkPart first = first_of(*part);
+      if (!pass_ready(first, copy_to(part->second.data()))) return false;
+      *part = {part->first + first.size(), part->second.subspan(first.size())};
+    }
+    return true;
+  }
+
+  Status copy(StreamPart part) {
+    while (!part.second.empty()) {
+      const ChunkPart first = first_of(part);
+      const Status status = pass(first, copy_to(part.second.data()));
+      if (!status.is_ok()) return status;
+      part = {part.first + first.size(), part.second.subspan(first.size())};
     }
     return Status::ok();
   }
 
-  // Bytes [begin, end) of the chunk go to `take`, pinned.
+  // Bytes [begin, end) of a chunk.
+  struct ChunkPart {
+    std::uint64_t index = 0;
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::uint32_t size() const { return end - begin; }
+  };
+  ChunkPart first_of(const StreamPart& part) const {
+    ChunkPart first;
+    first.index = part.first / stream_.chunk_bytes();
+    first.begin = static_cast<std::uint32_t>(part.first - stream_.chunk_begin(first.index));
+    first.end =
+        first.begin + static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                          part.second.size(), stream_.chunk_length(first.index) - first.begin));
+    return first;
+  }
+
+  // The chunk's part goes to `take`, pinned. False: it is not there.
   template <typename Take>
-  Status pass(std::uint64_t index, std::uint32_t begin, std::uint32_t end, const Take& take) {
-    Chunk& chunk = stream_.slot(index).chunk;
-    while (!chunk.try_pin(end)) {
-      const Status status = wait(index, end);
+  bool pass_ready(const ChunkPart& part, const Take& take) {
+    Chunk& chunk = stream_.slot(part.index).chunk;
+    if (!chunk.try_pin(part.end)) return false;
+    take(std::span<const std::byte>(chunk.data() + part.begin, part.size()));
+    unpin(scheduler_, stream_, part.index);
+    note_handed_out(scheduler_, stream_, part.index, part.begin, part.end, options_.sequential);
+    return true;
+  }
+
+  // The same, once it is there.
+  template <typename Take>
+  Status pass(const ChunkPart& part, const Take& take) {
+    while (!pass_ready(part, take)) {
+      const Status status = wait(part.index, part.end);
       if (!status.is_ok()) return status;
     }
-    take(std::span<const std::byte>(chunk.data() + begin, end - begin));
-    unpin(scheduler_, stream_, index);
-    note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
     claims_.release_before(++place_);
     return Status::ok();
   }
 
   Status wait(std::uint64_t index, std::uint32_t needed_end) {
-    if (!waited_) list_chunks();
+    if (chunks_.empty()) list_chunks();
     waited_ = true;
     const std::uint32_t failures =
         claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
                          [&](std::size_t place) { return chunks_[place]; });
-    if (options_.sequential) scheduler_.claims().note_read(stream_, index, false);
+    if (options_.sequential) scheduler_.claims().note_read(stream_, index, false, true);
     return wait_for_chunk(scheduler_, stream_, index, failures, needed_end, options_, interrupt_);
   }
 
   void list_chunks() {
-    for (const auto& [offset, out] : parts_) {
+    for (const auto& [offset, out] : left_) {
       if (out.empty()) continue;
       const std::uint64_t last = (offset + out.size() - 1) / stream_.chunk_bytes();
       for (std::uint64_t index = offset / stream_.chunk_bytes(); index <= last; ++index)
@@ -202,8 +256,10 @@ class Read {
   const ReadOptions& options_;
   Interrupt& interrupt_;
   Claims claims_;
-  std::size_t place_ = 0;              // how many chunks of the read are done
-  std::vector<std::uint64_t> chunks_;  // all of them, in order; made when the read has to wait
+  std::vector<StreamPart> left_;  // what was not there, as far as it comes by chunks
+  std::vector<std::uint64_t>
+      chunks_;             // all of its chunks, in order; made when the read has to wait
+  std::size_t place_ = 0;  // how many of them are done
   bool waited_ = false;
 };
 
@@ -228,8 +284,10 @@ Status wait_for_chunk(Scheduler& scheduler, ObjectStream& stream, std::uint64_t 
         view.filled >= needed_end)
       return Status::ok();
     if (view.phase == ChunkPhase::kFailed || view.phase == ChunkPhase::kAbsent) {
-      Status failure = scheduler.claims().failure_since(stream, index, failures);
+      bool asked = false;
+      Status failure = scheduler.claims().look_again(stream, index, failures, &asked);
       if (!failure.is_ok()) return failure;
+      if (asked) continue;  // with a token of now
     }
     const TimePoint now = clock.now();
     if (view.filled != filled) {
@@ -336,32 +394,50 @@ bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint6
 Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
                                 std::uint64_t limit, std::byte byte, const ReadOptions& options,
                                 Interrupt& interrupt) {
+  // How far `byte` is behind the begin of `bytes`, itself included; 0: it is not among them.
+  const auto find_in = [&](std::span<const std::byte> bytes) -> std::uint64_t {
+    const void* const hit = std::memchr(bytes.data(), std::to_integer<int>(byte), bytes.size());
+    return hit == nullptr
+               ? 0
+               : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) - bytes.data()) + 1;
+  };
   Claims claims(scheduler, stream);
+  const std::uint64_t last_index = limit == 0 ? 0 : (offset + limit - 1) / stream.chunk_bytes();
   std::uint64_t found = 0;
   while (found < limit) {
     const std::uint64_t index = (offset + found) / stream.chunk_bytes();
     Chunk& chunk = stream.slot(index).chunk;
     const auto begin = static_cast<std::uint32_t>(offset + found - stream.chunk_begin(index));
     const std::uint32_t filled = chunk.view().filled;
-    if (filled <= begin || !chunk.try_pin(filled)) {
+    if (filled > begin && chunk.try_pin(filled)) {
+      const std::uint64_t span = std::min<std::uint64_t>(filled - begin, limit - found);
+      const std::uint64_t hit = find_in({chunk.data() + begin, static_cast<std::size_t>(span)});
+      unpin(scheduler, stream, index);
+      found += hit == 0 ? span : hit;
+      if (hit != 0) break;
+    } else if (options.pieces && chunk.view().phase == ChunkPhase::kAbsent) {
+      std::array<std::byte, kLookBytes> bytes;
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(
+          {bytes.size(), limit - found, stream.chunk_length(index) - begin}));
+      const Status status =
+          read_stream(scheduler, stream, offset + found, bytes.data(), size, options, interrupt);
+      if (!status.is_ok()) return status;
+      const std::uint64_t hit = find_in({bytes.data(), size});
+      found += hit == 0 ? size : hit;
+      if (hit != 0) break;
+    } else {
+      // A line that goes on for chunks is read as any long read is.
+      const std::uint64_t at_once =
+          found < stream.chunk_bytes() ? 1 : chunks_at_once(scheduler, stream);
       const std::uint32_t failures =
-          claims.wait_for(static_cast<std::size_t>(index), static_cast<std::size_t>(index) + 1,
+          claims.wait_for(static_cast<std::size_t>(index),
+                          static_cast<std::size_t>(std::min(last_index + 1, index + at_once)),
                           [](std::size_t place) { return place; });
+      if (options.sequential) scheduler.claims().note_read(stream, index, false, true);
       const Status status =
           wait_for_chunk(scheduler, stream, index, failures, begin + 1, options, interrupt);
       if (!status.is_ok()) return status;
-      continue;
     }
-    const std::uint64_t span = std::min<std::uint64_t>(filled - begin, limit - found);
-    const void* const hit = std::memchr(chunk.data() + begin, std::to_integer<int>(byte), span);
-    const std::uint64_t length =
-        hit == nullptr ? span
-                       : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) -
-                                                    (chunk.data() + begin)) +
-                             1;
-    unpin(scheduler, stream, index);
-    found += length;
-    if (hit != nullptr) break;
   }
   return found;
 }

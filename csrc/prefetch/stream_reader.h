@@ -7,24 +7,14 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <utility>
 
 #include "base/status.h"
 #include "base/wait.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/read_options.h"
 #include "prefetch/scheduler.h"
 
 namespace ossmc {
-
-struct ReadOptions {
-  // The longest a read may go without one new byte that it waits for.
-  Duration progress_limit = std::chrono::seconds(180);
-  // A read of a cursor that moves forward: what lies behind it is read ahead.
-  bool sequential = false;
-};
-
-// Bytes from `first` on fill `second`.
-using StreamPart = std::pair<std::uint64_t, std::span<std::byte>>;
 
 // Fills `out` with the `size` bytes at `offset`. REQUIRES: the stream is or was kOpen, offset +
 // size <= its size. Blocks; any thread, without locks of the caller that close() would need.

@@ -31,6 +31,10 @@ class Verification {
            (is_pending() && not_handed_out_.load(std::memory_order_acquire) == 0);
   }
 
+  // Bytes have left that are not compared with those that are judged.
+  void note_unchecked() { has_unchecked_.store(true, std::memory_order_relaxed); }
+  bool has_unchecked() const { return has_unchecked_.load(std::memory_order_relaxed); }
+
   // By the scheduler, under its mutex: a chunk's CRC became known for the first time. True: the
   // last one; pass() is then to be called, under no lock.
   bool note_crc_known();
@@ -39,6 +43,7 @@ class Verification {
  private:
   std::atomic<std::uint32_t> verdict_{0};
   std::atomic<std::uint64_t> not_handed_out_{0};
+  std::atomic<bool> has_unchecked_{false};
   std::uint64_t crc_missing_ = 0;  // the scheduler's mutex
 };
 

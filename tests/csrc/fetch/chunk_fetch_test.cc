@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/crc64.h"
+#include "memory/chunk.h"
 #include "support/csrc/fake_transport.h"
 #include "support/csrc/fetch_parts.h"
 #include "support/csrc/pattern.h"
@@ -24,9 +25,9 @@ using testing::Not;
 class OneChunk final : public ChunkFetchOwner, public WorkSource {
  public:
   OneChunk(FetchContext& context, std::uint64_t begin, std::uint32_t length,
-           const ObjectVersion* known, SeenBytes seen = {})
+           const ObjectVersion* known, SeenBefore seen = {})
       : context_(context), buffer_(length + kGuard, std::byte{0xEE}) {
-    chunk_.begin_fill_at(buffer_.data(), length, /*hidden=*/seen.bytes > 0);
+    chunk_.begin_fill_at(buffer_.data(), length, /*hidden=*/!seen.empty());
     phase_ = chunk_.view().phase;
     fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin, seen);
     due_ = context.clock.now();
@@ -137,7 +138,7 @@ class ChunkFetchTest : public testing::Test {
   FakeObject object_{1000, 5, "5B3C1A2E053D763E1B002CC607C5A0FE"};
   ObjectVersion known_;
   Status refuse_version_;
-  SeenBytes seen_;
+  SeenBefore seen_;
   std::unique_ptr<OneChunk> one_;
   std::vector<FakeTransport::Started> requests_;
 };
@@ -444,7 +445,7 @@ class ChunkFetchSeenTest : public ChunkFetchTest,
  protected:
   void SetUp() override {
     const std::string bytes = pattern_string(object_.seed, 300, GetParam());
-    seen_ = {GetParam(), crc64_update(0, bytes.data(), bytes.size())};
+    seen_.first = {GetParam(), crc64_update(0, bytes.data(), bytes.size())};
   }
   // A byte among those that were seen, or just behind them, comes wrong.
   static void spoil(FakeReply* reply, std::size_t at) {

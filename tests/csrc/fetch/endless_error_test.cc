@@ -9,6 +9,7 @@
 
 #include "fetch/chunk_fetch.h"
 #include "fetch/small_request_queue.h"
+#include "memory/chunk.h"
 #include "support/csrc/fake_transport.h"
 #include "support/csrc/fetch_parts.h"
 
@@ -36,7 +37,8 @@ class OneFetch final : public ChunkFetchOwner, public WorkSource {
     chunk_.begin_fill_at(buffer_.data(), 1000, /*hidden=*/false);
     version_.size = 1000;
     version_.etag = FakeObject{}.etag;
-    fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, &version_, chunk_, 0, SeenBytes{});
+    fetch_ =
+        std::make_unique<ChunkFetch>(context, *this, name_, &version_, chunk_, 0, SeenBefore{});
   }
   Exchange* next(int /*thread*/, const Occupancy& /*occupancy*/) noexcept override {
     if (due_ > context_.clock.now()) return nullptr;

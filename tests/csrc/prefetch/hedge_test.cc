@@ -284,7 +284,7 @@ TEST_F(HedgeTest, MemoryOfAClosedObjectWasCountedUntilItsFetchTookTheSecondReque
   const auto uses_hedge = [&] {
     return std::ranges::any_of(house_.transport.exchanges(), [&](const Exchange* exchange) {
       const auto* const fetch = dynamic_cast<const ChunkFetch*>(exchange);
-      return fetch != nullptr && &fetch->chunk() == &stream_->slot(80).chunk && fetch->cancelled();
+      return fetch != nullptr && &fetch->sink() == &stream_->slot(80).chunk && fetch->cancelled();
     });
   };
   while (!uses_hedge()) ASSERT_TRUE(house_.transport.step());

@@ -72,7 +72,7 @@ TEST_F(InvariantWatchTest, SeesAReaderThatIsInNoList) {
 TEST_F(InvariantWatchTest, SeesAnObjectThatIsReadAheadThoughItSaysOtherwise) {
   build(16);
   const auto a = open_now("a", 6);
-  scheduler_->claims().note_read(*a, 0, false);
+  scheduler_->claims().note_read(*a, 0, false, true);
   watch_->after_step();
   expect_right_so_far();
   a->plan.reading = false;

@@ -68,15 +68,16 @@ void QuestionWatch::after_ask(Exchange* got) {
 }
 
 std::optional<QuestionWatch::Place> QuestionWatch::note_start(const ChunkFetch& fetch) {
-  if (++exchanges_[&fetch.chunk()] > 1) complain("a chunk is fetched by two exchanges at a time");
-  const std::optional<Place> started = streams_.place_of(fetch.chunk());
+  if (++exchanges_[&fetch.sink()] > 1) complain("a chunk is fetched by two exchanges at a time");
+  if (dynamic_cast<const RangeSink*>(&fetch.sink()) != nullptr) return std::nullopt;  // a piece
+  const std::optional<Place> started = streams_.place_of(fetch.sink());
   if (!started.has_value()) {
     // Where threads give way, before whoever opened the object could tell of it.
     if (options_.around_questions) complain("an exchange for a chunk that nobody knows");
     return started;
   }
   if (note_) note_("start of " + chunk_name(*started->stream, started->index));
-  const Chunk& chunk = fetch.chunk();
+  const Chunk& chunk = started->slot().chunk;
   const ChunkPhase phase = chunk.view().phase;
   if ((phase != ChunkPhase::kFilling && phase != ChunkPhase::kRefilling) ||
       chunk.writer_room() == 0)
@@ -242,11 +243,11 @@ void QuestionWatch::check_unread_evictions(std::pair<std::uint64_t, std::uint64_
 
 void QuestionWatch::before_end(Exchange& exchange, const ExchangeOutcome& outcome) {
   const auto* fetch = dynamic_cast<ChunkFetch*>(&exchange);
-  if (fetch != nullptr) --exchanges_[&fetch->chunk()];
+  if (fetch != nullptr) --exchanges_[&fetch->sink()];
   if (const auto* hedge = dynamic_cast<Hedge*>(&exchange)) hedges_.erase(hedge);
   if (!options_.around_questions) return;
   streams_.look();
-  ending_ = fetch == nullptr ? std::nullopt : streams_.place_of(fetch->chunk());
+  ending_ = fetch == nullptr ? std::nullopt : streams_.place_of(fetch->sink());
   retries_before_ = load(counters_.retries);
   may_go_uncounted_ = outcome.error == TransportError::kReset && outcome.reused_connection &&
                       !outcome.any_reply_byte;

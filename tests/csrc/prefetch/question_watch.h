@@ -88,7 +88,7 @@ class QuestionWatch final : public ShuffledTransport::Observer {
   const std::function<void(const std::string&)> complain_;
   const std::function<void(const std::string&)> note_;  // may be empty
 
-  std::map<const Chunk*, int> exchanges_;  // of their own, in flight
+  std::map<const ByteSink*, int> exchanges_;  // of their own, in flight
   struct Hedged {
     std::string key;
     std::uint64_t index = 0;

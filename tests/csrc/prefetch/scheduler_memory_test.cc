@@ -196,7 +196,7 @@ TEST(SchedulerMemory, ReadAheadGivesNothingUpInVain) {
     ASSERT_TRUE(house.read(*stream, 0, 1, &got).is_ok());
   }
   const std::size_t before = house.transport.started().size();
-  house.scheduler.claims().note_read(*a, 0, false);
+  house.scheduler.claims().note_read(*a, 0, false, true);
   house.transport.run();
   EXPECT_EQ(house.transport.started().size(), before);
   for (const auto& stream : small)

@@ -141,7 +141,7 @@ class WatchTest : public testing::Test {
     meddler_->instead = [this, &stream, index]() -> Exchange* {
       own_fetch_ = std::make_unique<ChunkFetch>(parts_.context, nobody_, stream.name(),
                                                 &stream.version(), stream.slot(index).chunk,
-                                                stream.chunk_begin(index), SeenBytes{});
+                                                stream.chunk_begin(index), SeenBefore{});
       bool ready = false;
       EXPECT_TRUE(own_fetch_->prepare(&ready).is_ok() && ready);
       return own_fetch_.get();
@@ -151,7 +151,7 @@ class WatchTest : public testing::Test {
   Exchange* own_hedge(ObjectStream& stream, bool with_ticket) {
     hedged_.push_back(std::make_unique<ChunkFetch>(parts_.context, nobody_, stream.name(),
                                                    &stream.version(), stream.slot(1).chunk,
-                                                   stream.chunk_begin(1), SeenBytes{}));
+                                                   stream.chunk_begin(1), SeenBefore{}));
     own_hedges_.push_back(std::make_unique<Hedge>(
         parts_.context, *hedged_.back(), stream.name(), stream.version(),
         ByteRange{kWatchedChunk, 2 * kWatchedChunk}, pool_->take(kWatchedChunk),

@@ -72,13 +72,13 @@ void WatchedStreams::look() {
   });
 }
 
-std::optional<WatchedStreams::Place> WatchedStreams::place_of(const Chunk& chunk) {
+std::optional<WatchedStreams::Place> WatchedStreams::place_of(const ByteSink& sink) {
   for (auto& [sequence, watched] : streams_) {
     const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
     if (stream == nullptr) continue;
     watched.chunks.resize(std::max<std::size_t>(watched.chunks.size(), slots_of(*stream)));
     for (std::uint64_t i = 0; i < slots_of(*stream); ++i) {
-      if (&stream->slot(i).chunk == &chunk) return Place{&watched, stream, i};
+      if (&stream->slot(i).chunk == &sink) return Place{&watched, stream, i};
     }
   }
   return std::nullopt;

@@ -114,7 +114,7 @@ class WatchedStreams {
   }
   // Takes down what is to be seen, and since when what is urgent is so.
   void look();
-  std::optional<Place> place_of(const Chunk& chunk);
+  std::optional<Place> place_of(const ByteSink& sink);
   // What a fetch of it has to reserve.
   std::uint64_t bytes_of(const ObjectStream& stream, std::uint64_t index) const;
   static bool is_evictable(const Place& place);

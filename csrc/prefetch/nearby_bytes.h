@@ -1,0 +1,59 @@
+// NearbyBytes: what was received round a small read, for the small reads that follow it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace ossmc {
+
+// How much of it there may be in all objects of a connector, beside the budget: it is there for
+// reads that wait for nobody's memory. Thread-safe; shared by all that takes part of it.
+class NearbyRoom {
+ public:
+  explicit NearbyRoom(std::uint64_t most_bytes) : most_bytes_(most_bytes) {}
+
+  // At most a quarter of what is left, so that many readers have some. False: that is too little.
+  bool try_take(std::uint64_t bytes);
+  void give_back(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+ private:
+  const std::uint64_t most_bytes_;
+  std::atomic<std::uint64_t> used_bytes_{0};  // relaxed: a count
+};
+
+// Bytes of an object from `begin` on. Written by one thread before others see it.
+class NearbyBytes {
+ public:
+  // Null: there is no room, or no memory.
+  static std::shared_ptr<NearbyBytes> make(std::shared_ptr<NearbyRoom> room, std::uint64_t begin,
+                                           std::size_t size);
+  ~NearbyBytes() { room_->give_back(size_); }
+  NearbyBytes(const NearbyBytes&) = delete;
+  NearbyBytes& operator=(const NearbyBytes&) = delete;
+
+  std::byte* data() { return bytes_.get(); }
+  std::uint64_t end() const { return begin_ + size_; }
+  bool has(std::uint64_t begin, std::size_t size) const {
+    return begin >= begin_ && begin - begin_ <= size_ && size <= size_ - (begin - begin_);
+  }
+  // REQUIRES: has() them.
+  std::span<const std::byte> at(std::uint64_t begin, std::size_t size) const {
+    return {bytes_.get() + (begin - begin_), size};
+  }
+
+ private:
+  NearbyBytes(std::shared_ptr<NearbyRoom> room, std::uint64_t begin, std::size_t size,
+              std::unique_ptr<std::byte[]> bytes)
+      : room_(std::move(room)), begin_(begin), size_(size), bytes_(std::move(bytes)) {}
+
+  const std::shared_ptr<NearbyRoom> room_;
+  const std::uint64_t begin_;
+  const std::size_t size_;
+  const std::unique_ptr<std::byte[]> bytes_;
+};
+
+}  // namespace ossmc

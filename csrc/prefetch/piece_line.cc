@@ -1,0 +1,64 @@
+#include "prefetch/piece_line.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ossmc {
+
+void PieceLine::add(const std::vector<PiecePtr>& pieces) {
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const bool is_urgent = i == 0 || pieces[i]->sink.length() < kBulkBytes;
+    add_to(is_urgent ? urgent_ : bulk_, pieces[i]);
+  }
+}
+
+void PieceLine::add_to(Turns& turns, const PiecePtr& piece) {
+  const PieceCall* const call = piece->call.get();
+  const auto found = std::find_if(turns.rbegin(), turns.rend(),
+                                  [&](const Turn& turn) { return turn.call == call; });
+  if (found != turns.rend()) {
+    found->pieces.push_back(piece);
+  } else {
+    turns.push_back({call, {piece}});
+  }
+}
+
+PieceLine::PiecePtr PieceLine::take(Turns& turns) {
+  if (turns.empty()) return nullptr;
+  Turn turn = std::move(turns.front());
+  turns.pop_front();
+  PiecePtr piece = std::move(turn.pieces.front());
+  turn.pieces.pop_front();
+  if (!turn.pieces.empty()) turns.push_back(std::move(turn));
+  return piece;
+}
+
+template <typename Leaves>
+std::vector<PieceLine::PiecePtr> PieceLine::remove_if(const Leaves& leaves) {
+  std::vector<PiecePtr> removed;
+  for (Turns* const turns : {&urgent_, &bulk_}) {
+    for (Turn& turn : *turns) {
+      const auto leave = [&](PiecePtr& piece) {
+        if (!leaves(*piece)) return false;
+        removed.push_back(std::move(piece));
+        return true;
+      };
+      std::deque<PiecePtr> stay;
+      for (PiecePtr& piece : turn.pieces)
+        if (!leave(piece)) stay.push_back(std::move(piece));
+      turn.pieces = std::move(stay);
+    }
+    std::erase_if(*turns, [](const Turn& turn) { return turn.pieces.empty(); });
+  }
+  return removed;
+}
+
+std::vector<PieceLine::PiecePtr> PieceLine::remove_call(const PieceCall& call) {
+  return remove_if([&](const Piece& piece) { return piece.call.get() == &call; });
+}
+
+std::vector<PieceLine::PiecePtr> PieceLine::remove_stream(const ObjectStream& stream) {
+  return remove_if([&](const Piece& piece) { return piece.stream.get() == &stream; });
+}
+
+}  // namespace ossmc

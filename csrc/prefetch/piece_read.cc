@@ -1,0 +1,114 @@
+#include "prefetch/piece_read.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace ossmc {
+
+namespace {
+
+// Of chunks that are only checked, so many are asked for at once.
+constexpr std::uint64_t kChunksToCheckAtOnce = 512;
+
+void copy_nearby(const NearbyBytes& nearby, const StreamPart& part) {
+  const auto& [offset, to] = part;
+  std::memcpy(to.data(), nearby.at(offset, to.size()).data(), to.size());
+}
+
+}  // namespace
+
+std::vector<StreamPart> PieceRead::start(const std::shared_ptr<ObjectStream>& stream,
+                                         std::span<const StreamPart> parts) {
+  if (call_ == nullptr) call_ = std::make_shared<PieceCall>();
+  PieceStart started = scheduler_.pieces().start(stream, parts, call_, options_.sequential);
+  pieces_.insert(pieces_.end(), started.pieces.begin(), started.pieces.end());
+  if (started.ready != nullptr) copy_nearby(*started.ready, parts.front());
+  if (started.window != nullptr) {
+    window_ = std::move(started.window);
+    from_window_ = parts.front();
+  }
+  return std::move(started.by_chunks);
+}
+
+Status PieceRead::wait() {
+  if (pieces_.empty()) return Status::ok();
+  has_waited_ = true;
+  Status status = wait_for_fewer(1);
+  if (!status.is_ok()) return status;
+  if (window_ != nullptr) {
+    copy_nearby(*window_, from_window_);
+    scheduler_.pieces().keep_window(*pieces_.front()->stream, std::move(window_));
+  }
+  end(true);
+  return Status::ok();
+}
+
+Status PieceRead::check(const std::shared_ptr<ObjectStream>& stream) {
+  call_ = std::make_shared<PieceCall>();
+  std::uint64_t next = 0;
+  while (next < stream->chunk_count()) {
+    const std::uint64_t last = std::min(stream->chunk_count(), next + kChunksToCheckAtOnce / 2);
+    const auto started = scheduler_.pieces().start_check(stream, next, last, call_);
+    next = last;
+    pieces_.insert(pieces_.end(), started.begin(), started.end());
+    call_->wake_at.store(kChunksToCheckAtOnce / 2, std::memory_order_relaxed);
+    const Status status = wait_for_fewer(kChunksToCheckAtOnce / 2 + 1);
+    if (!status.is_ok()) return status;
+  }
+  call_->wake_at.store(0, std::memory_order_relaxed);
+  return wait();
+}
+
+Status PieceRead::wait_for_fewer(std::uint32_t than) {
+  const Clock& clock = scheduler_.context().clock;
+  std::uint64_t filled = filled_bytes();
+  TimePoint deadline = clock.now() + options_.progress_limit;
+  while (true) {
+    const std::uint32_t missing = call_->missing.load(std::memory_order_acquire);
+    if (call_->has_failed.load(std::memory_order_relaxed)) return failure();
+    if (missing < than) return Status::ok();
+    if (pieces_.front()->stream->is_closed()) return closed_status();
+    const std::uint64_t now_filled = filled_bytes();
+    const TimePoint now = clock.now();
+    if (now_filled != filled) deadline = now + options_.progress_limit;
+    filled = now_filled;
+    if (now >= deadline) return no_progress();
+    if (interrupt_.pending()) return Status(StatusCode::kInterrupted, "interrupted");
+    futex_wait(call_->missing, missing, std::min<Duration>(kWaitSlice, deadline - now));
+  }
+}
+
+Status PieceRead::failure() const {
+  for (const std::shared_ptr<Piece>& piece : pieces_) {
+    if (!piece->is_done.load(std::memory_order_acquire) || piece->status.is_ok()) continue;
+    return piece->stream->is_closed() ? closed_status() : piece->status;
+  }
+  return Status(StatusCode::kInternal, "a piece failed that is not one of this read");
+}
+
+Status PieceRead::no_progress() const {
+  const ObjectStream& stream = *pieces_.front()->stream;
+  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(options_.progress_limit);
+  return stream.error(StatusCode::kTransferTimeout,
+                      "read of " + printable(stream.name().uri()) + " got no new byte for " +
+                          std::to_string(limit.count()) + " s (timeout.readSeconds); it has " +
+                          std::to_string(filled_bytes()) + " bytes");
+}
+
+std::uint64_t PieceRead::filled_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const std::shared_ptr<Piece>& piece : pieces_) bytes += piece->sink.filled();
+  return bytes;
+}
+
+void PieceRead::end(bool handed_out) {
+  if (call_ == nullptr) return;
+  call_->memory->take_back();
+  scheduler_.pieces().end(*call_, pieces_, handed_out);
+  call_ = nullptr;
+  pieces_.clear();
+}
+
+}  // namespace ossmc

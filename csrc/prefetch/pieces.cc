@@ -1,0 +1,218 @@
+#include "prefetch/pieces.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ossmc {
+
+namespace {
+
+// A read of more receives whole chunks directly, where nobody fetches them yet. Of what goes by
+// chunk memory as much is kept for reading again (KeptBytes).
+constexpr std::uint64_t kLargeBytes = 64u << 20;
+
+// An object of which no more is left to sweep is swept, however it is read.
+constexpr std::uint64_t kSmallRestBytes = 64u << 20;
+
+// Of an object that is prefetched, a chunk of no more comes whole and stays: a part of it would
+// hardly be there earlier.
+constexpr std::uint32_t kSmallChunkBytes = 256u << 10;
+
+// Chunks are claimed near their begin; else too much comes that nobody asked for.
+constexpr std::uint32_t kNearBeginDivisor = 8;
+
+std::uint64_t bytes_of(std::span<const StreamPart> parts) {
+  std::uint64_t bytes = 0;
+  for (const StreamPart& part : parts) bytes += part.second.size();
+  return bytes;
+}
+
+std::vector<PlannedPiece> plan_parts(const ObjectStream& stream, std::span<const StreamPart> parts,
+                                     std::uint64_t most_gap_bytes) {
+  std::vector<WantedRange> ranges;
+  ranges.reserve(parts.size());
+  for (const auto& [offset, to] : parts) ranges.push_back({0, offset, to});
+  return plan_pieces(std::move(ranges), stream.chunk_bytes(), most_gap_bytes);
+}
+
+ReadPattern& pattern_of(ObjectStream& stream, bool by_cursor) {
+  return by_cursor ? stream.plan.cursor_reads : stream.plan.placed_reads;
+}
+
+// The reader, or the sweep, gets there: what is left of the object to sweep.
+std::uint64_t rest_bytes(const ObjectStream& stream) {
+  return (stream.chunk_count() - std::min(stream.chunk_count(), stream.plan.sweep_next)) *
+         stream.chunk_bytes();
+}
+
+}  // namespace
+
+PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
+                         std::span<const StreamPart> parts, const std::shared_ptr<PieceCall>& call,
+                         bool by_cursor) {
+  PieceStart start;
+  const std::uint64_t bytes = bytes_of(parts);
+  const std::vector<PlannedPiece> planned =
+      plan_parts(*stream, parts, state_.context.counters.line.bytes_per_round_trip());
+  if (planned.empty()) return start;
+  const StreamPart& first = parts.front();
+  const std::uint64_t end = first.first + first.second.size();
+  std::vector<ChunkFetch*> parked;
+  {
+    MutexLock lock(state_.mutex);
+    const std::shared_ptr<const NearbyBytes>& nearby = stream->plan.nearby;
+    if (parts.size() == 1 && nearby != nullptr && nearby->has(first.first, first.second.size())) {
+      start.ready = nearby;
+      return start;
+    }
+    const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
+      state_.mutex.assert_held();
+      return is_cold(*stream, piece);
+    });
+    ColdRead cold;
+    if (any_cold) {
+      state_.note_use();
+      cold = note_cold_read(*stream, first.first, end, by_cursor, &parked);
+    }
+    const bool is_large =
+        bytes >= (stream->prefetches() ? kLargeBytes : ReadPattern::kMostWindowBytes);
+    for (const PlannedPiece& piece : planned) {
+      const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
+      const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
+      if (by_chunk || !is_cold(*stream, piece)) {
+        for (const SinkPart& part : piece.parts)
+          start.by_chunks.push_back({stream->chunk_begin(piece.index) + piece.begin + part.begin,
+                                     {part.to, part.end - part.begin}});
+        continue;
+      }
+      std::shared_ptr<Piece> made;
+      if (planned.size() == 1 && parts.size() == 1 && cold.way != ColdRead::Way::kExact)
+        made = widen(stream, piece, cold.window_bytes, call, &start);
+      if (start.window != nullptr) pattern_of(*stream, by_cursor).on_window(start.window->end());
+      if (made == nullptr)
+        made = std::make_shared<Piece>(stream, piece.index, piece.begin, piece.end - piece.begin,
+                                       piece.parts, call);
+      if (made->is_whole()) stream->slot(piece.index).work = ChunkSlot::Work::kInPiece;
+      start.pieces.push_back(std::move(made));
+    }
+    if (cold.reads_ahead)
+      state_.positions.note_read(*stream, planned.back().index, state_.window_chunks(*stream));
+    call->missing.fetch_add(static_cast<std::uint32_t>(start.pieces.size()),
+                            std::memory_order_relaxed);
+    state_.pieces.add(start.pieces);
+  }
+  finish_parked(parked);
+  if (!start.pieces.empty() || !parked.empty()) state_.wake();
+  return start;
+}
+
+// Larger than it was asked for, into the stream's window; null: it cannot be.
+std::shared_ptr<Piece> Pieces::widen(const std::shared_ptr<ObjectStream>& stream,
+                                     const PlannedPiece& planned, std::uint64_t window_bytes,
+                                     const std::shared_ptr<PieceCall>& call, PieceStart* start) {
+  const auto length = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(window_bytes, stream->chunk_length(planned.index) - planned.begin));
+  if (length <= planned.end - planned.begin) return nullptr;
+  const std::uint64_t begin = stream->chunk_begin(planned.index) + planned.begin;
+  stream->plan.nearby = nullptr;  // the one before has been read
+  start->window = NearbyBytes::make(state_.nearby_room, begin, length);
+  if (start->window == nullptr) return nullptr;
+  return std::make_shared<Piece>(stream, planned.index, planned.begin, length,
+                                 std::vector<SinkPart>{{0, length, start->window->data()}}, call);
+}
+
+ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::uint64_t end,
+                                bool by_cursor, std::vector<ChunkFetch*>* parked) {
+  ObjectStream::Plan& plan = stream.plan;
+  ReadPattern& pattern = pattern_of(stream, by_cursor);
+  const ColdRead cold = pattern.on_cold_read(begin, end, stream.chunk_bytes());
+  if (!cold.jumps) return cold;
+  plan.nearby = nullptr;
+  if (plan.region != nullptr) return cold;
+  if (!stream.prefetches()) state_.positions.end_reading(stream);
+  const bool ends_sweep = pattern.jumps() && rest_bytes(stream) > kSmallRestBytes;
+  if (!ends_sweep || plan.is_paced) return cold;
+  plan.is_paced = true;
+  state_.positions.remove(stream);
+  *parked = state_.fetches.cancel_unclaimed(stream);
+  return cold;
+}
+
+// Nothing of it is in memory, nobody has asked for it, and nothing that came of it before has to be
+// compared with it whole.
+bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
+  const ChunkSlot& slot = stream.slot(planned.index);
+  const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
+  const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
+  const bool is_small = !stream.plan.is_paced && stream.chunk_bytes() <= kSmallChunkBytes;
+  return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
+         !is_small && slot.work == ChunkSlot::Work::kNone && slot.claims == 0 &&
+         slot.chunk.view().phase == ChunkPhase::kAbsent;
+}
+
+std::vector<std::shared_ptr<Piece>> Pieces::start_check(const std::shared_ptr<ObjectStream>& stream,
+                                                        std::uint64_t first, std::uint64_t last,
+                                                        const std::shared_ptr<PieceCall>& call) {
+  std::vector<std::shared_ptr<Piece>> pieces;
+  {
+    MutexLock lock(state_.mutex);
+    for (std::uint64_t index = first; index < last; ++index) {
+      const std::uint32_t length = stream->chunk_length(index);
+      if (!is_cold(*stream, {0, index, 0, length, {}})) continue;
+      pieces.push_back(
+          std::make_shared<Piece>(stream, index, 0, length, std::vector<SinkPart>(), call));
+      stream->slot(index).work = ChunkSlot::Work::kInPiece;
+    }
+    call->missing.fetch_add(static_cast<std::uint32_t>(pieces.size()), std::memory_order_relaxed);
+    state_.pieces.add(pieces);
+  }
+  state_.wake();
+  return pieces;
+}
+
+void Pieces::end(const PieceCall& call, std::span<const std::shared_ptr<Piece>> pieces,
+                 bool handed_out) {
+  std::vector<std::shared_ptr<Piece>> in_line;
+  std::vector<ChunkFetch*> parked;
+  const bool ends_some = call.missing.load(std::memory_order_relaxed) > 0;
+  bool is_claimed = false;
+  {
+    MutexLock lock(state_.mutex);
+    if (ends_some) in_line = state_.pieces.remove_call(call);
+    for (const std::shared_ptr<Piece>& piece : pieces) {
+      piece->is_given_up = true;
+      is_claimed = end_piece_of(*piece, handed_out) || is_claimed;
+    }
+    if (ends_some) parked = state_.fetches.cancel_call(call);
+  }
+  finish_parked(parked);
+  if (ends_some || is_claimed) state_.wake();
+}
+
+// True: somebody claims the chunk, which is in line now.
+bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
+  ObjectStream& stream = *piece.stream;
+  ChunkSlot& slot = stream.slot(piece.index);
+  if (handed_out && (piece.is_whole() || piece.begin <= slot.seen.bytes)) {
+    slot.chunk.set_length(stream.chunk_length(piece.index));
+    if (slot.chunk.mark_handed_out(piece.begin, piece.end()))
+      stream.verification.note_chunk_handed_out();
+  }
+  if (!piece.is_whole()) return false;
+  slot.work = ChunkSlot::Work::kNone;
+  if (stream.is_closed() || slot.claims == 0) return false;
+  state_.urgent.add(stream, piece.index);
+  return true;
+}
+
+void Pieces::finish_parked(const std::vector<ChunkFetch*>& parked) {
+  for (ChunkFetch* const fetch : parked)
+    owner_.on_finished(*fetch, Status(StatusCode::kClosed, "nobody waits for it any more"));
+}
+
+void Pieces::keep_window(ObjectStream& stream, std::shared_ptr<const NearbyBytes> window) {
+  MutexLock lock(state_.mutex);
+  if (!stream.is_closed()) stream.plan.nearby = std::move(window);
+}
+
+}  // namespace ossmc
