@@ -21,10 +21,8 @@ using Readers = std::vector<std::shared_ptr<ObjectReader>>;
 class Download {
  public:
   Download(Run& run, std::shared_ptr<Connector> connector, std::vector<std::string> uris)
-      : run_(run),
-        options_(run.access.options()),
-        connector_(std::move(connector)),
-        uris_(std::move(uris)) {
+      : run_(run), options_(run.access.options()), connector_(std::move(connector)) {
+    for (std::string& uri : uris) objects_.push_back({std::move(uri)});
     if (options_.into == Into::kBuffer)
       buffer_.resize(static_cast<std::size_t>(options_.read_bytes));
   }
@@ -42,7 +40,7 @@ class Download {
     }
     if (!status.is_ok()) return status;
     known_bytes_ = load(run_.bytes) - before;
-    Record row = measurement.finish(uris_.size(), known_bytes_);
+    Record row = measurement.finish(objects_.size(), known_bytes_);
     kept_.clear();
     return row;
   }
@@ -71,7 +69,7 @@ class Download {
   bool is_over() const { return deadline_ && system_clock().now() >= *deadline_; }
 
   Status open_all(Readers* readers) {
-    Result<Readers> opened = connector_->open_many(uris_, run_.interrupt);
+    Result<Readers> opened = connector_->open_many(objects_, run_.interrupt);
     if (!opened.is_ok()) return opened.status();
     *readers = std::move(opened).value();
     return Status::ok();
@@ -106,7 +104,7 @@ class Download {
   Run& run_;
   const Options& options_;
   const std::shared_ptr<Connector> connector_;
-  const std::vector<std::string> uris_;
+  std::vector<ObjectToOpen> objects_;  // constant after construction
   std::vector<std::byte> buffer_;
   Readers readers_;  // of the last pass
   std::vector<std::shared_ptr<ObjectView>> kept_;

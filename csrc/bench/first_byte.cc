@@ -27,7 +27,7 @@ double ms_since(TimePoint begin) {
 Status sample(Run& run, Connector& connector, const std::string& uri,
               std::vector<std::byte>& buffer, Times* times) {
   const TimePoint begin = system_clock().now();
-  const Result<std::shared_ptr<ObjectReader>> reader = connector.open(uri, run.interrupt);
+  const Result<std::shared_ptr<ObjectReader>> reader = connector.open({uri}, run.interrupt);
   if (!reader.is_ok()) return reader.status();
   const double open_ms = ms_since(begin);
   const Result<std::size_t> size = (*reader)->read_at(0, buffer, run.interrupt);
@@ -85,7 +85,7 @@ Status run_first_byte(Run& run) {
     cold_times.spent.end();
     // The reader of the sample before may have been closed in the middle of a reply, and its
     // connections with it.
-    if (status.is_ok()) status = (*warm)->stat(uri(i), run.interrupt).status();
+    if (status.is_ok()) status = (*warm)->stat(uri(i), "", run.interrupt).status();
     warm_times.spent.begin();
     if (status.is_ok()) status = sample(run, **warm, uri(i), buffer, &warm_times);
     warm_times.spent.end();

@@ -35,8 +35,10 @@ Result<Record> one_pass(Run& run, const std::shared_ptr<Connector>& connector,
   for (std::size_t first = 0; first < uris.size(); first += batch) {
     const auto begin = uris.begin() + static_cast<std::ptrdiff_t>(first);
     const auto end = begin + static_cast<std::ptrdiff_t>(std::min(batch, uris.size() - first));
+    std::vector<ObjectToOpen> objects;
+    for (auto uri = begin; uri != end; ++uri) objects.push_back({*uri});
     const TimePoint opened = system_clock().now();
-    const auto readers = connector->open_many({begin, end}, run.interrupt);
+    const auto readers = connector->open_many(objects, run.interrupt);
     if (!readers.is_ok()) return readers.status();
     for (const std::shared_ptr<ObjectReader>& reader : *readers) {
       const Status status = read_whole(*reader, run);

@@ -47,8 +47,13 @@ py::dict stats_dict(const ConnectorStats& stats) {
 }
 
 py::tuple stat_tuple(const ObjectStat& stat) {
-  return py::make_tuple(stat.key, stat.size, stat.etag, stat.last_modified_unix,
-                        stat.storage_class);
+  return py::make_tuple(stat.key, stat.size, stat.etag, stat.last_modified_unix, stat.storage_class,
+                        stat.version_id);
+}
+
+// Of (uri, version id or ""), as the Python layer makes it.
+ObjectToOpen object_of(const py::tuple& object) {
+  return {utf8(object[0], "uri"), utf8(object[1], "version_id")};
 }
 
 std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
@@ -82,43 +87,49 @@ void register_connector(py::module_& module) {
           "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(
           "open",
-          [](ConnectorHandle& self, const py::str& uri) {
-            const std::string text = utf8(uri, "uri");
+          [](ConnectorHandle& self, const py::tuple& object) {
+            const ObjectToOpen wanted = object_of(object);
             return handle(value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->open(text, interrupt); })));
+                [&](Interrupt& interrupt) { return self.connector->open(wanted, interrupt); })));
           },
-          py::arg("uri"))
+          py::arg("object"))
       .def(
           "open_many",
-          [](ConnectorHandle& self, const py::sequence& uris) {
-            std::vector<std::string> texts;
-            for (const py::handle& uri : uris) texts.push_back(utf8(uri, "uri"));
-            auto readers = value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->open_many(texts, interrupt); }));
+          [](ConnectorHandle& self, const py::sequence& objects) {
+            std::vector<ObjectToOpen> wanted;
+            for (const py::handle& object : objects)
+              wanted.push_back(object_of(py::reinterpret_borrow<py::tuple>(object)));
+            auto readers = value_or_raise(without_gil([&](Interrupt& interrupt) {
+              return self.connector->open_many(wanted, interrupt);
+            }));
             py::list result;
             for (auto& reader : readers) result.append(handle(std::move(reader)));
             return result;
           },
-          py::arg("uris"))
+          py::arg("objects"))
       .def(
           "stat",
-          [](ConnectorHandle& self, const py::str& uri) {
+          [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {
             const std::string text = utf8(uri, "uri");
-            return stat_tuple(value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); })));
+            const std::string version = utf8(version_id, "version_id");
+            return stat_tuple(value_or_raise(without_gil([&](Interrupt& interrupt) {
+              return self.connector->stat(text, version, interrupt);
+            })));
           },
-          py::arg("uri"))
+          py::arg("uri"), py::arg("version_id"))
       .def(
           "exists",
-          [](ConnectorHandle& self, const py::str& uri) {
+          [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {
             const std::string text = utf8(uri, "uri");
-            const Result<ObjectStat> stat = without_gil(
-                [&](Interrupt& interrupt) { return self.connector->stat(text, interrupt); });
+            const std::string version = utf8(version_id, "version_id");
+            const Result<ObjectStat> stat = without_gil([&](Interrupt& interrupt) {
+              return self.connector->stat(text, version, interrupt);
+            });
             if (!stat.is_ok() && stat.status().code() != StatusCode::kObjectNotFound)
               raise(stat.status());
             return stat.is_ok();
           },
-          py::arg("uri"))
+          py::arg("uri"), py::arg("version_id"))
       .def(
           "list",
           [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {

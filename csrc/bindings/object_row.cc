@@ -22,6 +22,7 @@ struct Row {
   PyObject* key;
   PyObject* size;
   PyObject* storage_class;
+  PyObject* version_id;     // null: None
   PyObject* etag;           // null: not made yet, from packed_etag
   PyObject* last_modified;  // null: not made yet, from last_modified_unix
   ObjectColumns::PackedEtag packed_etag;
@@ -42,17 +43,18 @@ PyObject* new_ref(PyObject* object) {  // Py_NewRef() is newer than Python 3.9
 Row& row_of(PyObject* self) { return *reinterpret_cast<Row*>(self); }
 
 PyObject* new_row(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
-  static const char* names[] = {"bucket",        "key",           "size", "etag",
-                                "last_modified", "storage_class", nullptr};
+  static const char* names[] = {"bucket",        "key",           "size",       "etag",
+                                "last_modified", "storage_class", "version_id", nullptr};
   PyObject* bucket = nullptr;
   PyObject* key = nullptr;
   PyObject* size = nullptr;
   PyObject* etag = nullptr;
   PyObject* last_modified = nullptr;
   PyObject* storage_class = nullptr;
-  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OOOOOO:ObjectInfo",
+  PyObject* version_id = Py_None;
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OOOOOO|$O:ObjectInfo",
                                   const_cast<char**>(names), &bucket, &key, &size, &etag,
-                                  &last_modified, &storage_class) == 0) {
+                                  &last_modified, &storage_class, &version_id) == 0) {
     return nullptr;
   }
   PyObject* const self = type->tp_alloc(type, 0);
@@ -64,14 +66,15 @@ PyObject* new_row(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
   row.etag = new_ref(etag);
   row.last_modified = new_ref(last_modified);
   row.storage_class = new_ref(storage_class);
+  row.version_id = new_ref(version_id);
   return self;
 }
 
 void dealloc_row(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   Row& row = row_of(self);
-  for (PyObject* field :
-       {row.bucket, row.key, row.size, row.storage_class, row.etag, row.last_modified}) {
+  for (PyObject* field : {row.bucket, row.key, row.size, row.storage_class, row.version_id,
+                          row.etag, row.last_modified}) {
     Py_XDECREF(field);
   }
   type->tp_free(self);
@@ -81,6 +84,11 @@ void dealloc_row(PyObject* self) {
 template <PyObject* Row::*Field>
 PyObject* get(PyObject* self, void* /*closure*/) {
   return new_ref(row_of(self).*Field);
+}
+
+PyObject* get_version_id(PyObject* self, void* /*closure*/) {
+  PyObject* const version_id = row_of(self).version_id;
+  return new_ref(version_id != nullptr ? version_id : Py_None);
 }
 
 PyObject* get_etag(PyObject* self, void* /*closure*/) {
@@ -234,10 +242,12 @@ void register_object_row(py::module_& module) {
                                      attribute("etag", get_etag),
                                      attribute("last_modified", get_last_modified),
                                      attribute("storage_class", get<&Row::storage_class>),
+                                     attribute("version_id", get_version_id),
                                      {nullptr, nullptr, nullptr, nullptr, nullptr}};
   static PyType_Slot row_slots[] = {
       {Py_tp_doc,
-       const_cast<char*>("ObjectRow(bucket, key, size, etag, last_modified, storage_class)\n--\n\n"
+       const_cast<char*>("ObjectRow(bucket, key, size, etag, last_modified, storage_class, *, "
+                         "version_id=None)\n--\n\n"
                          "What a listing says about an object.")},
       {Py_tp_new, reinterpret_cast<void*>(&new_row)},
       {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc_row)},

@@ -80,6 +80,8 @@ void register_reader(py::module_& module) {
                              [](const ReaderHandle& self) { return self.reader->name().uri(); })
       .def_property_readonly("size", [](const ReaderHandle& self) { return self.reader->size(); })
       .def_property_readonly("etag", [](const ReaderHandle& self) { return self.reader->etag(); })
+      .def_property_readonly("version_id",
+                             [](const ReaderHandle& self) { return self.reader->version_id(); })
       .def_property_readonly("is_verified",
                              [](const ReaderHandle& self) { return self.reader->is_verified(); })
       .def_property_readonly("closed",

@@ -127,28 +127,31 @@ ReadOptions Connector::read_options(bool sequential) const {
   return {.progress_limit = config_.read_timeout, .sequential = sequential, .pieces = true};
 }
 
-Result<ObjectName> Connector::checked_name(std::string_view uri) const {
+Result<ObjectName> Connector::checked_name(std::string_view uri,
+                                           std::string_view version_id) const {
   Result<ObjectName> name = parse_object_uri(uri);
   if (!name.is_ok()) return name;
-  const Status status = check_endpoint_for_bucket(request_options_.endpoint,
-                                                  request_options_.addressing, name->bucket);
+  Status status = check_endpoint_for_bucket(request_options_.endpoint, request_options_.addressing,
+                                            name->bucket);
+  if (status.is_ok() && !version_id.empty()) status = check_version_id(version_id);
   if (!status.is_ok()) return status;
+  name->version_id = version_id;
   return name;
 }
 
-Result<std::shared_ptr<ObjectReader>> Connector::open(std::string_view uri, Interrupt& interrupt) {
-  Result<std::vector<std::shared_ptr<ObjectReader>>> readers =
-      open_many({std::string(uri)}, interrupt);
+Result<std::shared_ptr<ObjectReader>> Connector::open(const ObjectToOpen& object,
+                                                      Interrupt& interrupt) {
+  Result<std::vector<std::shared_ptr<ObjectReader>>> readers = open_many({object}, interrupt);
   if (!readers.is_ok()) return readers.status();
   return std::move(readers->front());
 }
 
 Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
-    const std::vector<std::string>& uris, Interrupt& interrupt) {
+    const std::vector<ObjectToOpen>& objects, Interrupt& interrupt) {
   std::vector<ObjectName> names;
-  names.reserve(uris.size());
-  for (const std::string& uri : uris) {
-    Result<ObjectName> name = checked_name(uri);
+  names.reserve(objects.size());
+  for (const ObjectToOpen& object : objects) {
+    Result<ObjectName> name = checked_name(object.uri, object.version_id);
     if (!name.is_ok()) return name.status();
     names.push_back(std::move(name).value());
   }
@@ -169,8 +172,9 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   return readers;
 }
 
-Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
-  Result<ObjectName> name = checked_name(uri);
+Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view version_id,
+                                   Interrupt& interrupt) {
+  Result<ObjectName> name = checked_name(uri, version_id);
   if (!name.is_ok()) return name.status();
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
@@ -183,6 +187,7 @@ Result<ObjectStat> Connector::stat(std::string_view uri, Interrupt& interrupt) {
   stat.etag = version->etag;
   stat.last_modified_unix = parse_http_date(version->last_modified).value_or(0.0);
   stat.storage_class = version->storage_class.empty() ? "Standard" : version->storage_class;
+  stat.version_id = version->version_id;
   return stat;
 }
 

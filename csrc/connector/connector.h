@@ -55,6 +55,13 @@ struct ObjectStat {
   std::string etag;
   double last_modified_unix = 0.0;
   std::string storage_class;
+  std::string version_id;  // empty outside of versioned buckets
+};
+
+// An object to open.
+struct ObjectToOpen {
+  std::string uri;
+  std::string version_id = {};  // empty: the current version
 };
 
 // Thread-safe; blocking calls take an Interrupt. The first of them starts the engine, which takes
@@ -70,12 +77,13 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
-  Result<std::shared_ptr<ObjectReader>> open(std::string_view uri, Interrupt& interrupt);
+  Result<std::shared_ptr<ObjectReader>> open(const ObjectToOpen& object, Interrupt& interrupt);
   // All asked for at once, in this order; the first failure in this order, after the others were
   // closed.
-  Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(const std::vector<std::string>& uris,
-                                                               Interrupt& interrupt);
-  Result<ObjectStat> stat(std::string_view uri, Interrupt& interrupt);
+  Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(
+      const std::vector<ObjectToOpen>& objects, Interrupt& interrupt);
+  // `version_id` empty: of the current version.
+  Result<ObjectStat> stat(std::string_view uri, std::string_view version_id, Interrupt& interrupt);
   // In the order of the keys unless `fast`. kBucketNotFound for a missing bucket.
   Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast,
                              Interrupt& interrupt);
@@ -119,7 +127,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
 
   Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
             std::shared_ptr<CredentialsCache> credentials);
-  Result<ObjectName> checked_name(std::string_view uri) const;
+  Result<ObjectName> checked_name(std::string_view uri, std::string_view version_id) const;
 
   const Config config_;
   const RequestBuilderOptions request_options_;

@@ -57,6 +57,8 @@ class ObjectReader {
   const ObjectName& name() const { return name_; }
   std::uint64_t size() const { return version_.size; }
   const std::string& etag() const { return version_.etag; }
+  // Empty outside of versioned buckets.
+  const std::string& version_id() const { return version_.version_id; }
 
   void close() { bytes_.close(); }
   bool is_closed() const;

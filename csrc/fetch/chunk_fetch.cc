@@ -60,9 +60,8 @@ Status ChunkFetch::prepare(bool* ready) {
   if (!give_up.is_ok()) return give_up;
   attempt_begin_ = begin_ + sink_.writer_filled();
   const ByteRange range{attempt_begin_, begin_ + sink_.length()};
-  Result<SignedRequest> built = context_.builder.build(
-      get_range_request(name_.bucket, name_.key, range,
-                        known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
+  Result<SignedRequest> built = context_.builder.build(get_range_request(
+      name_, range, known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
   if (!built.is_ok()) return ledger_.describe(built.status());
   request_ = std::move(built).value();
   ledger_.begin(request_.credentials_generation);
@@ -77,7 +76,8 @@ Status ChunkFetch::prepare(bool* ready) {
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
   if (!head.is_success()) return true;  // the body tells why
-  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_);
+  CheckedReply checked =
+      check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_, name_.version_id);
   if (checked.failure.has_value()) {
     // A store that ignores ranges, and an object that is larger than what there was memory for.
     if (known_ == nullptr && head.status == 200) first_reply_ = FirstReply::kTooLong;
@@ -199,8 +199,8 @@ AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
          {}});
   }
   if (head_.status == 416 && known_ == nullptr) first_reply_ = FirstReply::kNoRange;
-  return ledger_.on_failure(
-      classify_error_reply(Operation::kGetObject, name_.uri(), head_, error_body_));
+  return ledger_.on_failure(classify_error_reply(Operation::kGetObject, name_.uri(), head_,
+                                                 error_body_, name_.version_id));
 }
 
 bool ChunkFetch::finish_with_hedge() {

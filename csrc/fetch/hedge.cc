@@ -20,7 +20,7 @@ Hedge::Hedge(FetchContext& context, ChunkFetch& fetch, const ObjectName& name,
 
 bool Hedge::prepare() {
   Result<SignedRequest> built =
-      context_.builder.build(get_range_request(name_.bucket, name_.key, range_, version_.etag));
+      context_.builder.build(get_range_request(name_, range_, version_.etag));
   if (!built.is_ok()) return false;
   request_ = std::move(built).value();
   return true;
@@ -28,7 +28,8 @@ bool Hedge::prepare() {
 
 bool Hedge::on_head(const ResponseHead& head) noexcept {
   head_ = head;
-  head_good_ = head.is_success() && !check_range_reply(head, range_, &version_).failure.has_value();
+  head_good_ = head.is_success() &&
+               !check_range_reply(head, range_, &version_, name_.version_id).failure.has_value();
   // What is wrong with a reply, the chunk's own attempts find out and tell.
   return head_good_;
 }

@@ -35,13 +35,30 @@ ObjectVersion version_of(const ResponseHead& head, std::uint64_t size) {
   if (head.object_type != "Symlink") version.crc64 = head.crc64;
   version.last_modified = head.last_modified;
   version.storage_class = head.storage_class;
+  version.version_id = head.version_id;
   return version;
+}
+
+// Whether it may be a reply of that version. A store that does not know versions takes no notice of
+// the parameter, and sends the latest. "null" is what an object without a version has as its id.
+bool is_of_version(const ResponseHead& head, std::string_view version_id) {
+  return version_id.empty() || head.version_id == version_id ||
+         (head.version_id.empty() && version_id == "null");
+}
+
+CheckedReply refuse_other_version_id(const ResponseHead& head, std::string_view version_id) {
+  return refuse(
+      StatusCode::kProtocol, RetryClass::kNever,
+      "version " + in_quotes(version_id) + " was asked for, the reply is of " +
+          (head.version_id.empty() ? "none (no x-oss-version-id)" : in_quotes(head.version_id)),
+      head);
 }
 
 }  // namespace
 
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
-                               const ObjectVersion* known) {
+                               const ObjectVersion* known, std::string_view version_id) {
+  if (!is_of_version(head, version_id)) return refuse_other_version_id(head, version_id);
   ByteRange range;
   std::uint64_t total = 0;
   if (head.status == 206) {
@@ -76,13 +93,13 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
     // The identity is looked at first: a changed object explains a changed total.
     if (!known->etag.empty() && head.etag != known->etag) {
       return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object was overwritten while it was read: ETag was \"" +
+                    "the object was overwritten since its version became known: ETag was \"" +
                         printable(known->etag, 80) + "\", is \"" + printable(head.etag, 80) + "\"",
                     head);
     }
     if (total != known->size) {
       return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object's size changed while it was read from " +
+                    "the object's size changed since its version became known from " +
                         std::to_string(known->size) + " to " + std::to_string(total),
                     head);
     }
@@ -106,7 +123,8 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
   return reply;
 }
 
-CheckedReply check_head_reply(const ResponseHead& head) {
+CheckedReply check_head_reply(const ResponseHead& head, std::string_view version_id) {
+  if (!is_of_version(head, version_id)) return refuse_other_version_id(head, version_id);
   if (!head.content_length.has_value() || *head.content_length > kMaxObjectBytes) {
     return refuse(StatusCode::kProtocol, RetryClass::kTransient,
                   "HEAD reply without a usable Content-Length", head);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "protocol/error_reply.h"
 #include "protocol/http.h"
@@ -19,6 +20,7 @@ struct ObjectVersion {
   std::optional<std::uint64_t> crc64;  // of the whole object; absent on old objects and symlinks
   std::string last_modified;           // as sent
   std::string storage_class;
+  std::string version_id;  // empty outside of versioned buckets
 };
 
 // Largest object that is believed: 1 PiB, 20 times what OSS stores (48.8 TB).
@@ -31,11 +33,12 @@ struct CheckedReply {
 };
 
 // `asked` is the range of the request, whose end may pass the object's end only when `known` is
-// null (the first request of an object). REQUIRES: head.is_success().
+// null (the first request of an object). `version_id`: what the request asked for, if not empty.
+// REQUIRES: head.is_success().
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
-                               const ObjectVersion* known);
+                               const ObjectVersion* known, std::string_view version_id = {});
 
 // For a HEAD. REQUIRES: head.status == 200.
-CheckedReply check_head_reply(const ResponseHead& head);
+CheckedReply check_head_reply(const ResponseHead& head, std::string_view version_id = {});
 
 }  // namespace ossmc

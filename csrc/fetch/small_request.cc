@@ -69,7 +69,8 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
     ledger_.on_success();
     owner_.on_finished(self, Status::ok());
   } else {
-    settle(ledger_.on_failure(classify_error_reply(operation_, uri_, head_, body_)));
+    settle(ledger_.on_failure(
+        classify_error_reply(operation_, uri_, head_, body_, version_id_of(store_request_))));
   }
 }
 

@@ -13,12 +13,12 @@ constexpr std::size_t kMaxBodyBytes = 64 * 1024;
 
 std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done) {
-  return queue.submit(Operation::kHeadObject, head_request(name.bucket, name.key),
-                      "HEAD " + printable(name.uri()), name.uri(), kMaxBodyBytes, std::move(done));
+  return queue.submit(Operation::kHeadObject, head_request(name), "HEAD " + printable(name.uri()),
+                      name.uri(), kMaxBodyBytes, std::move(done));
 }
 
 Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name) {
-  CheckedReply checked = check_head_reply(reply.head());
+  CheckedReply checked = check_head_reply(reply.head(), name.version_id);
   if (checked.failure.has_value())
     return checked.failure->status.with_prefix("HEAD " + printable(name.uri()));
   return std::move(checked.version);

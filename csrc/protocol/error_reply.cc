@@ -114,7 +114,7 @@ Verdict client_error(Operation operation, std::string_view uri, int status,
   }
   if (status == 412) {
     return {StatusCode::kObjectChanged, RetryClass::kNever,
-            "the object was overwritten while it was read"};
+            "the object was overwritten since its version became known"};
   }
   if (status == 416) {
     return {StatusCode::kProtocol, RetryClass::kNever, "the range does not lie in the object"};
@@ -146,8 +146,36 @@ Verdict client_error(Operation operation, std::string_view uri, int status,
   }
 }
 
+// Of a versioned bucket's object that is not there; nothing: another error. OSS answers 405 to a
+// version that is a delete marker ("Overview of versioning", delete markers).
+std::optional<Verdict> no_such_version(const ResponseHead& head, const ErrorReply& reply,
+                                       std::string_view version_id) {
+  std::string advice;
+  if (version_id.empty()) {
+    if (head.status != 404 || !head.is_delete_marker) return std::nullopt;
+    advice =
+        "the object was deleted: its latest version is a delete marker (x-oss-delete-marker: "
+        "true); version_id= reads an older one";
+  } else if (reply.code == "NoSuchVersion") {
+    advice = "the object has no version " + in_quotes(version_id);
+  } else if ((head.status == 404 && head.is_delete_marker) ||
+             (head.status == 405 && (head.is_delete_marker || reply.code == "MethodNotAllowed"))) {
+    advice = "version " + in_quotes(version_id) + " is a delete marker, which has no bytes";
+  } else {
+    return std::nullopt;
+  }
+  return Verdict{StatusCode::kObjectNotFound, RetryClass::kNever, std::move(advice)};
+}
+
+// Other libraries take a version as part of the URI.
+void hint_at_version_id(std::string_view uri, std::string* advice) {
+  if (uri.find("?versionId=") == uri.npos) return;
+  if (!advice->empty()) *advice += "; ";
+  *advice += "\"?versionId=\" is part of the key here: give version_id= to read a version";
+}
+
 Verdict judge(Operation operation, std::string_view uri, const ResponseHead& head,
-              const ErrorReply& reply) {
+              const ErrorReply& reply, std::string_view version_id) {
   if (head.status >= 300 && head.status < 400) {
     std::string advice = "redirects are not followed";
     if (head.status == 304) {
@@ -161,7 +189,14 @@ Verdict judge(Operation operation, std::string_view uri, const ResponseHead& hea
   if (head.status < 400 || head.status > 599) {
     return {StatusCode::kProtocol, RetryClass::kNever, "no reply to expect here"};
   }
-  if (head.status < 500) return client_error(operation, uri, head.status, reply);
+  if (head.status < 500) {
+    std::optional<Verdict> verdict;
+    if (operation != Operation::kList) verdict = no_such_version(head, reply, version_id);
+    if (!verdict) verdict = client_error(operation, uri, head.status, reply);
+    if (verdict->code == StatusCode::kObjectNotFound && version_id.empty())
+      hint_at_version_id(uri, &verdict->advice);
+    return *verdict;
+  }
   if (head.status == 503 || is_throttle_code(reply.code)) {
     return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
   }
@@ -210,9 +245,9 @@ std::optional<double> server_time(const ResponseHead& head, const ErrorReply& re
 }  // namespace
 
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body) {
+                             std::string_view body, std::string_view version_id) {
   const ErrorReply reply = read_reply(head, body);
-  Verdict verdict = judge(operation, uri, head, reply);
+  Verdict verdict = judge(operation, uri, head, reply, version_id);
   Failure failure;
   if (verdict.retry == RetryClass::kClockSkew) {
     failure.server_unix_seconds = server_time(head, reply);

@@ -34,10 +34,11 @@ struct Failure {
 };
 
 // Turns a reply that is no success into an error. `operation` matters for a 404 without a code,
-// `uri` for what the advice names. The text is one line, without secrets: status, code, the
-// server's message, what to do about it, EC and request id. Operation, uri and attempts are put
-// before it by who counts the attempts; detail.attempts is left 0.
+// `uri` and `version_id`, that of the request, for what the advice names. The text is one line,
+// without secrets: status, code, the server's message, what to do about it, EC and request id.
+// Operation, uri and attempts are put before it by who counts the attempts; detail.attempts is left
+// 0.
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body);
+                             std::string_view body, std::string_view version_id = {});
 
 }  // namespace ossmc

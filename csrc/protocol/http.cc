@@ -5,6 +5,7 @@
 
 #include "protocol/ascii.h"
 #include "protocol/dates.h"
+#include "protocol/object_name.h"
 
 namespace ossmc {
 
@@ -15,14 +16,12 @@ constexpr auto kMaxLength = static_cast<std::uint64_t>(std::numeric_limits<std::
 // The opaque part of a strong entity tag; empty for anything else. Some servers leave the quotes
 // out.
 std::string_view opaque_etag(std::string_view value) {
-  if (value.starts_with("W/")) return {};
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
     value = value.substr(1, value.size() - 2);
+  } else if (value.starts_with("W/")) {
+    return {};
   }
-  const bool is_well_formed = std::all_of(value.begin(), value.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != 0x7F;
-  });
-  return is_well_formed ? value : std::string_view{};
+  return is_opaque_etag(value) ? value : std::string_view{};
 }
 
 std::optional<std::uint32_t> retry_after(std::string_view value, std::string_view date) {
@@ -54,6 +53,12 @@ constexpr TextHeader kTextHeaders[] = {
 
 }  // namespace
 
+bool is_opaque_etag(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != '"' && c != 0x7F;
+  });
+}
+
 std::string_view method_name(Method method) { return method == Method::kHead ? "HEAD" : "GET"; }
 
 ResponseHead parse_response_head(int status, const std::vector<NameValue>& headers) {
@@ -72,6 +77,10 @@ ResponseHead parse_response_head(int status, const std::vector<NameValue>& heade
       head.etag = opaque_etag(value);
     } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {
       head.crc64 = parse_decimal(value);
+    } else if (equal_ignoring_case(name, "x-oss-version-id")) {
+      head.version_id = check_version_id(value).is_ok() ? value : std::string_view{};
+    } else if (equal_ignoring_case(name, "x-oss-delete-marker")) {
+      head.is_delete_marker = equal_ignoring_case(value, "true");
     } else if (equal_ignoring_case(name, "retry-after")) {
       retry_after_value = value;
     } else {

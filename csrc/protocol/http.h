@@ -46,6 +46,8 @@ struct ResponseHead {
   std::string last_modified;  // as sent
   std::string storage_class;
   std::string object_type;
+  std::string version_id;  // of a versioned bucket; empty: none, or not one (check_version_id)
+  bool is_delete_marker = false;
   std::string request_id;
   std::string error_header;  // x-oss-err: base64 of the error XML, on replies without a body
   std::string ec;
@@ -56,6 +58,10 @@ struct ResponseHead {
 
   bool is_success() const { return status == 200 || status == 206; }
 };
+
+// Whether a version can be pinned by this: the text between the quotes of a strong entity tag, not
+// empty. What is one is safe in a header.
+bool is_opaque_etag(std::string_view text);
 
 // `headers` in the order received; names in any case, the last of a repeated name wins.
 ResponseHead parse_response_head(int status, const std::vector<NameValue>& headers);

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxKeyBytes = 1023;
 constexpr std::size_t kMinBucketBytes = 3;
 constexpr std::size_t kMaxBucketBytes = 63;
+constexpr std::size_t kMaxVersionIdBytes = 1000;  // those of OSS have about 60
 
 // What both keys and prefixes must be.
 Status check_key_bytes(std::string_view what, std::string_view bytes) {
@@ -87,6 +88,19 @@ Status check_bucket_name(std::string_view bucket) {
 Status check_object_key(std::string_view key) {
   if (key.empty()) return invalid_argument("the object's key is empty");
   return check_key_bytes("the object's key", key);
+}
+
+Status check_version_id(std::string_view version_id) {
+  if (version_id.empty()) return invalid_argument("the version id is empty");
+  if (version_id.size() > kMaxVersionIdBytes) {
+    return invalid_argument("the version id is longer than 1,000 bytes (it has " +
+                            std::to_string(version_id.size()) + "): " + in_quotes(version_id));
+  }
+  const bool is_printable = std::all_of(version_id.begin(), version_id.end(),
+                                        [](char c) { return c >= ' ' && c <= '~'; });
+  if (is_printable) return Status::ok();
+  return invalid_argument("a version id has printable characters of ASCII alone, not so " +
+                          in_quotes(version_id));
 }
 
 Status check_list_prefix(std::string_view prefix) { return check_key_bytes("the prefix", prefix); }

@@ -15,6 +15,7 @@ inline constexpr std::string_view kUriScheme = "oss://";
 struct ObjectName {
   std::string bucket;
   std::string key;
+  std::string version_id = {};  // of one version in a versioned bucket; empty: the current one
 
   std::string uri() const { return std::string(kUriScheme) + bucket + "/" + key; }
   friend bool operator==(const ObjectName&, const ObjectName&) = default;
@@ -27,6 +28,8 @@ Result<ObjectName> parse_object_uri(std::string_view uri);
 // 3 to 63 of [a-z0-9-], no '-' at either end.
 Status check_bucket_name(std::string_view bucket);
 Status check_object_key(std::string_view key);
+// 1 to 1,000 printable characters of ASCII: OSS does not say what is in one.
+Status check_version_id(std::string_view version_id);
 Status check_list_prefix(std::string_view prefix);
 
 // For texts: `bytes` cut off after `limit` (then "..." follows) and with control characters and

@@ -4,6 +4,21 @@
 
 namespace ossmc {
 
+namespace {
+
+constexpr std::string_view kVersionId = "versionId";
+
+StoreRequest object_request(Method method, const ObjectName& name) {
+  StoreRequest request;
+  request.method = method;
+  request.bucket = name.bucket;
+  request.key = name.key;
+  if (!name.version_id.empty()) request.query.push_back({std::string(kVersionId), name.version_id});
+  return request;
+}
+
+}  // namespace
+
 std::string request_url(const Endpoint& endpoint, Addressing addressing,
                         const StoreRequest& request) {
   std::string url = endpoint.scheme == Scheme::kHttp ? "http://" : "https://";
@@ -26,12 +41,9 @@ std::string canonical_resource(const StoreRequest& request) {
   return "/" + request.bucket + "/" + request.key;
 }
 
-StoreRequest get_range_request(std::string_view bucket, std::string_view key, ByteRange range,
+StoreRequest get_range_request(const ObjectName& name, ByteRange range,
                                std::string_view if_match_etag) {
-  StoreRequest request;
-  request.method = Method::kGet;
-  request.bucket = bucket;
-  request.key = key;
+  StoreRequest request = object_request(Method::kGet, name);
   request.headers.push_back({"Range", format_range_header(range)});
   request.headers.push_back({"x-oss-range-behavior", "standard"});
   if (!if_match_etag.empty()) {
@@ -40,12 +52,13 @@ StoreRequest get_range_request(std::string_view bucket, std::string_view key, By
   return request;
 }
 
-StoreRequest head_request(std::string_view bucket, std::string_view key) {
-  StoreRequest request;
-  request.method = Method::kHead;
-  request.bucket = bucket;
-  request.key = key;
-  return request;
+StoreRequest head_request(const ObjectName& name) { return object_request(Method::kHead, name); }
+
+std::string_view version_id_of(const StoreRequest& request) {
+  for (const auto& [name, value] : request.query) {
+    if (name == kVersionId) return value;
+  }
+  return {};
 }
 
 StoreRequest list_request(std::string_view bucket, std::string_view prefix,

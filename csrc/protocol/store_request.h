@@ -8,6 +8,7 @@
 
 #include "protocol/endpoint.h"
 #include "protocol/http.h"
+#include "protocol/object_name.h"
 
 namespace ossmc {
 
@@ -29,9 +30,11 @@ std::string canonical_resource(const StoreRequest& request);
 
 // The requests this library makes. Each sends x-oss-range-behavior: standard with a Range, always
 // or never, so that one signature serves every range of an object.
-StoreRequest get_range_request(std::string_view bucket, std::string_view key, ByteRange range,
+StoreRequest get_range_request(const ObjectName& name, ByteRange range,
                                std::string_view if_match_etag);
-StoreRequest head_request(std::string_view bucket, std::string_view key);
+StoreRequest head_request(const ObjectName& name);
+// The version that one of these two asks for; empty: the current one.
+std::string_view version_id_of(const StoreRequest& request);
 // ListObjectsV2, 1,000 keys a page, encoding-type=url. Empty token, start_after: left out.
 StoreRequest list_request(std::string_view bucket, std::string_view prefix,
                           std::string_view start_after, std::string_view continuation_token);

@@ -292,12 +292,24 @@ class OssModelConnector:
         return _objects_of(self._core.start_list(bucket, prefix, bool(fast)))
 
     @overload
-    def open(self, uri: str | ObjectInfo, binary: Literal[True] = True) -> ObjectReader: ...
+    def open(
+        self,
+        uri: str | ObjectInfo,
+        binary: Literal[True] = True,
+        *,
+        version_id: str | None = None,
+    ) -> ObjectReader: ...
     @overload
-    def open(self, uri: str | ObjectInfo, binary: Literal[False]) -> io.TextIOWrapper: ...
+    def open(
+        self, uri: str | ObjectInfo, binary: Literal[False], *, version_id: str | None = None
+    ) -> io.TextIOWrapper: ...
     @overload
-    def open(self, uri: str | ObjectInfo, binary: bool) -> ObjectReader | io.TextIOWrapper: ...
-    def open(self, uri: str | ObjectInfo, binary: bool = True) -> ObjectReader | io.TextIOWrapper:
+    def open(
+        self, uri: str | ObjectInfo, binary: bool, *, version_id: str | None = None
+    ) -> ObjectReader | io.TextIOWrapper: ...
+    def open(
+        self, uri: str | ObjectInfo, binary: bool = True, *, version_id: str | None = None
+    ) -> ObjectReader | io.TextIOWrapper:
         """Opens an object and starts to fetch it into memory.
 
         It returns when the object's metadata is known, which costs one round trip.
@@ -305,23 +317,25 @@ class OssModelConnector:
         Args:
             uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`.
             binary: True: bytes; False: text in UTF-8, with universal newlines.
+            version_id: in a versioned bucket, the version to open; None: that of the ObjectInfo if
+                it has one, else the current version.
 
         Returns:
             An `ObjectReader`, or an `io.TextIOWrapper` over one.
 
         Raises:
-            ObjectNotFoundError: there is no such object.
+            ObjectNotFoundError: there is no such object, or no such version; it was deleted.
             OssError: or another of its kinds.
-            ValueError: the URI does not hold, or the connector is closed.
+            ValueError: the URI or the version does not hold, or the connector is closed.
 
         Example:
             >>> reader = connector.open("oss://bucket/model.safetensors")
             >>> lines = connector.open("oss://bucket/vocabulary.txt", False).readlines()
         """
-        text = _uri_text(uri)
+        wanted = _object_to_open(uri, version_id)
         _require_binary_flag(binary)
         self._start_helpers()
-        return self._wrap(self._core.open(text), binary)
+        return self._wrap(self._core.open(wanted), binary)
 
     @overload
     def open_many(
@@ -355,17 +369,18 @@ class OssModelConnector:
         """
         if isinstance(uris, (str, bytes, ObjectInfo)):
             raise TypeError("open_many takes several URIs; open takes one")
-        texts = [_uri_text(uri) for uri in uris]
+        wanted = [_object_to_open(uri) for uri in uris]
         _require_binary_flag(binary)
         self._start_helpers()
-        opened: Any = [self._wrap(core, binary) for core in self._core.open_many(texts)]
+        opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
-    def stat(self, uri: str | ObjectInfo) -> ObjectInfo:
+    def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
         """Asks the server about an object.
 
         Args:
             uri: as in `open`.
+            version_id: as in `open`.
 
         Returns:
             An `ObjectInfo` with all fields.
@@ -378,20 +393,22 @@ class OssModelConnector:
             >>> connector.stat("oss://bucket/model.safetensors").size
             4194304
         """
-        text = _uri_text(uri)
+        text, version = _object_to_open(uri, version_id)
         self._start_helpers()
-        row = self._core.stat(text)
+        row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
         return object_info(text[len("oss://") :].partition("/")[0], row)
 
-    def exists(self, uri: str | ObjectInfo) -> bool:
+    def exists(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> bool:
         """Asks the server whether an object is there.
 
         Args:
             uri: as in `open`.
+            version_id: as in `open`.
 
         Returns:
-            Whether it is there; a bucket that is missing, or no permission, raises.
+            Whether it is there, and of a version that it is no delete marker; a bucket that is
+            missing, or no permission, raises.
 
         Raises:
             OssError: or another of its kinds.
@@ -400,9 +417,9 @@ class OssModelConnector:
             >>> connector.exists("oss://bucket/model.safetensors")
             True
         """
-        text = _uri_text(uri)
+        text, version = _object_to_open(uri, version_id)
         self._start_helpers()
-        return self._core.exists(text)
+        return self._core.exists(text, version)
 
     def stats(self) -> ConnectorStats:
         """Returns the counters as they stand.
@@ -553,6 +570,21 @@ def _uri_text(uri: object) -> str:
         raise TypeError(f"a URI must be str or ObjectInfo, not {type(uri).__name__}")
     _require_unicode("URI", uri)
     return uri
+
+
+def _object_to_open(uri: object, version_id: object = None) -> tuple[str, str]:
+    """The URI and the version, "" for the current one."""
+    text = _uri_text(uri)
+    if version_id is None and isinstance(uri, ObjectInfo):
+        version_id = uri.version_id
+    if version_id is None:
+        return text, ""
+    if not isinstance(version_id, str):
+        raise TypeError(f"version_id must be str or None, not {type(version_id).__name__}")
+    _require_unicode("version_id", version_id)
+    if not version_id:
+        raise ValueError("version_id is empty: leave it out (None) for the current version")
+    return text, version_id
 
 
 def _require_unicode(name: str, text: str) -> None:

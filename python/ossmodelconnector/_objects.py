@@ -28,6 +28,8 @@ class ObjectInfo(_core.ObjectRow):
         etag: the version's tag, without quotes.
         last_modified: a datetime in UTC, aware of it.
         storage_class: ``"Standard"``, ``"IA"``, ``"Archive"``, ...
+        version_id: which version this is of, from `OssModelConnector.stat` in a versioned bucket;
+            None elsewhere, and in listings. `OssModelConnector.open` then opens that version.
 
     Example:
         >>> info = connector.stat("oss://bucket/model.safetensors")
@@ -43,6 +45,7 @@ class ObjectInfo(_core.ObjectRow):
     etag: str = field()
     last_modified: datetime = field()
     storage_class: str = field()
+    version_id: str | None = field()
 
     @property
     def uri(self) -> str:
@@ -50,7 +53,7 @@ class ObjectInfo(_core.ObjectRow):
         return f"oss://{self.bucket}/{self.key}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (
+        fields = (
             self.bucket,
             self.key,
             self.size,
@@ -58,13 +61,23 @@ class ObjectInfo(_core.ObjectRow):
             self.last_modified,
             self.storage_class,
         )
+        if self.version_id is None:
+            return type(self), fields
+        return self._restore, (self.version_id, *fields)
+
+    # A method, not a function: a pickle names it by the class, and no private module.
+    @classmethod
+    def _restore(cls, version_id: str, *fields: Any) -> ObjectInfo:
+        return cls(*fields, version_id=version_id)
 
 
-def object_info(bucket: str, row: tuple[str, int, str, float, str]) -> ObjectInfo:
+def object_info(bucket: str, row: tuple[str, int, str, float, str, str]) -> ObjectInfo:
     """Makes an ObjectInfo of what the core tells about an object."""
-    key, size, etag, modified, storage_class = row
+    key, size, etag, modified, storage_class, version_id = row
     last_modified = datetime.fromtimestamp(modified, timezone.utc)
-    return ObjectInfo(bucket, key, size, etag, last_modified, storage_class)
+    return ObjectInfo(
+        bucket, key, size, etag, last_modified, storage_class, version_id=version_id or None
+    )
 
 
 class ObjectKeys(Sequence[str]):

@@ -92,6 +92,16 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         return self._core.etag
 
     @property
+    def version_id(self) -> str | None:
+        """Which version of the object is read; None outside of versioned buckets.
+
+        Example:
+            >>> reader.version_id is None
+            True
+        """
+        return self._core.version_id or None
+
+    @property
     def verified(self) -> Literal["crc64", "length+etag"]:
         """What the object's bytes have been checked by so far.
 

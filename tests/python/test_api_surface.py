@@ -168,13 +168,14 @@ def test_signatures():
     assert parameters(OssModelConnector.open) == [
         ("uri", anywhere, required),
         ("binary", anywhere, True),
+        ("version_id", by_name, None),
     ]
     assert parameters(OssModelConnector.open_many) == [
         ("uris", anywhere, required),
         ("binary", anywhere, True),
     ]
-    assert parameters(OssModelConnector.stat) == [("uri", anywhere, required)]
-    assert parameters(OssModelConnector.exists) == [("uri", anywhere, required)]
+    for call in (OssModelConnector.stat, OssModelConnector.exists):
+        assert parameters(call) == [("uri", anywhere, required), ("version_id", by_name, None)]
     assert parameters(ObjectReader.read_at) == [
         ("offset", anywhere, required),
         ("buffer", anywhere, required),
@@ -369,6 +370,7 @@ def test_reader_attributes(make_connector, store):
         assert reader.uri == reader.name == store.uri("list/007.bin")
         assert reader.size == len(store["list/007.bin"])
         assert reader.etag
+        assert reader.version_id is None
         assert reader.mode == "rb"
         assert (reader.readable(), reader.seekable(), reader.writable()) == (True, True, False)
         assert not reader.isatty()

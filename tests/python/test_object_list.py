@@ -140,6 +140,7 @@ def test_an_info_is_immutable():
         "etag",
         "last_modified",
         "storage_class",
+        "version_id",
     ]
 
 

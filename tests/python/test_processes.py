@@ -14,6 +14,7 @@ import time
 import oss2.credentials
 import pytest
 from ossmodelconnector import ObjectReader, OssModelConnector
+from support.forked_child import in_child
 from support.run_program import run_program
 from support.tries import HANG_SECONDS, once, once_within
 
@@ -22,29 +23,6 @@ METHODS = ["fork", "spawn", "forkserver"]
 
 def digest(data):
     return hashlib.sha256(data).hexdigest()
-
-
-def in_child(work):
-    """Runs `work` in a forked child and returns its result, which must be JSON."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            result = work()
-            with open(write_end, "w") as pipe:
-                json.dump(result, pipe)
-            status = 0
-        except BaseException as error:
-            with open(write_end, "w") as pipe:
-                json.dump(f"{type(error).__name__}: {error}", pipe)
-        finally:
-            os._exit(status)
-    os.close(write_end)
-    with open(read_end) as pipe:
-        text = pipe.read()
-    assert os.waitpid(child, 0)[1] == 0, text
-    return json.loads(text)
 
 
 def test_all_threads_of_a_child_stood_still_while_its_engine_started(server, store, tmp_path):

@@ -87,7 +87,7 @@ void StressCaller::open(std::uint64_t slot) {
   begin("open");
   const StressObject& object = some_object();
   SomeInterrupts interrupt(*this);
-  Result<std::shared_ptr<ObjectReader>> opened = connector_.open(object.uri(), interrupt);
+  Result<std::shared_ptr<ObjectReader>> opened = connector_.open({object.uri()}, interrupt);
   if (!is_done(opened.status(), nullptr)) return;
   check_opened(**opened, object);
   shared_.put(slot, std::move(opened).value());
@@ -96,13 +96,13 @@ void StressCaller::open(std::uint64_t slot) {
 void StressCaller::open_many() {
   begin("open_many");
   std::vector<const StressObject*> objects;
-  std::vector<std::string> uris;
+  std::vector<ObjectToOpen> to_open;
   for (std::uint64_t count = 1 + chance_.below(6); count > 0; --count) {
     objects.push_back(&some_object());
-    uris.push_back(objects.back()->uri());
+    to_open.push_back({objects.back()->uri()});
   }
   SomeInterrupts interrupt(*this);
-  const auto opened = connector_.open_many(uris, interrupt);
+  const auto opened = connector_.open_many(to_open, interrupt);
   if (!is_done(opened.status(), nullptr)) return;
   for (std::size_t i = 0; i < objects.size(); ++i) {
     check_opened(*(*opened)[i], *objects[i]);
@@ -115,7 +115,7 @@ void StressCaller::stat() {
   begin("stat");
   const StressObject& object = some_object();
   SomeInterrupts interrupt(*this);
-  const Result<ObjectStat> told = connector_.stat(object.uri(), interrupt);
+  const Result<ObjectStat> told = connector_.stat(object.uri(), "", interrupt);
   if (is_done(told.status(), nullptr) && told->size != object.bytes.size())
     complain("tells a wrong size of " + object.key);
   if (connector_.stats().memory_peak_bytes > round_.config.prefetch_memory_bytes)

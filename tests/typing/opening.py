@@ -53,6 +53,9 @@ def opened(connector: OssModelConnector, info: ObjectInfo, binary: bool) -> None
     assert_type(connector.open(info, binary=False), io.TextIOWrapper)
     assert_type(connector.open(info, False).read(), str)
     assert_type(connector.open(info, binary), "ObjectReader | io.TextIOWrapper")
+    assert_type(connector.open(info, version_id="v1"), ObjectReader)
+    assert_type(connector.open(info, False, version_id=None), io.TextIOWrapper)
+    assert_type(connector.open(info, binary, version_id="v1"), "ObjectReader | io.TextIOWrapper")
 
 
 def opened_at_once(connector: OssModelConnector, binary: bool) -> None:
@@ -67,6 +70,9 @@ def opened_at_once(connector: OssModelConnector, binary: bool) -> None:
 
 def told(connector: OssModelConnector, reader: ObjectReader) -> None:
     assert_type(connector.exists("oss://bucket/key"), bool)
+    assert_type(connector.exists("oss://bucket/key", version_id="v1"), bool)
+    assert_type(connector.stat("oss://bucket/key", version_id="v1").version_id, "str | None")
+    assert_type(reader.version_id, "str | None")
     assert_type(connector.closed, bool)
     stats = connector.stats()
     assert_type(stats, ConnectorStats)

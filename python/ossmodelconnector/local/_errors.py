@@ -99,6 +99,7 @@ class ServiceError(Exception):
         status: HTTP status; by default the usual one of `code`, 400 for an unknown code.
         ec: diagnostic number; by default the usual one of `code`.
         details: further elements of the reply, in order: (name, text).
+        headers: further headers of the reply.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class ServiceError(Exception):
         status: int | None = None,
         ec: str | None = None,
         details: Iterable[tuple[str, str]] = (),
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         usual_status, usual_message, usual_ec = _CATALOGUE.get(code, (400, code, "0017-00000000"))
         self.code = code
@@ -116,6 +118,7 @@ class ServiceError(Exception):
         self.status = usual_status if status is None else status
         self.ec = usual_ec if ec is None else ec
         self.details = tuple(details)
+        self.headers = headers
         super().__init__(f"{self.status} {code}: {self.message}")
 
     def xml(self, request_id: str, host_id: str) -> bytes:

@@ -210,6 +210,8 @@ class LocalServer:
     ) -> None:
         """Adds an object, or replaces it. It is kept in memory; the folder stays as it is.
 
+        It has no versions; those that `put_version` made are forgotten.
+
         Args:
             bucket: which one; it must exist.
             key: every key that the service allows, also those that no file can have.
@@ -240,8 +242,46 @@ class LocalServer:
         )
 
     def delete_object(self, bucket: str, key: str) -> None:
-        """Makes an object disappear; a file of the folder is only hidden."""
+        """Makes an object disappear, with its versions; a file of the folder is only hidden."""
         self._store.delete(bucket, key)
+
+    def put_version(self, bucket: str, key: str, data: bytes, *, crc64: bool | int = True) -> str:
+        """Adds a version of an object, as in a versioned bucket; it becomes the current one.
+
+        Replies about the object then have x-oss-version-id, and its versions can be asked for by
+        ``versionId``. An object that `put_object` made before has none; it is replaced.
+
+        Args:
+            bucket: which one; it must exist.
+            key: every key that the service allows.
+            data: the content, which is kept in memory.
+            crc64: as for `put_object`.
+
+        Returns:
+            The version's id.
+
+        Raises:
+            LookupError: there is no such bucket.
+            ValueError: the service allows no such key.
+
+        Example:
+            >>> server.create_bucket("models")
+            >>> first = server.put_version("models", "a.bin", b"first")
+            >>> first != server.put_version("models", "a.bin", b"second")
+            True
+        """
+        return self._store.put_version(bucket, key, bytes(data), checksum=crc64)
+
+    def delete_version(self, bucket: str, key: str) -> str:
+        """Deletes an object as in a versioned bucket: its latest version is a delete marker then.
+
+        Returns:
+            The marker's id.
+
+        Raises:
+            LookupError: there is no such bucket.
+        """
+        return self._store.delete_version(bucket, key)
 
     def set_credentials(self, *credentials: Credential) -> None:
         """Replaces the access keys that are accepted."""
@@ -455,7 +495,7 @@ class LocalServer:
 def _error_answer(error: ServiceError, record: RequestRecord) -> Answer:
     record.code = error.code
     body = error.xml(record.request_id, record.headers.get("host", ""))
-    headers = {"Content-Type": "application/xml", "x-oss-ec": error.ec}
+    headers = {"Content-Type": "application/xml", "x-oss-ec": error.ec, **error.headers}
     if record.method == "HEAD":
         headers["x-oss-err"] = head_error_header(body)
         body = b""

@@ -153,12 +153,7 @@ class Service:
         parameters = target.parameters
         for name in _OBJECT_PARAMETERS.intersection(parameters):
             raise ServiceError("NotImplemented", details=[("ArgumentName", name)])
-        if parameters.get("versionId", "null") != "null":
-            raise ServiceError(
-                "NoSuchVersion",
-                details=[("Key", target.key), ("VersionId", parameters["versionId"])],
-            )
-        content = self._store.open(target.bucket, target.key)
+        content = self._store.open(target.bucket, target.key, parameters.get("versionId"))
         try:
             answer = await self._answer_with(content, method, target, headers)
         except BaseException:
@@ -176,6 +171,8 @@ class Service:
             "ETag": f'"{version.etag}"',
             "Last-Modified": formatdate(version.last_modified, usegmt=True),
         }
+        if content.version_id is not None:
+            reply["x-oss-version-id"] = content.version_id
         if is_not_modified(headers, version.etag, version.last_modified):
             return Answer(304, reply)
         if method == "HEAD" and "objectMeta" in target.parameters:

@@ -25,6 +25,7 @@ from ossmodelconnector.local._file_metadata import (
     multipart_etag,
 )
 from ossmodelconnector.local._target import check_key, is_bucket_name
+from ossmodelconnector.local._versions import Version, VersionHistory
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
@@ -65,15 +66,22 @@ class OpenObject:
         checksum: its CRC-64 to come, None where it has none.
         data: the content, or None if it is behind `fd`.
         fd: a descriptor to read the content from by offset, -1 if it is in `data`.
+        version_id: None where the object has no versions.
     """
 
     def __init__(
-        self, version: ObjectVersion, checksum: Future[int | None], data: bytes | None, fd: int
+        self,
+        version: ObjectVersion,
+        checksum: Future[int | None],
+        data: bytes | None,
+        fd: int,
+        version_id: str | None = None,
     ) -> None:
         self.version = version
         self.checksum = checksum
         self.data = data
         self.fd = fd
+        self.version_id = version_id
 
     def close(self) -> None:
         """Closes the descriptor, if there is one."""
@@ -155,12 +163,13 @@ class Store:
         self._tree = None if directory is None else DirectoryTree(directory)
         self._files = FileMetadata()
         self._overlays: dict[str, _Overlay] = {}
+        self._versions: VersionHistory[_Entry] = VersionHistory()
         self._lock = threading.Lock()
         self._puts = 0
         for bucket in buckets:
             self.create_bucket(bucket)
         if self._tree is not None:
-            self._files.precompute(self._all_paths(self._tree))
+            self._files.precompute(_all_paths(self._tree))
 
     def create_bucket(self, bucket: str) -> None:
         """Makes an empty bucket; one that is there stays as it is.
@@ -201,12 +210,7 @@ class Store:
         checksum: int | bool,
     ) -> None:
         """Lays an object over what the folder holds; see `LocalServer.put_object`."""
-        if not self.has_bucket(bucket):
-            raise LookupError(f"no such bucket: {bucket!r}; create_bucket() makes it")
-        try:
-            check_key(key)
-        except ServiceError as error:
-            raise ValueError(f"not an object key: {key!r} ({error.message})") from None
+        self._require_name(bucket, key)
         overrides: dict[str, Any] = {
             "storage_class": storage_class,
             "content_type": content_type,
@@ -222,33 +226,44 @@ class Store:
             entry = _Entry(data.absolute(), None, checksum, overrides)
         else:
             entry = self._entry_in_memory(bytes(data), checksum, overrides)
-        with self._lock:
-            overlay = self._overlays.setdefault(bucket, _Overlay())
-            overlay.hidden.discard(key)
-            replaced = overlay.entries.get(key)
-            overlay.entries[key] = entry
-            if replaced is None:
-                overlay.sorted_keys = None
-            elif isinstance(replaced.content, _Spool):
-                replaced.content.close()
+        self._versions.forget(bucket, key)
+        self._lay_over(bucket, key, entry)
+
+    def put_version(self, bucket: str, key: str, data: bytes, *, checksum: int | bool) -> str:
+        """Makes a version the current one, and returns its id; see `LocalServer.put_version`."""
+        self._require_name(bucket, key)
+        # Not spooled: older versions are still to be had when another is current.
+        entry = self._entry_in_memory(data, checksum, {}, spool=False)
+        self._lay_over(bucket, key, entry)
+        return self._versions.add(bucket, key, entry)
+
+    def delete_version(self, bucket: str, key: str) -> str:
+        """Makes a delete marker the latest version, and returns its id."""
+        self._require_name(bucket, key)
+        self._hide(bucket, key)
+        return self._versions.add(bucket, key, None)
 
     def delete(self, bucket: str, key: str) -> None:
         """Makes an object disappear; a file of the folder stays, but is not shown any more."""
-        with self._lock:
-            overlay = self._overlays.setdefault(bucket, _Overlay())
-            overlay.hidden.add(key)
-            entry = overlay.entries.pop(key, None)
-            if entry is not None:
-                overlay.sorted_keys = None
-                if isinstance(entry.content, _Spool):
-                    entry.content.close()
+        self._versions.forget(bucket, key)
+        self._hide(bucket, key)
 
-    def open(self, bucket: str, key: str) -> OpenObject:
-        """Opens the current version of an object.
+    def open(self, bucket: str, key: str, version_id: str | None = None) -> OpenObject:
+        """Opens an object: its current version, or that of `version_id`.
 
         Raises:
             ServiceError: there is none, or it may not be read.
         """
+        latest = self._versions.latest(bucket, key)
+        if version_id is not None and not (version_id == "null" and latest is None):
+            version = self._versions.find(bucket, key, version_id)
+            if version is None:
+                self._require_bucket(bucket)
+                details = [("Key", key), ("VersionId", version_id)]
+                raise ServiceError("NoSuchVersion", details=details)
+            return _open_version(key, version, "MethodNotAllowed")
+        if latest is not None:
+            return _open_version(key, latest, "NoSuchKey")
         with self._lock:
             overlay = self._overlays.get(bucket)
             entry = None if overlay is None else overlay.entries.get(key)
@@ -265,8 +280,7 @@ class Store:
         if self._tree is not None and not hidden:
             found = self._tree.open(bucket, key)
         if found is None:
-            if not self.has_bucket(bucket):
-                raise ServiceError("NoSuchBucket", details=[("BucketName", bucket)])
+            self._require_bucket(bucket)
             raise ServiceError("NoSuchKey", details=[("Key", key)])
         return self._open_file(*found, {}, True)
 
@@ -312,8 +326,41 @@ class Store:
                         entry.content.close()
             self._overlays.clear()
 
+    def _require_name(self, bucket: str, key: str) -> None:
+        if not self.has_bucket(bucket):
+            raise LookupError(f"no such bucket: {bucket!r}; create_bucket() makes it")
+        try:
+            check_key(key)
+        except ServiceError as error:
+            raise ValueError(f"not an object key: {key!r} ({error.message})") from None
+
+    def _require_bucket(self, bucket: str) -> None:
+        if not self.has_bucket(bucket):
+            raise ServiceError("NoSuchBucket", details=[("BucketName", bucket)])
+
+    def _lay_over(self, bucket: str, key: str, entry: _Entry) -> None:
+        with self._lock:
+            overlay = self._overlays.setdefault(bucket, _Overlay())
+            overlay.hidden.discard(key)
+            replaced = overlay.entries.get(key)
+            overlay.entries[key] = entry
+            if replaced is None:
+                overlay.sorted_keys = None
+            elif isinstance(replaced.content, _Spool):
+                replaced.content.close()
+
+    def _hide(self, bucket: str, key: str) -> None:
+        with self._lock:
+            overlay = self._overlays.setdefault(bucket, _Overlay())
+            overlay.hidden.add(key)
+            entry = overlay.entries.pop(key, None)
+            if entry is not None:
+                overlay.sorted_keys = None
+                if isinstance(entry.content, _Spool):
+                    entry.content.close()
+
     def _entry_in_memory(
-        self, data: bytes, checksum: int | bool, overrides: dict[str, Any]
+        self, data: bytes, checksum: int | bool, overrides: dict[str, Any], *, spool: bool = True
     ) -> _Entry:
         small = len(data) <= SMALL_FILE_BYTES
         with self._lock:
@@ -326,7 +373,7 @@ class Store:
             object_type="Normal" if small else "Multipart",
         )
         known = crc64(data) if checksum is True else _given(checksum)
-        content = data if small else _Spool(data)
+        content = data if small or not spool else _Spool(data)
         return _Entry(content, replace(version, **overrides), known, {})
 
     def _open_entry(self, key: str, entry: _Entry, spooled: int) -> OpenObject:
@@ -377,10 +424,22 @@ class Store:
                 etag = self._files.etag_of_path(path, status)
                 yield ListedObject(key, _file_version(status, etag, entry.overrides))
 
-    def _all_paths(self, tree: DirectoryTree) -> Iterator[bytes]:
-        for bucket in tree.buckets():
-            for _, path, _ in tree.walk(bucket, b"", b""):
-                yield path
+
+def _all_paths(tree: DirectoryTree) -> Iterator[bytes]:
+    for bucket in tree.buckets():
+        for _, path, _ in tree.walk(bucket, b"", b""):
+            yield path
+
+
+def _open_version(key: str, version: Version[_Entry], error_of_marker: str) -> OpenObject:
+    entry = version.content
+    if entry is None:
+        headers = {"x-oss-delete-marker": "true", "x-oss-version-id": version.version_id}
+        raise ServiceError(error_of_marker, details=[("Key", key)], headers=headers)
+    assert isinstance(entry.content, bytes)
+    assert entry.version is not None
+    checksum = _known(_given(entry.checksum))
+    return OpenObject(entry.version, checksum, entry.content, -1, version.version_id)
 
 
 def _file_version(status: os.stat_result, etag: str, overrides: dict[str, Any]) -> ObjectVersion:

@@ -16,7 +16,7 @@ Result<PresignedUrl> make(const SigningOptions& options, std::uint32_t seconds,
   credentials.access_key_secret = "sk";
   credentials.anonymous = anonymous;
   return presign(parse_endpoint("https://e.com").value(), Addressing::kVirtual, options,
-                 head_request("bkt", "a b"), credentials, now, seconds);
+                 head_request({"bkt", "a b"}), credentials, now, seconds);
 }
 
 // The signatures themselves are held to recorded ones in sign_vectors_test.cc.

@@ -127,7 +127,8 @@ Input read_input(const Json& vector, const char* sdk) {
   if (api == "get_range") {
     const std::uint64_t first = in.at("rng").at(0);
     const std::uint64_t last = in.at("rng").at(1);
-    const StoreRequest ours = get_range_request(request.bucket, request.key, {first, last + 1}, "");
+    const StoreRequest ours =
+        get_range_request({request.bucket, request.key}, {first, last + 1}, "");
     request.headers.insert(request.headers.end(), ours.headers.begin(), ours.headers.end());
   } else if (api == "object_meta") {
     request.query.push_back({"objectMeta", ""});

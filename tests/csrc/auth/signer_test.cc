@@ -49,7 +49,7 @@ std::string value_of(const StoreRequest& request, std::string_view name) {
 }
 
 TEST(Signer, AddsTheHeadersOfItsVersion) {
-  StoreRequest request = head_request("bkt", "k");
+  StoreRequest request = head_request({"bkt", "k"});
   ASSERT_TRUE(Signer(v4()).sign(request, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(names(request),
             (std::vector<std::string>{"Authorization", "x-oss-content-sha256", "x-oss-date"}));
@@ -57,7 +57,7 @@ TEST(Signer, AddsTheHeadersOfItsVersion) {
   EXPECT_TRUE(value_of(request, "Authorization")
                   .starts_with("OSS4-HMAC-SHA256 Credential=ak-test/20240602/cn-hangzhou/oss/"
                                "aliyun_v4_request,Signature="));
-  request = head_request("bkt", "k");
+  request = head_request({"bkt", "k"});
   ASSERT_TRUE(Signer(v1()).sign(request, test_keys("tok"), kSigningTime).is_ok());
   EXPECT_EQ(names(request),
             (std::vector<std::string>{"Authorization", "Date", "x-oss-security-token"}));
@@ -68,7 +68,7 @@ TEST(Signer, AddsTheHeadersOfItsVersion) {
 TEST(Signer, AnonymousAddsNothing) {
   Credentials anonymous;
   anonymous.anonymous = true;
-  StoreRequest request = get_range_request("bkt", "k", {0, 1}, "");
+  StoreRequest request = get_range_request({"bkt", "k"}, {0, 1}, "");
   const StoreRequest before = request;
   // Not even a region is needed.
   ASSERT_TRUE(Signer(SigningOptions{}).sign(request, anonymous, kSigningTime).is_ok());
@@ -77,7 +77,7 @@ TEST(Signer, AnonymousAddsNothing) {
 }
 
 TEST(Signer, RefusesAndLeavesTheRequestAlone) {
-  StoreRequest request = head_request("bkt", "k");
+  StoreRequest request = head_request({"bkt", "k"});
   EXPECT_EQ(Signer(SigningOptions{}).sign(request, test_keys(), kSigningTime).code(),
             StatusCode::kInvalidArgument);
   EXPECT_EQ(Signer(v4()).sign(request, Credentials{}, kSigningTime).code(),
@@ -89,7 +89,7 @@ TEST(Signer, RefusesAndLeavesTheRequestAlone) {
 
 TEST(Signer, SigningAgainReplacesTheOldSignature) {
   const Signer signer(v4());
-  StoreRequest once = get_range_request("bkt", "k", {0, 1}, "etag");
+  StoreRequest once = get_range_request({"bkt", "k"}, {0, 1}, "etag");
   StoreRequest twice = once;
   ASSERT_TRUE(signer.sign(once, test_keys(), kSigningTime).is_ok());
   ASSERT_TRUE(signer.sign(twice, test_keys("old-token"), kSigningTime - 90000).is_ok());
@@ -98,17 +98,29 @@ TEST(Signer, SigningAgainReplacesTheOldSignature) {
   EXPECT_EQ(value_of(once, "Authorization"), value_of(twice, "Authorization"));
 }
 
+// The known answers of tests/data/sign-vectors.json (v1-get-version-id, v4-get-version-id): they
+// are the same in both SDKs.
+TEST(Signer, AVersionIsPartOfTheSignature) {
+  StoreRequest request =
+      head_request({"examplebucket", "dir/file.bin", "CAEQNhiBgMDJ+/gZCA0BYi=="});
+  request.method = Method::kGet;
+  EXPECT_EQ(Signer(v1()).explain(request, test_keys(), kSigningTime)->signature,
+            "P6ZnU1QmF1+DwmaUhrvC0xMHRoE=");
+  EXPECT_EQ(Signer(v4()).explain(request, test_keys(), kSigningTime)->signature,
+            "7406e782f69cd5d4de1271abd90cda05463a6cdb356ead03da7e029f06631576");
+}
+
 TEST(Signer, ARangeIsNoPartOfTheSignature) {
   const Signer signer(v4());
-  StoreRequest a = get_range_request("bkt", "k", {0, 1}, "");
-  StoreRequest b = get_range_request("bkt", "k", {7, 9}, "etag");
+  StoreRequest a = get_range_request({"bkt", "k"}, {0, 1}, "");
+  StoreRequest b = get_range_request({"bkt", "k"}, {7, 9}, "etag");
   ASSERT_TRUE(signer.sign(a, test_keys(), kSigningTime).is_ok());
   ASSERT_TRUE(signer.sign(b, test_keys(), kSigningTime).is_ok());
   EXPECT_EQ(value_of(a, "Authorization"), value_of(b, "Authorization"));
 }
 
 TEST(Signer, SendsWhatItSigned) {
-  StoreRequest request = head_request("bkt", "k");
+  StoreRequest request = head_request({"bkt", "k"});
   request.headers = {
       {"x-oss-a", "first"}, {"X-OSS-A", "last"}, {"x-oss-empty", " "}, {"X-Own", ""}};
   ASSERT_TRUE(Signer(v4()).sign(request, test_keys(), kSigningTime).is_ok());
@@ -118,7 +130,7 @@ TEST(Signer, SendsWhatItSigned) {
 }
 
 TEST(Signer, V1TakesAnOssDateForTheDate) {
-  StoreRequest request = head_request("bkt", "k");
+  StoreRequest request = head_request({"bkt", "k"});
   request.headers = {{"x-oss-date", "Mon, 03 Jun 2024 00:00:00 GMT"}};
   EXPECT_EQ(
       Signer(v1()).explain(request, test_keys(), kSigningTime)->string_to_sign,
@@ -128,7 +140,7 @@ TEST(Signer, V1TakesAnOssDateForTheDate) {
 // The cached key must not outlive its day, nor serve another secret.
 TEST(Signer, TheDaysKeyChangesWithDayAndSecret) {
   const Signer signer(v4());
-  const StoreRequest request = head_request("bkt", "k");
+  const StoreRequest request = head_request({"bkt", "k"});
   Credentials other = test_keys();
   other.access_key_secret = "another-secret";
   for (int round = 0; round < 2; ++round) {
@@ -145,7 +157,7 @@ TEST(Signer, TheDaysKeyChangesWithDayAndSecret) {
 
 TEST(Signer, ManyThreadsAtMidnight) {
   const Signer signer(v4());
-  const StoreRequest request = head_request("bkt", "k");
+  const StoreRequest request = head_request({"bkt", "k"});
   const std::string before = signer.explain(request, test_keys(), 86399)->signature;
   const std::string after = signer.explain(request, test_keys(), 86400)->signature;
   std::vector<std::thread> threads;

@@ -95,7 +95,7 @@ TEST(Connector, ObjectsAreClosedWhenTheirOpenIsThrownOutOf) {
   const std::shared_ptr<Connector> connector = connector_to(silent.url(""));
   ThrowingInterrupt interrupt;
   EXPECT_THROW(
-      static_cast<void>(connector->open_many({"oss://bucket/1", "oss://bucket/2"}, interrupt)),
+      static_cast<void>(connector->open_many({{"oss://bucket/1"}, {"oss://bucket/2"}}, interrupt)),
       std::bad_alloc);
   EXPECT_TRUE(silent.wait_until(
       [&] { return connector->stats().memory_bytes == 0 && silent.open_connections() == 0; },

@@ -103,7 +103,7 @@ TEST_F(SharedMemory, ThreeConnectorsReadAtOnceWithinOneLimit) {
   for (int i = 0; i < 6; ++i) {
     readers.emplace_back([&, i] {
       for (int round = 0; round < 3; ++round) {
-        auto reader = three[i % 3]->open("oss://bucket/" + std::to_string(i), no_interrupt());
+        auto reader = three[i % 3]->open({"oss://bucket/" + std::to_string(i)}, no_interrupt());
         ASSERT_TRUE(reader.is_ok()) << reader.status().message();
         read_all(**reader);
       }
@@ -119,13 +119,13 @@ TEST_F(SharedMemory, ThreeConnectorsReadAtOnceWithinOneLimit) {
 
 TEST_F(SharedMemory, AnIdleConnectorsThreadsAreWokenToGiveUp) {
   const auto idle = connector();
-  const auto kept = idle->open("oss://bucket/a", no_interrupt());
+  const auto kept = idle->open({"oss://bucket/a"}, no_interrupt());
   ASSERT_TRUE(kept.is_ok());
   for (int pass = 0; pass < 2; ++pass) read_all(**kept);  // what is read again is kept
   const std::uint64_t had = idle->stats().memory_bytes;
   ASSERT_GT(had, kLeftBytes / 2);
   const auto reads = connector();
-  const auto reader = reads->open("oss://bucket/b", no_interrupt());
+  const auto reader = reads->open({"oss://bucket/b"}, no_interrupt());
   ASSERT_TRUE(reader.is_ok());
   read_all(**reader);
   EXPECT_GT(reads->stats().memory_peak_bytes, kLeftBytes / 3);

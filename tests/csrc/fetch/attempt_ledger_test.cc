@@ -145,7 +145,7 @@ TEST_F(AttemptLedgerTest, ClockSkewIsCorrectedOnce) {
   EXPECT_EQ(verdict.due, parts_.clock.now());
   EXPECT_EQ(parts_.quota.available(), RetryQuota::kCapacity);
   // The next request is signed with the server's time: 1700003600 is 23:13:20.
-  const Result<SignedRequest> built = parts_.builder.build(head_request("bucket", "k"));
+  const Result<SignedRequest> built = parts_.builder.build(head_request({"bucket", "k"}));
   ASSERT_TRUE(built.is_ok());
   std::string date;
   for (const NameValue& header : built.value().http.headers) {

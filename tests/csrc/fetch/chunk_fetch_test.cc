@@ -83,7 +83,7 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
 
   static constexpr std::size_t kGuard = 64;
   FetchContext& context_;
-  const ObjectName name_{"bucket-1", "dir/k ey"};
+  ObjectName name_{"bucket-1", "dir/k ey"};
   std::vector<std::byte> buffer_;
   Chunk chunk_;
   ChunkPhase phase_ = ChunkPhase::kFilling;
@@ -108,6 +108,7 @@ class ChunkFetchTest : public testing::Test {
     one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr,
                                       seen_);
     one_->refuse_version_ = refuse_version_;
+    one_->name_.version_id = version_id_;
     FakeTransport transport(*one_, parts_.clock, script);
     transport.run();
     requests_ = transport.started();
@@ -139,6 +140,7 @@ class ChunkFetchTest : public testing::Test {
   ObjectVersion known_;
   Status refuse_version_;
   SeenBefore seen_;
+  std::string version_id_;
   std::unique_ptr<OneChunk> one_;
   std::vector<FakeTransport::Started> requests_;
 };
@@ -191,6 +193,31 @@ TEST_F(ChunkFetchTest, TheFirstOfAnObjectLearnsItsVersion) {
   EXPECT_EQ(one_->version_.etag, object_.etag);
   EXPECT_EQ(one_->version_.storage_class, "Standard");
   EXPECT_EQ(one_->chunk_.length(), 1000u);
+}
+
+TEST_F(ChunkFetchTest, AsksForTheVersionThatItsNameHas) {
+  version_id_ = "v/1";
+  ASSERT_TRUE(fetch(
+                  0, 1000,
+                  [&](const HttpRequest& request, std::size_t index) {
+                    FakeReply reply = good(request).with_header("x-oss-version-id", "v/1");
+                    return index == 0 ? reply.reset_after(500) : reply;
+                  },
+                  false)
+                  .is_ok());
+  ASSERT_EQ(requests_.size(), 2u);
+  for (const FakeTransport::Started& started : requests_)
+    EXPECT_EQ(started.request.url, "http://127.0.0.1:9000/bucket-1/dir/k%20ey?versionId=v%2F1");
+  EXPECT_EQ(one_->version_.version_id, "v/1");
+}
+
+TEST_F(ChunkFetchTest, AVersionThatIsNotThereIsNamed) {
+  version_id_ = "v1";
+  const Status status = fetch(
+      0, 1000, [](const HttpRequest&, std::size_t) { return oss_error(404, "NoSuchVersion"); },
+      false);
+  EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+  EXPECT_THAT(status.message(), HasSubstr("no version \"v1\""));
 }
 
 TEST_F(ChunkFetchTest, ResumesBehindTheLastByteAtEveryOffset) {

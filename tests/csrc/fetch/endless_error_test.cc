@@ -84,7 +84,7 @@ class EndlessError : public testing::Test {
     SmallRequestQueue queue(parts_.context, 2);
     FakeTransport transport(queue, parts_.clock, script(first));
     queue.set_transport(&transport);
-    const auto pending = queue.submit(Operation::kList, head_request("bucket-1", "k"), "LIST",
+    const auto pending = queue.submit(Operation::kList, head_request({"bucket-1", "k"}), "LIST",
                                       "oss://bucket-1/", 64 * 1024);
     transport.run();
     attempts_ = transport.started().size();

@@ -231,6 +231,42 @@ TEST(CheckRangeReply, TheCrcOfALinkIsNotThatOfItsTarget) {
             std::nullopt);
 }
 
+// What a store tells that has versions.
+ResponseHead head_of_version(const char* version_id) {
+  ResponseHead head = Reply{206, "bytes 0-99/1000", "100"}.head();
+  head.version_id = version_id;
+  return head;
+}
+
+TEST(CheckRangeReply, TellsTheVersionId) {
+  const ObjectVersion known = known_version();
+  EXPECT_EQ(check_range_reply(head_of_version("v1"), {0, 100}, &known).version.version_id, "v1");
+  EXPECT_EQ(check_range_reply(head_of_version(""), {0, 100}, &known).version.version_id, "");
+  EXPECT_EQ(check_range_reply(head_of_version("v1"), {0, 100}, nullptr, "v1").version.version_id,
+            "v1");
+}
+
+// The bytes would be those of the latest version.
+TEST(CheckRangeReply, AStoreThatTakesNoNoticeOfTheVersionIsFoundOut) {
+  for (const char* told : {"", "v2"}) {
+    ResponseHead head = head_of_version(told);
+    CheckedReply checked = check_range_reply(head, {0, 100}, nullptr, "v1");
+    ASSERT_TRUE(checked.failure.has_value());
+    EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
+    EXPECT_THAT(checked.failure->status.message(), HasSubstr("version \"v1\" was asked for"));
+    head.status = 200;
+    EXPECT_EQ(check_head_reply(head, "v1").failure->status.code(), StatusCode::kProtocol);
+  }
+}
+
+TEST(CheckRangeReply, AnObjectOfABucketWithoutVersionsIsItsNullVersion) {
+  EXPECT_FALSE(
+      check_range_reply(head_of_version(""), {0, 100}, nullptr, "null").failure.has_value());
+  EXPECT_TRUE(
+      check_range_reply(head_of_version("v2"), {0, 100}, nullptr, "null").failure.has_value());
+}
+
 TEST(CheckHeadReply, NeedsASize) {
   const CheckedReply good = check_head_reply(Reply{200, "", "1000"}.head());
   ASSERT_FALSE(good.failure.has_value());

@@ -23,7 +23,7 @@ class SmallRequestQueueTest : public testing::Test {
   void TearDown() override { transport_.stop(); }
 
   std::shared_ptr<PendingReply> submit(const std::string& key, std::size_t max_body = 1 << 16) {
-    return queue_.submit(Operation::kHeadObject, head_request("bucket-1", key),
+    return queue_.submit(Operation::kHeadObject, head_request({"bucket-1", key}),
                          "HEAD oss://bucket-1/" + key, "oss://bucket-1/" + key, max_body);
   }
   Status wait(PendingReply& pending, Duration limit = std::chrono::hours(1)) {
@@ -195,7 +195,7 @@ TEST(SmallRequestQueueCredentials, WaitForTheProviderWithoutASlot) {
     return serve(FakeObject{1000}, request);
   });
   queue.set_transport(&transport);
-  const auto pending = queue.submit(Operation::kHeadObject, head_request("bucket-1", "k"),
+  const auto pending = queue.submit(Operation::kHeadObject, head_request({"bucket-1", "k"}),
                                     "HEAD oss://bucket-1/k", "oss://bucket-1/k", 1 << 16);
   transport.run_for(std::chrono::seconds(1));
   EXPECT_TRUE(transport.started().empty());
@@ -216,7 +216,7 @@ TEST(SmallRequestQueueCredentials, AProviderThatFailsEndsTheRequest) {
     return serve(FakeObject{1000}, request);
   });
   queue.set_transport(&transport);
-  const auto pending = queue.submit(Operation::kHeadObject, head_request("bucket-1", "k"),
+  const auto pending = queue.submit(Operation::kHeadObject, head_request({"bucket-1", "k"}),
                                     "HEAD oss://bucket-1/k", "oss://bucket-1/k", 1 << 16);
   transport.run_for(std::chrono::seconds(1));
   parts.credentials->put_failure("the provider said no");

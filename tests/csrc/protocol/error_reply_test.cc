@@ -135,6 +135,58 @@ TEST(ClassifyErrorReply, TheTextSaysWhatToDo) {
   EXPECT_TRUE(mentions(signature, "secret") && mentions(signature, "region=")) << signature;
 }
 
+// What `head` and a document with `code` say to a request for that version.
+Status not_there(ResponseHead head, std::string_view code, std::string_view version_id,
+                 std::string_view uri = kUri, Operation operation = Operation::kGetObject) {
+  const Failure failure =
+      classify_error_reply(operation, uri, head, code.empty() ? "" : error_xml(code), version_id);
+  EXPECT_EQ(failure.retry, RetryClass::kNever);
+  return failure.status;
+}
+
+TEST(ClassifyErrorReply, ADeletedObjectsLatestVersionIsADeleteMarker) {
+  ResponseHead head = head_of(404);
+  EXPECT_FALSE(mentions(not_there(head, "NoSuchKey", "").message(), "delete marker"));
+  head.is_delete_marker = true;
+  for (const char* code : {"NoSuchKey", ""}) {
+    const Status status = not_there(head, code, "");
+    EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+    EXPECT_TRUE(mentions(status.message(), "delete marker (x-oss-delete-marker: true)"));
+    EXPECT_TRUE(mentions(status.message(), "version_id="));
+  }
+}
+
+TEST(ClassifyErrorReply, AVersionMayBeADeleteMarker) {
+  for (const char* code : {"MethodNotAllowed", ""}) {
+    ResponseHead head = head_of(405);
+    head.is_delete_marker = true;
+    const Status status = not_there(head, code, "v-7");
+    EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+    EXPECT_TRUE(mentions(status.message(), "version \"v-7\" is a delete marker"));
+  }
+  EXPECT_EQ(not_there(head_of(405), "MethodNotAllowed", "v-7").code(), StatusCode::kObjectNotFound);
+  // No word of versions: by something else on the way.
+  EXPECT_EQ(not_there(head_of(405), "", "v-7").code(), StatusCode::kOss);
+  EXPECT_EQ(not_there(head_of(405), "MethodNotAllowed", "").code(), StatusCode::kOss);
+}
+
+TEST(ClassifyErrorReply, AVersionThatIsNotThereIsNamed) {
+  const Status status = not_there(head_of(404), "NoSuchVersion", "v-7\n");
+  EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
+  EXPECT_TRUE(mentions(status.message(), "no version \"v-7\\n\"")) << status.message();
+}
+
+// As smart_open and others take it.
+TEST(ClassifyErrorReply, AKeyThatEndsWithAVersionGetsAHint) {
+  constexpr std::string_view uri = "oss://my-bucket/key?versionId=v-7";
+  for (const char* code : {"NoSuchKey", ""}) {
+    EXPECT_TRUE(mentions(not_there(head_of(404), code, "", uri).message(), "give version_id="));
+    EXPECT_FALSE(mentions(not_there(head_of(404), code, "v", uri).message(), "give version_id="));
+    EXPECT_FALSE(mentions(not_there(head_of(404), code, "").message(), "give version_id="));
+  }
+  EXPECT_FALSE(mentions(not_there(head_of(403), "AccessDenied", "", uri).message(), "version_id"));
+}
+
 TEST(ClassifyErrorReply, AFullText) {
   ResponseHead head;
   head.status = 403;

@@ -41,6 +41,25 @@ TEST(ResponseHead, ReadsWhatARangedGetBrings) {
   EXPECT_EQ(head.date, "Sun, 02 Jun 2024 01:30:05 GMT");
 }
 
+TEST(ResponseHead, TellsTheVersionOfAVersionedBucketsObject) {
+  const ResponseHead head = parse_response_head(
+      404, {{"X-Oss-Version-Id", " CAEQNhiBgMDJ+w== "}, {"x-oss-delete-marker", "true"}});
+  EXPECT_EQ(head.version_id, "CAEQNhiBgMDJ+w==");
+  EXPECT_TRUE(head.is_delete_marker);
+  const ResponseHead none = parse_response_head(200, {{"x-oss-delete-marker", "false"}});
+  EXPECT_EQ(none.version_id, "");
+  EXPECT_FALSE(none.is_delete_marker);
+  for (const std::string& id : {std::string("a\x01"), std::string(1001, 'v'), std::string("\xFF")})
+    EXPECT_EQ(parse_response_head(200, {{"x-oss-version-id", id}}).version_id, "");
+}
+
+TEST(OpaqueEtag, IsWhatAHeaderMayHoldBetweenQuotes) {
+  for (const char* etag : {"5B3C1A2E053D763E1B002CC607C5A0FE-12", "null", "\xE4"})
+    EXPECT_TRUE(is_opaque_etag(etag)) << etag;
+  for (const char* etag : {"", "a\r\nX-Evil: 1", "a b", "W/\"weak\"", "\"", "\x7F"})
+    EXPECT_FALSE(is_opaque_etag(etag)) << etag;
+}
+
 TEST(ResponseHead, EmptyHeadAndEmptyValues) {
   const ResponseHead none = parse_response_head(200, {});
   EXPECT_FALSE(none.content_length || none.content_range || none.crc64 || none.bad_content_range);

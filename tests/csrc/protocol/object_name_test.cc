@@ -41,6 +41,28 @@ TEST(ObjectName, KeysMayHave1023Bytes) {
   EXPECT_TRUE(check_list_prefix("").is_ok());
 }
 
+TEST(ObjectName, AVersionIdIsPrintableAscii) {
+  for (const std::string& id : {std::string("null"), std::string("CAEQNhiBgMDJ+/gZCA0BYi=="),
+                                std::string("a b~"), std::string(1000, 'v')})
+    EXPECT_TRUE(check_version_id(id).is_ok()) << id;
+  for (const std::string& id :
+       {std::string(), std::string(1001, 'v'), std::string("a\nb"), std::string("a\0b", 3),
+        std::string("\x7F"), std::string("v\xC3\xA4")}) {
+    const Status status = check_version_id(id);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << id;
+    EXPECT_EQ(status.message().find('\n'), std::string::npos);
+  }
+}
+
+TEST(ObjectName, NamesOfTwoVersionsDiffer) {
+  const ObjectName current{"bkt", "key"};
+  const ObjectName version{"bkt", "key", "v1"};
+  EXPECT_FALSE(current == version);
+  EXPECT_EQ(version, (ObjectName{"bkt", "key", "v1"}));
+  EXPECT_EQ(version.uri(), "oss://bkt/key");
+  EXPECT_EQ(parse_object_uri("oss://bkt/key?versionId=v1")->version_id, "");
+}
+
 TEST(ObjectName, RefusesWithATextOfOneLine) {
   for (const char* uri : {
            "",

@@ -61,7 +61,7 @@ TEST(CanonicalResource, IsRawAndTheSameForAllAddressings) {
 }
 
 TEST(Requests, RangedGetPinsTheVersion) {
-  const StoreRequest request = get_range_request("bkt", "key", {10, 20}, "ABC");
+  const StoreRequest request = get_range_request({"bkt", "key"}, {10, 20}, "ABC");
   EXPECT_EQ(request.method, Method::kGet);
   EXPECT_EQ(request.bucket, "bkt");
   EXPECT_EQ(request.key, "key");
@@ -69,15 +69,26 @@ TEST(Requests, RangedGetPinsTheVersion) {
   EXPECT_EQ(request.headers, (std::vector<NameValue>{{"Range", "bytes=10-19"},
                                                      {"x-oss-range-behavior", "standard"},
                                                      {"If-Match", "\"ABC\""}}));
-  EXPECT_EQ(get_range_request("bkt", "key", {0, 1}, "").headers,
+  EXPECT_EQ(get_range_request({"bkt", "key"}, {0, 1}, "").headers,
             (std::vector<NameValue>{{"Range", "bytes=0-0"}, {"x-oss-range-behavior", "standard"}}));
 }
 
 TEST(Requests, Head) {
-  const StoreRequest request = head_request("bkt", "key");
+  const StoreRequest request = head_request({"bkt", "key"});
   EXPECT_EQ(request.method, Method::kHead);
   EXPECT_TRUE(request.headers.empty());
   EXPECT_TRUE(request.query.empty());
+}
+
+TEST(Requests, OfAVersionNameItInTheQuery) {
+  const ObjectName name{"bkt", "dir/key?versionId=x", "v+/="};
+  for (const StoreRequest& request : {get_range_request(name, {0, 1}, ""), head_request(name)}) {
+    EXPECT_EQ(request.query, (std::vector<NameValue>{{"versionId", "v+/="}}));
+    EXPECT_EQ(version_id_of(request), "v+/=");
+    EXPECT_EQ(request_url(endpoint("http://e.com"), Addressing::kVirtual, request),
+              "http://bkt.e.com/dir/key%3FversionId%3Dx?versionId=v%2B%2F%3D");
+  }
+  EXPECT_EQ(version_id_of(head_request({"bkt", "key"})), "");
 }
 
 TEST(Requests, ListLeavesOutWhatIsEmpty) {

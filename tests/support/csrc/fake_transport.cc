@@ -51,7 +51,8 @@ FakeReply oss_error(int status, std::string_view code, std::string_view more_xml
 }
 
 std::string key_of(const HttpRequest& request) {
-  return request.url.substr(request.url.rfind('/') + 1);
+  const std::string path = request.url.substr(0, request.url.find('?'));
+  return path.substr(path.rfind('/') + 1);
 }
 
 std::string header_of(const HttpRequest& request, std::string_view name) {
