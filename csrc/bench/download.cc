@@ -90,10 +90,9 @@ class Download {
       Result<CursorLock> cursor = reader->cursor().lock(run_.interrupt);
       if (!cursor.is_ok()) return cursor.status();
       while (reader->remaining(*cursor) > 0 && !is_over()) {
-        const Result<std::size_t> size =
-            options_.into == Into::kBuffer
-                ? reader->read(*cursor, buffer_, run_.interrupt)
-                : reader->visit(*cursor, [](std::span<const std::byte>) {}, run_.interrupt);
+        const Result<std::size_t> size = options_.into == Into::kBuffer
+                                             ? reader->read(*cursor, buffer_, run_.interrupt)
+                                             : drop_chunk(*reader, *cursor, run_.interrupt);
         if (!size.is_ok()) return size.status();
         add(run_.bytes, *size);
       }

@@ -45,4 +45,10 @@ Status run_passes(Run& run, const Pass& pass, std::vector<Column> columns) {
   return Status::ok();
 }
 
+Result<std::size_t> drop_chunk(ObjectReader& reader, CursorLock& cursor, Interrupt& interrupt) {
+  const Result<std::shared_ptr<ChunkView>> chunk = reader.next_chunk(cursor, interrupt);
+  if (!chunk.is_ok()) return chunk.status();
+  return *chunk == nullptr ? 0 : (*chunk)->bytes().size();
+}
+
 }  // namespace ossmc::bench

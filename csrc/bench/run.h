@@ -30,6 +30,9 @@ struct Run {
 // Adds what every workload says of its settings.
 void add_settings(Run& run, const Connector& connector);
 
+// Reads to the end of the chunk and drops its bytes. How many there were; 0: the object's end.
+Result<std::size_t> drop_chunk(ObjectReader& reader, CursorLock& cursor, Interrupt& interrupt);
+
 // One pass: does the work and returns its row.
 using Pass = std::function<Result<Record>(const std::string& name)>;
 

@@ -17,8 +17,7 @@ Status read_whole(ObjectReader& reader, Run& run) {
   Result<CursorLock> cursor = reader.cursor().lock(run.interrupt);
   if (!cursor.is_ok()) return cursor.status();
   while (reader.remaining(*cursor) > 0) {
-    const Result<std::size_t> size =
-        reader.visit(*cursor, [](std::span<const std::byte>) {}, run.interrupt);
+    const Result<std::size_t> size = drop_chunk(reader, *cursor, run.interrupt);
     if (!size.is_ok()) return size.status();
     add(run.bytes, *size);
   }

@@ -57,6 +57,10 @@ struct ViewHandle {
   Released<ObjectView> view;
 };
 
+struct ChunkHandle {
+  Released<ChunkView> view;
+};
+
 struct ColumnsHandle {
   ColumnsHandle(std::string_view bucket_name, Released<const ObjectColumns> listed)
       : bucket(decoded(bucket_name)), columns(std::move(listed)) {}

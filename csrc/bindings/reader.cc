@@ -56,6 +56,26 @@ py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
   return result;
 }
 
+// The bytes from the cursor to the end of their chunk, and moves it behind them; None at the end.
+py::object next_chunk(ReaderHandle& self) {
+  ObjectReader& reader = self.ready_for_requests();
+  auto chunk =
+      value_or_raise(without_gil([&](Interrupt& interrupt) -> Result<std::shared_ptr<ChunkView>> {
+        Result<CursorLock> cursor = reader.cursor().lock(interrupt);
+        if (!cursor.is_ok()) return cursor.status();
+        return reader.next_chunk(*cursor, interrupt);
+      }));
+  if (chunk == nullptr) return py::none();
+  return py::cast(std::make_unique<ChunkHandle>(Released<ChunkView>(std::move(chunk))));
+}
+
+py::buffer_info read_only(const std::byte* data, std::size_t size) {
+  static const std::byte kNothing{};
+  return py::buffer_info(const_cast<std::byte*>(size > 0 ? data : &kNothing), 1,
+                         py::format_descriptor<std::uint8_t>::format(), 1,
+                         {static_cast<py::ssize_t>(size)}, {1}, /*readonly=*/true);
+}
+
 }  // namespace
 
 void register_reader(py::module_& module) {
@@ -63,12 +83,14 @@ void register_reader(py::module_& module) {
       module, "View", py::is_final(), py::buffer_protocol(),
       "Read-only bytes of a whole object (buffer protocol); keeps its memory alive.")
       .def("__len__", [](const ViewHandle& self) { return self.view->size(); })
-      .def_buffer([](const ViewHandle& self) {
-        static const std::byte kNothing{};
-        const std::byte* const data = self.view->size() > 0 ? self.view->data() : &kNothing;
-        return py::buffer_info(
-            const_cast<std::byte*>(data), 1, py::format_descriptor<std::uint8_t>::format(), 1,
-            {static_cast<py::ssize_t>(self.view->size())}, {1}, /*readonly=*/true);
+      .def_buffer(
+          [](const ViewHandle& self) { return read_only(self.view->data(), self.view->size()); });
+
+  py::class_<ChunkHandle>(module, "ChunkView", py::is_final(), py::buffer_protocol(),
+                          "Read-only bytes of one chunk (buffer protocol); keeps them in memory.")
+      .def("__len__", [](const ChunkHandle& self) { return self.view->bytes().size(); })
+      .def_buffer([](const ChunkHandle& self) {
+        return read_only(self.view->bytes().data(), self.view->bytes().size());
       });
 
   py::class_<ReaderHandle>(module, "Reader", py::is_final())
@@ -88,6 +110,7 @@ void register_reader(py::module_& module) {
                              [](const ReaderHandle& self) { return self.reader->is_closed(); })
       .def("read_at", &read_at, py::arg("offset"), py::arg("buffer"))
       .def("read_ranges", &read_ranges, py::arg("ranges"))
+      .def("next_chunk", &next_chunk)
       .def("getbuffer",
            [](ReaderHandle& self) {
              ObjectReader& reader = self.ready_for_requests();

@@ -50,7 +50,8 @@ bool ByteRepair::is_verified() const {
 bool ByteRepair::is_verified_locked() const {
   return state_ != State::kSpoiled && live_->suspect == nullptr &&
          live_->source.stream != nullptr &&
-         live_->source.stream->verdict() == ObjectStream::Verdict::kGood;
+         live_->source.stream->verdict() == ObjectStream::Verdict::kGood &&
+         !live_->source.stream->verification.has_unchecked();
 }
 
 bool ByteRepair::read_if_ready(std::uint64_t offset, std::span<std::byte> out) {

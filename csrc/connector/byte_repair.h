@@ -46,16 +46,15 @@ class ByteRepair {
   ByteRepair(const ByteRepair&) = delete;
   ByteRepair& operator=(const ByteRepair&) = delete;
 
-  // Runs `read`, Status(const Source&), by which `bytes` leave. If they, or others of the object,
-  // turn out wrong, the object is fetched anew and `read` runs again. `again` false: it runs once,
-  // whatever becomes of it.
+  // Runs `read`, Status(const Source&), by which `bytes` leave, which it may set. If they, or
+  // others of the object, turn out wrong, the object is fetched anew and `read` runs again.
   template <typename Read>
-  Status run(ByteRange bytes, Interrupt& interrupt, const Read& read, bool again = true) {
+  Status run(const ByteRange& bytes, Interrupt& interrupt, const Read& read) {
     while (true) {
       const Result<Source> source = source_to_read(interrupt);
       if (!source.is_ok()) return source.status();
       Status status = read(*source);
-      if (is_over(*source, bytes, &status) || !again) return status;
+      if (is_over(*source, bytes, &status)) return status;
     }
   }
   // As a run() that reads `out`, without ever waiting: see read_stream_if_ready(). False: it did

@@ -44,9 +44,9 @@ ObjectReader::~ObjectReader() = default;
 bool ObjectReader::is_closed() const { return bytes_.is_closed() || connector_->is_closed(); }
 
 template <typename Read>
-Status ObjectReader::run(ByteRange bytes, Interrupt& interrupt, const Read& read, bool again) {
+Status ObjectReader::run(const ByteRange& bytes, Interrupt& interrupt, const Read& read) {
   if (is_closed()) return closed_status();
-  return bytes_.run(bytes, interrupt, read, again);
+  return bytes_.run(bytes, interrupt, read);
 }
 
 Result<std::size_t> ObjectReader::read(CursorLock& cursor, std::span<std::byte> out,
@@ -63,24 +63,25 @@ Result<std::size_t> ObjectReader::read(CursorLock& cursor, std::span<std::byte> 
   return size;
 }
 
-Result<std::size_t> ObjectReader::visit(CursorLock& cursor, const BytesVisitor& visitor,
-                                        Interrupt& interrupt) {
-  const std::uint64_t begin = cursor.position();
-  const auto size =
-      static_cast<std::size_t>(std::min(bytes_to_chunk_end(begin, *connector_), remaining(cursor)));
-  // Once: the visitor has seen the bytes when the verdict comes, and cannot be shown others.
-  const Status status = run(
-      {begin, begin + size}, interrupt,
-      [&](const auto& source) {
-        if (size == 0) return Status::ok();
-        return visit_stream_chunk(*source.scheduler, *source.stream, begin, visitor,
-                                  connector_->read_options(true), interrupt)
-            .status();
-      },
-      false);
+Result<std::shared_ptr<ChunkView>> ObjectReader::next_chunk(CursorLock& cursor,
+                                                            Interrupt& interrupt) {
+  std::shared_ptr<ChunkView> view;
+  ByteRange bytes{cursor.position(), cursor.position()};
+  const Status status = run(bytes, interrupt, [&](const auto& source) {
+    view = nullptr;  // of wrong bytes, when it runs again
+    if (remaining(cursor) == 0) return Status::ok();
+    Result<std::shared_ptr<Engine>> engine = connector_->engine();
+    if (!engine.is_ok()) return engine.status();
+    Result<PinnedBytes> pinned = pin_stream_chunk(*source.scheduler, *source.stream, bytes.begin,
+                                                  connector_->read_options(true), interrupt);
+    if (!pinned.is_ok()) return pinned.status();
+    bytes.end = bytes.begin + pinned->bytes().size();
+    view = std::make_shared<ChunkView>(std::move(engine).value(), std::move(pinned).value());
+    return Status::ok();
+  });
   if (!status.is_ok()) return status;
-  cursor.set_position(begin + size);
-  return size;
+  if (view != nullptr) cursor.set_position(bytes.end);
+  return view;
 }
 
 bool ObjectReader::read_if_ready(CursorLock& cursor, std::span<std::byte> out) {

@@ -41,6 +41,19 @@ class ObjectView {
   std::shared_ptr<ViewRegion> region_;
 };
 
+// Bytes of one chunk where they lie, which stay there as long as this.
+class ChunkView {
+ public:
+  ChunkView(std::shared_ptr<Engine> engine, PinnedBytes pinned)
+      : engine_(std::move(engine)), pinned_(std::move(pinned)) {}
+
+  std::span<const std::byte> bytes() const { return pinned_.bytes(); }
+
+ private:
+  const std::shared_ptr<Engine> engine_;  // goes last: pinned_ refers to its scheduler
+  const PinnedBytes pinned_;
+};
+
 // Thread-safe: read_at, read_parts and view from any threads at once; the calls that use the cursor
 // are given its lock, and so take turns. close() from another thread ends a blocked read with
 // kClosed. Keeps its connector alive, and that its engine.
@@ -71,10 +84,9 @@ class ObjectReader {
   // Fills as much of `out` as the object has from the cursor on, and moves it by that. On an error
   // it stays.
   Result<std::size_t> read(CursorLock& cursor, std::span<std::byte> out, Interrupt& interrupt);
-  // Shows `visitor` the bytes from the cursor to the end of their chunk where they lie, and moves
-  // the cursor behind them: a read without a copy, see visit_stream_chunk(). Tells how many there
-  // were; 0: the end of the object, nothing was shown.
-  Result<std::size_t> visit(CursorLock& cursor, const BytesVisitor& visitor, Interrupt& interrupt);
+  // The bytes from the cursor to the end of their chunk, without a copy, and moves the cursor
+  // behind them. Null: the end of the object.
+  Result<std::shared_ptr<ChunkView>> next_chunk(CursorLock& cursor, Interrupt& interrupt);
   // As read() without ever waiting, see read_stream_if_ready(). False: it did not read.
   bool read_if_ready(CursorLock& cursor, std::span<std::byte> out);
   // How many bytes the next line has, its newline included, at most `limit`. Valid while
@@ -102,7 +114,7 @@ class ObjectReader {
  private:
   // ByteRepair::run(), unless the reader or its connector is closed.
   template <typename Read>
-  Status run(ByteRange bytes, Interrupt& interrupt, const Read& read, bool again = true);
+  Status run(const ByteRange& bytes, Interrupt& interrupt, const Read& read);
 
   const std::shared_ptr<Connector> connector_;
   const ObjectName name_;

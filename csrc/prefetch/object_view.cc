@@ -55,22 +55,35 @@ Result<std::shared_ptr<ViewRegion>> reserve(Scheduler& scheduler, ObjectStream& 
   }
 }
 
+// The chunk's bytes are there, and are to be in the region. Just now another reader may copy from
+// them, or a view of the chunk is held, or its fetch has not ended.
+Status move(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index, std::uint32_t failures,
+            const ReadOptions& options, Interrupt& interrupt) {
+  const Clock& clock = scheduler.context().clock;
+  const TimePoint deadline = clock.now() + options.progress_limit;
+  while (!scheduler.views().move_into_region(stream, index)) {
+    Status status = scheduler.claims().failure_since(stream, index, failures);
+    if (stream.is_closed()) status = closed_status();
+    if (status.is_ok() && interrupt.pending())
+      status = Status(StatusCode::kInterrupted, "interrupted");
+    if (status.is_ok() && clock.now() >= deadline)
+      status = stream.error(StatusCode::kTransferTimeout,
+                            "getbuffer of " + printable(stream.name().uri()) +
+                                " waited for a view of one of its chunks to be released "
+                                "(timeout.readSeconds)");
+    if (!status.is_ok()) return status;
+    scheduler.views().memory_signal().wait(scheduler.views().memory_signal().epoch(), kCopyPoll);
+  }
+  return Status::ok();
+}
+
 Status fill(Scheduler& scheduler, ObjectStream& stream, const ReadOptions& options,
             Interrupt& interrupt) {
   for (std::uint64_t index = 0; index < stream.chunk_count(); ++index) {
     const std::uint32_t failures = scheduler.claims().claim(stream, index);
     Status status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),
                                    options, interrupt);
-    while (status.is_ok() && !scheduler.views().move_into_region(stream, index)) {
-      // Just now another reader copies from it, or its last byte is there but its fetch has not
-      // ended.
-      status = scheduler.claims().failure_since(stream, index, failures);
-      if (stream.is_closed()) status = closed_status();
-      if (status.is_ok() && interrupt.pending())
-        status = Status(StatusCode::kInterrupted, "interrupted");
-      if (!status.is_ok()) break;
-      scheduler.views().memory_signal().wait(scheduler.views().memory_signal().epoch(), kCopyPoll);
-    }
+    if (status.is_ok()) status = move(scheduler, stream, index, failures, options, interrupt);
     // Another view's thread may be the one that moves it.
     if (status.is_ok())
       status = wait_for_chunk(scheduler, stream, index, failures, stream.chunk_length(index),

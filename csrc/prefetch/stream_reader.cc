@@ -94,13 +94,6 @@ void note_handed_out(Scheduler& scheduler, ObjectStream& stream, std::uint64_t i
     scheduler.claims().note_read(stream, index, consumed || chunk.handed_out_whole(), sequential);
 }
 
-// The memory of a closed stream goes when the last reader is through with it. The I/O threads see
-// to that too, while there are any.
-void unpin(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index) {
-  stream.slot(index).chunk.unpin();
-  if (stream.is_closed()) scheduler.claims().retake_closed(stream, index);
-}
-
 void count_read(Scheduler& scheduler, std::uint64_t size, bool waited) {
   Counters& counters = scheduler.context().counters;
   add(waited ? counters.prefetch_misses : counters.prefetch_hits);
@@ -128,12 +121,20 @@ class Read {
     return status.is_ok() ? finish(size) : status;
   }
 
-  // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, shown where they lie.
-  Status visit(std::uint64_t index, std::uint32_t begin, std::uint32_t end,
-               const BytesVisitor& visitor) {
+  // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, where they lie.
+  Result<PinnedBytes> pin(std::uint64_t index, std::uint32_t begin, std::uint32_t end) {
     chunks_.push_back(index);
-    const Status status = pass({index, begin, end}, visitor);
-    return status.is_ok() ? finish(end - begin) : status;
+    Chunk& chunk = stream_.slot(index).chunk;
+    while (!chunk.try_pin(end)) {
+      const Status status = wait(index, end);
+      if (!status.is_ok()) return status;
+    }
+    PinnedBytes pinned(scheduler_, stream_.shared_from_this(), index,
+                       {chunk.data() + begin, end - begin});
+    note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
+    const Status status = finish(end - begin);
+    if (!status.is_ok()) return status;
+    return pinned;
   }
 
  private:
@@ -355,16 +356,13 @@ Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t off
       .run();
 }
 
-Result<std::size_t> visit_stream_chunk(Scheduler& scheduler, ObjectStream& stream,
-                                       std::uint64_t offset, const BytesVisitor& visitor,
-                                       const ReadOptions& options, Interrupt& interrupt) {
+Result<PinnedBytes> pin_stream_chunk(Scheduler& scheduler, ObjectStream& stream,
+                                     std::uint64_t offset, const ReadOptions& options,
+                                     Interrupt& interrupt) {
   const std::uint64_t index = offset / stream.chunk_bytes();
   const auto begin = static_cast<std::uint32_t>(offset - stream.chunk_begin(index));
-  const std::uint32_t end = stream.chunk_length(index);
-  const Status status =
-      Read(scheduler, stream, {}, 1, options, interrupt).visit(index, begin, end, visitor);
-  if (!status.is_ok()) return status;
-  return std::size_t{end - begin};
+  return Read(scheduler, stream, {}, 1, options, interrupt)
+      .pin(index, begin, stream.chunk_length(index));
 }
 
 Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,

@@ -4,13 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 
 #include "base/status.h"
 #include "base/wait.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/pinned_bytes.h"
 #include "prefetch/read_options.h"
 #include "prefetch/scheduler.h"
 
@@ -34,17 +34,12 @@ Status read_stream_parts(Scheduler& scheduler, ObjectStream& stream,
 bool read_stream_if_ready(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset,
                           std::span<std::byte> out);
 
-// Is shown bytes where they lie in chunk memory. They are pinned during the call and gone after it,
-// so it should not block; it must not throw.
-using BytesVisitor = std::function<void(std::span<const std::byte>)>;
-
-// Shows `visitor` the bytes from `offset` to the end of its chunk, once they are all there: a read
-// without a copy, with all else that a sequential read does. How many there were. REQUIRES, and
-// errors: as read_stream, and offset < the object's size. The verdict on the whole object comes
-// after the last missing bytes were shown: on kChecksum, forget what was seen.
-Result<std::size_t> visit_stream_chunk(Scheduler& scheduler, ObjectStream& stream,
-                                       std::uint64_t offset, const BytesVisitor& visitor,
-                                       const ReadOptions& options, Interrupt& interrupt);
+// The bytes from `offset` to the end of its chunk, once they are all there, where they lie: a read
+// without a copy, with all else that a sequential read does. REQUIRES, and errors: as read_stream,
+// and offset < the object's size.
+Result<PinnedBytes> pin_stream_chunk(Scheduler& scheduler, ObjectStream& stream,
+                                     std::uint64_t offset, const ReadOptions& options,
+                                     Interrupt& interrupt);
 
 // Waits until bytes [0, needed_end) of chunk `index` are there. REQUIRES: the caller has claimed
 // it, and was told of so many `failures`.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from ossmodelconnector import _core
@@ -179,6 +180,44 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             >>> head, tail = reader.read_ranges([(0, 8), (reader.size - 8, 8)])
         """
         return self._core.read_ranges(list(ranges))
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Iterates over the bytes from the cursor on, in place, without a copy.
+
+        Each view is of the bytes up to the end of one chunk (``prefetch.chunkBytes``), and moves
+        the cursor behind them. It is released when the next one is asked for, or the iterator is
+        closed. What still refers to it then, such as an array over it, keeps its bytes in memory,
+        where they count against the budget, until it is let go.
+
+        Returns:
+            An iterator over read-only memoryviews of format ``"B"``; none is empty.
+
+        Raises:
+            ChecksumError: from the iterator, where all bytes have come and do not match the
+                object's CRC-64: forget the ones before.
+
+        Example:
+            >>> import hashlib
+            >>> digest = hashlib.sha256()
+            >>> for chunk in reader.chunks():
+            ...     digest.update(chunk)
+        """
+        self._check_open()
+        return self._chunks()
+
+    def _chunks(self) -> Iterator[memoryview]:
+        while True:
+            chunk = self._core.next_chunk()
+            if chunk is None:
+                return
+            view = memoryview(chunk)
+            del chunk
+            try:
+                yield view
+            finally:
+                with contextlib.suppress(BufferError):  # somebody has an array over it
+                    view.release()
+                del view
 
     def getbuffer(self) -> memoryview:
         """Returns the whole object as a read-only memoryview, without a copy.

@@ -208,12 +208,9 @@ void StressCaller::visit(ObjectReader& reader, const StressObject& object) {
   if (!is_done(cursor.status(), &reader)) return;
   cursor->set_position(chance_.below(object.bytes.size() + 1));
   const std::uint64_t position = cursor->position();
-  std::vector<std::byte> seen;
-  const Result<std::size_t> shown = reader.visit(
-      *cursor,
-      [&seen](std::span<const std::byte> bytes) { seen.assign(bytes.begin(), bytes.end()); },
-      interrupt);
-  if (is_done(shown.status(), &reader)) check_bytes(object, position, seen);
+  const Result<std::shared_ptr<ChunkView>> shown = reader.next_chunk(*cursor, interrupt);
+  if (is_done(shown.status(), &reader) && *shown != nullptr)
+    check_bytes(object, position, (*shown)->bytes());
 }
 
 void StressCaller::find_line(ObjectReader& reader, const StressObject& object) {

@@ -15,12 +15,11 @@ constexpr ReadOptions kSequentialReads{.progress_limit = std::chrono::seconds(36
 // The rest of the chunk at `offset`, appended to `out`.
 Result<std::size_t> visit(SchedulerHouse& house, ObjectStream& stream, std::uint64_t offset,
                           std::string* out) {
-  return visit_stream_chunk(
-      house.scheduler, stream, offset,
-      [out](std::span<const std::byte> bytes) {
-        out->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      },
-      kSequentialReads, house.pump);
+  const Result<PinnedBytes> pinned =
+      pin_stream_chunk(house.scheduler, stream, offset, kSequentialReads, house.pump);
+  if (!pinned.is_ok()) return pinned.status();
+  out->append(reinterpret_cast<const char*>(pinned->bytes().data()), pinned->bytes().size());
+  return pinned->bytes().size();
 }
 
 // From `offset` to the end of the object.
@@ -49,20 +48,18 @@ TEST(VisitTest, ShowsTheRestOfTheChunkFromAnyOffset) {
   }
 }
 
-TEST(VisitTest, ChunkIsPinnedWhileItIsShownAndHandedOutAfterwards) {
+TEST(VisitTest, ChunkIsPinnedWhileItIsShownAndHandedOut) {
   SchedulerHouse house;
   house.add_object("a", 2 * kChunk);
   const auto a = house.open_now("a");
   Chunk& chunk = a->slot(0).chunk;
-  const Result<std::size_t> size = visit_stream_chunk(
-      house.scheduler, *a, 0,
-      [&](std::span<const std::byte> bytes) {
-        EXPECT_EQ(bytes.data(), chunk.data());
-        EXPECT_EQ(chunk.view().pins, 1U);
-        EXPECT_FALSE(chunk.handed_out_whole());
-      },
-      kSequentialReads, house.pump);
-  ASSERT_TRUE(size.is_ok());
+  {
+    const Result<PinnedBytes> pinned =
+        pin_stream_chunk(house.scheduler, *a, 0, kSequentialReads, house.pump);
+    ASSERT_TRUE(pinned.is_ok());
+    EXPECT_EQ(pinned->bytes().data(), chunk.data());
+    EXPECT_EQ(chunk.view().pins, 1U);
+  }
   EXPECT_EQ(chunk.view().pins, 0U);
   EXPECT_TRUE(chunk.handed_out_whole());
   EXPECT_FALSE(a->slot(1).chunk.handed_out_whole());
