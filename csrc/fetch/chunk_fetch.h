@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "fetch/attempt_ledger.h"
@@ -37,6 +38,9 @@ class ChunkFetchOwner {
   // bytes it brings. The owner may shrink the chunk, or drop_bytes(). An error ends the fetch with
   // it.
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
+  // Only for a fetch of a version that a listing told: what a good reply says of it, before its
+  // bytes are in the chunk.
+  virtual void on_reply(ChunkFetch& fetch, const ObjectVersion& told) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
   // The end. The chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
@@ -60,11 +64,13 @@ class ChunkFetch final : public Exchange {
   };
 
   // `known`: the version that was learnt when the object was opened; null for the first request of
-  // an object, which then asks for [begin, begin + chunk's length) and takes what there is. `name`,
-  // `known`, `chunk` outlive the fetch. `seen`: if bytes came that differ from those, all is asked
-  // for once more; the chunk is kRefilling then.
+  // an object, which then asks for [begin, begin + chunk's length) and takes what there is, but of
+  // no other version than `listed`, if set. `name`, `known`, `chunk`, `listed` outlive the fetch.
+  // `seen`: if bytes came that differ from those, all is asked for once more; the chunk is
+  // kRefilling then.
   ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin, SeenBytes seen = {});
+             const ObjectVersion* known, Chunk& chunk, std::uint64_t begin, SeenBytes seen = {},
+             const ListedVersion* listed = nullptr);
 
   // Before each hand-out to an I/O thread: signs. kOk with *ready false: not now, look again later.
   // An error: cannot be started; on_finished was not called.
@@ -108,6 +114,9 @@ class ChunkFetch final : public Exchange {
  private:
   // False: these are not the bytes that were seen.
   bool append(const std::byte* data, std::size_t size);
+  // What the version is pinned by; empty: nothing.
+  std::string_view if_match() const;
+  void tell_reply(const ObjectVersion& told);
   AttemptLedger::Verdict verdict_on(const ExchangeOutcome& outcome);
 
   FetchContext& context_;
@@ -117,6 +126,7 @@ class ChunkFetch final : public Exchange {
   Chunk& chunk_;
   const std::uint64_t begin_;
   const SeenBytes seen_;
+  const ListedVersion* const listed_;
   std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
   std::unique_ptr<Hedge> hedge_;             // the owner's lock, but what tail_ points to
   std::atomic<const Hedge*> tail_{nullptr};  // release and acquire: what the hedge holds

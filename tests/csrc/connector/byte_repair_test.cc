@@ -41,8 +41,18 @@ class RepairHouse {
     wrong_at = offset;
     wrong_times = times;
   }
+  // By a listing's word of the object, without a request.
+  void open_listed() {
+    const FakeObject& object = house.objects["a"];
+    stream = house.scheduler.objects().open(
+        {"bucket", "a"}, {.prefetches = false, .listed = ListedVersion{object.size, object.etag}});
+    take_stream();
+  }
   void open() {
     stream = house.open_now("a");
+    take_stream();
+  }
+  void take_stream() {
     repair.emplace(stream->name(), stream->version(), ByteRepair::Source{&house.scheduler, stream},
                    std::chrono::seconds(3600), [this]() -> Result<Scheduler*> {
                      ++schedulers_asked_for;
@@ -116,6 +126,41 @@ TEST(ByteRepair, WrongBytesThatNobodyHasAreFetchedAgain) {
     EXPECT_TRUE(house.repair->is_verified());
     EXPECT_EQ(load(house.house.parts.counters.refetches), 9u);
     EXPECT_TRUE(house.stream->is_closed());
+  }
+}
+
+TEST(ByteRepair, WrongBytesOfAnObjectOpenedByAListingAreFetchedAgain) {
+  RepairHouse house;
+  house.come_wrong(3 * kChunk);
+  house.open_listed();
+  const Status status = house.read_all();
+  ASSERT_TRUE(status.is_ok()) << status.message();
+  EXPECT_TRUE(house.is_right(0));
+  EXPECT_TRUE(house.repair->was_repaired());
+  EXPECT_TRUE(house.repair->is_verified());
+  EXPECT_EQ(load(house.house.parts.counters.refetches), 9u);
+  house.come_wrong(0, 99);
+  house.open_listed();
+  const Status spoiled = house.read_all();
+  EXPECT_EQ(spoiled.code(), StatusCode::kChecksum);
+  EXPECT_EQ(spoiled.message().find("CRC-64 (0)"), std::string::npos) << spoiled.message();
+}
+
+TEST(ByteRepair, ForkedChildChecksAnObjectOpenedByAListing) {
+  for (const bool reads_before : {true, false}) {
+    RepairHouse house;
+    house.open_listed();
+    if (reads_before) {
+      ASSERT_TRUE(house.read(0, 10).is_ok());
+    }
+    house.come_wrong(kChunk);
+    EXPECT_TRUE(holds_in_child([&] {
+      house.repair->after_fork_in_child();
+      EXPECT_TRUE(house.read_all().is_ok());
+      EXPECT_TRUE(house.is_right(0));
+      EXPECT_TRUE(house.repair->is_verified());
+      EXPECT_TRUE(house.repair->was_repaired());
+    }));
   }
 }
 
