@@ -51,9 +51,15 @@ py::tuple stat_tuple(const ObjectStat& stat) {
                         stat.version_id);
 }
 
-// Of (uri, version id or ""), as the Python layer makes it.
-ObjectToOpen object_of(const py::tuple& object) {
-  return {utf8(object[0], "uri"), utf8(object[1], "version_id")};
+// Of (uri, version id or "", listed size, listed ETag or ""), as the Python layer makes it.
+ObjectToOpen object_of(const py::tuple& object, bool prefetch) {
+  ObjectToOpen wanted{.uri = utf8(object[0], "uri"),
+                      .version_id = utf8(object[1], "version_id"),
+                      .prefetches = prefetch};
+  std::string etag = utf8(object[3], "etag");
+  if (!etag.empty())
+    wanted.listed = ListedVersion{object[2].cast<std::uint64_t>(), std::move(etag)};
+  return wanted;
 }
 
 std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
@@ -87,18 +93,18 @@ void register_connector(py::module_& module) {
           "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(
           "open",
-          [](ConnectorHandle& self, const py::tuple& object) {
-            const ObjectToOpen wanted = object_of(object);
+          [](ConnectorHandle& self, const py::tuple& object, bool prefetch) {
+            const ObjectToOpen wanted = object_of(object, prefetch);
             return handle(value_or_raise(without_gil(
                 [&](Interrupt& interrupt) { return self.connector->open(wanted, interrupt); })));
           },
-          py::arg("object"))
+          py::arg("object"), py::arg("prefetch"))
       .def(
           "open_many",
-          [](ConnectorHandle& self, const py::sequence& objects) {
+          [](ConnectorHandle& self, const py::sequence& objects, bool prefetch) {
             std::vector<ObjectToOpen> wanted;
             for (const py::handle& object : objects)
-              wanted.push_back(object_of(py::reinterpret_borrow<py::tuple>(object)));
+              wanted.push_back(object_of(py::reinterpret_borrow<py::tuple>(object), prefetch));
             auto readers = value_or_raise(without_gil([&](Interrupt& interrupt) {
               return self.connector->open_many(wanted, interrupt);
             }));
@@ -106,7 +112,7 @@ void register_connector(py::module_& module) {
             for (auto& reader : readers) result.append(handle(std::move(reader)));
             return result;
           },
-          py::arg("objects"))
+          py::arg("objects"), py::arg("prefetch"))
       .def(
           "stat",
           [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {

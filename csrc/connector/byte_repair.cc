@@ -17,6 +17,8 @@ ByteRepair::ByteRepair(const ObjectName& name, const ObjectVersion& version, Sou
                        Duration progress_limit, FindScheduler find_scheduler)
     : name_(name),
       version_(version),
+      prefetches_(source.stream->prefetches()),
+      learnt_(source.stream->learnt()),
       progress_limit_(progress_limit),
       find_scheduler_(std::move(find_scheduler)),
       live_(std::make_unique<Live>()) {
@@ -103,7 +105,9 @@ Status ByteRepair::open_in_child() {
   const Result<Scheduler*> scheduler = find_scheduler_();
   if (!scheduler.is_ok()) return scheduler.status();
   Result<std::shared_ptr<ObjectStream>> stream =
-      (*scheduler)->objects().open_known(name_, version_);
+      (*scheduler)
+          ->objects()
+          .open_known(name_, version_, {.prefetches = prefetches_, .learnt = learnt_});
   if (!stream.is_ok()) return stream.status();
   {
     MutexLock lock(live_->mutex);
@@ -186,9 +190,11 @@ ByteRepair::Source ByteRepair::current() const {
 Status ByteRepair::mismatch(const char* advice) const {
   ErrorDetail detail;
   detail.uri = name_.uri();
+  const ObjectVersion* const told = learnt_->told();
+  const std::uint64_t crc64 = told == nullptr ? 0 : told->crc64.value_or(0);
   return Status(StatusCode::kChecksum,
                 "bytes of " + printable(name_.uri()) + " were wrong, by the object's CRC-64 (" +
-                    std::to_string(version_.crc64.value_or(0)) + "), and " + advice,
+                    std::to_string(crc64) + "), and " + advice,
                 std::move(detail));
 }
 

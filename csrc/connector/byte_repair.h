@@ -116,6 +116,8 @@ class ByteRepair {
   // Constant after construction.
   const ObjectName& name_;
   const ObjectVersion& version_;
+  const bool prefetches_;
+  const std::shared_ptr<LearntVersion> learnt_;
   const Duration progress_limit_;
   const FindScheduler find_scheduler_;
 

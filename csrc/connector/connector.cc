@@ -30,6 +30,15 @@ std::string memory_text(const Config& config) {
 
 Status connector_closed() { return Status(StatusCode::kClosed, "the connector is closed"); }
 
+StreamOptions stream_options(const ObjectToOpen& object) {
+  StreamOptions options;
+  options.prefetches = object.prefetches;
+  const bool can_pin = object.listed && is_opaque_etag(object.listed->etag) &&
+                       !object.listed->etag.starts_with("W/");
+  if (can_pin) options.listed = object.listed;
+  return options;
+}
+
 // Streams that no reader has yet. Those that were not handed over are closed, whatever happens.
 class StreamsToHandOver {
  public:
@@ -42,7 +51,9 @@ class StreamsToHandOver {
   StreamsToHandOver(const StreamsToHandOver&) = delete;
   StreamsToHandOver& operator=(const StreamsToHandOver&) = delete;
 
-  void open(ObjectName name) { streams_.push_back(scheduler_.objects().open(std::move(name))); }
+  void open(ObjectName name, StreamOptions options) {
+    streams_.push_back(scheduler_.objects().open(std::move(name), std::move(options)));
+  }
   const std::vector<std::shared_ptr<ObjectStream>>& all() const { return streams_; }
   void hand_over() { streams_.clear(); }
 
@@ -159,7 +170,8 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   if (!engine.is_ok()) return engine.status();
   Scheduler& scheduler = (*engine)->scheduler();
   StreamsToHandOver streams(scheduler, names.size());
-  for (ObjectName& name : names) streams.open(std::move(name));
+  for (std::size_t i = 0; i < names.size(); ++i)
+    streams.open(std::move(names[i]), stream_options(objects[i]));
   for (const auto& stream : streams.all()) {
     const Status status = wait_until_open(scheduler, *stream, config_.read_timeout, interrupt);
     if (!status.is_ok()) return status;

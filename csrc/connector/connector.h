@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,12 @@ struct ObjectStat {
 struct ObjectToOpen {
   std::string uri;
   std::string version_id = {};  // empty: the current version
+  // What a listing told of it. Where the ETag is strong and not empty it is read in that version
+  // alone: kObjectChanged.
+  std::optional<ListedVersion> listed = {};
+  // False: nothing is fetched that no read asks for. Opening costs a HEAD, or nothing where the
+  // version is listed: what is wrong with the object is then told by the first read.
+  bool prefetches = true;
 };
 
 // Thread-safe; blocking calls take an Interrupt. The first of them starts the engine, which takes

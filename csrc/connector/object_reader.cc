@@ -31,6 +31,7 @@ ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, Scheduler& sche
     : connector_(std::move(connector)),
       name_(stream->name()),
       version_(stream->version()),
+      learnt_(stream->learnt()),
       cursor_(name_),
       bytes_(name_, version_, {&scheduler, stream}, connector_->config().read_timeout,
              [this]() -> Result<Scheduler*> {
@@ -40,6 +41,11 @@ ObjectReader::ObjectReader(std::shared_ptr<Connector> connector, Scheduler& sche
              }) {}
 
 ObjectReader::~ObjectReader() = default;
+
+std::string ObjectReader::version_id() const {
+  const ObjectVersion* const told = learnt_->told();
+  return told == nullptr ? name_.version_id : told->version_id;
+}
 
 bool ObjectReader::is_closed() const { return bytes_.is_closed() || connector_->is_closed(); }
 

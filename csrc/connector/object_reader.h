@@ -70,8 +70,9 @@ class ObjectReader {
   const ObjectName& name() const { return name_; }
   std::uint64_t size() const { return version_.size; }
   const std::string& etag() const { return version_.etag; }
-  // Empty outside of versioned buckets.
-  const std::string& version_id() const { return version_.version_id; }
+  // Empty outside of versioned buckets, and of an object that was opened by a listing's word of it
+  // before its first reply.
+  std::string version_id() const;
 
   void close() { bytes_.close(); }
   bool is_closed() const;
@@ -119,6 +120,7 @@ class ObjectReader {
   const std::shared_ptr<Connector> connector_;
   const ObjectName name_;
   const ObjectVersion version_;
+  const std::shared_ptr<LearntVersion> learnt_;
   Cursor cursor_;
   ByteRepair bytes_;
 };

@@ -26,7 +26,7 @@ std::string describe_range(const ObjectName& name, std::uint64_t begin, std::uin
 
 ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
                        const ObjectVersion* known, ByteSink& sink, std::uint64_t begin,
-                       SeenBefore seen)
+                       SeenBefore seen, const ListedVersion* listed)
     : context_(context),
       owner_(owner),
       name_(name),
@@ -35,6 +35,7 @@ ChunkFetch::ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const Obje
       begin_(begin),
       seen_(seen.first),
       seen_parts_(std::move(seen.others)),
+      listed_(listed),
       ledger_(context, describe_range(name, begin, begin + sink.length()), name.uri()) {}
 
 void ChunkFetch::cancel() {
@@ -60,8 +61,7 @@ Status ChunkFetch::prepare(bool* ready) {
   if (!give_up.is_ok()) return give_up;
   attempt_begin_ = begin_ + sink_.writer_filled();
   const ByteRange range{attempt_begin_, begin_ + sink_.length()};
-  Result<SignedRequest> built = context_.builder.build(get_range_request(
-      name_, range, known_ != nullptr ? std::string_view(known_->etag) : std::string_view()));
+  Result<SignedRequest> built = context_.builder.build(get_range_request(name_, range, if_match()));
   if (!built.is_ok()) return ledger_.describe(built.status());
   request_ = std::move(built).value();
   ledger_.begin(request_.credentials_generation);
@@ -76,8 +76,8 @@ Status ChunkFetch::prepare(bool* ready) {
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
   if (!head.is_success()) return true;  // the body tells why
-  CheckedReply checked =
-      check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_, name_.version_id);
+  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_,
+                                           {.id = name_.version_id, .listed = listed_});
   if (checked.failure.has_value()) {
     // A store that ignores ranges, and an object that is larger than what there was memory for.
     if (known_ == nullptr && head.status == 200) first_reply_ = FirstReply::kTooLong;
@@ -93,6 +93,8 @@ bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
       return false;
     }
     ledger_.set_what(describe_range(name_, begin_, begin_ + sink_.length()));
+  } else {
+    tell_reply(checked.version);
   }
   head_good_ = true;
   return true;
@@ -178,6 +180,15 @@ void ChunkFetch::note_times(const ExchangeOutcome& outcome) {
   context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
 }
 
+std::string_view ChunkFetch::if_match() const {
+  if (known_ != nullptr) return known_->etag;
+  return listed_ != nullptr ? std::string_view(listed_->etag) : std::string_view();
+}
+
+void ChunkFetch::tell_reply(const ObjectVersion& told) {
+  if (known_ != nullptr && known_->is_listed) owner_.on_reply(*this, told);
+}
+
 // REQUIRES: the attempt did not bring what is missing.
 AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
   if (failure_.has_value()) return ledger_.on_failure(*failure_);
@@ -208,6 +219,7 @@ bool ChunkFetch::finish_with_hedge() {
   const std::uint64_t begin = begin_ + sink_.writer_filled();
   // What is hidden may have been started anew, before the tail's first byte.
   if (tail == nullptr || differs_ || tail->range().begin > begin) return false;
+  tell_reply(tail->told());
   if (!append(tail->data() + (begin - tail->range().begin), tail->range().end - begin))
     return false;
   ledger_.on_success();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,9 @@ class ChunkFetchOwner {
   // bytes it brings. The owner may shrink the chunk, or drop_bytes(). An error ends the fetch with
   // it.
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
+  // Only for a fetch of a version that a listing told: what a good reply says of it, before its
+  // bytes are in the chunk.
+  virtual void on_reply(ChunkFetch& fetch, const ObjectVersion& told) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
   // The end. A chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
@@ -65,11 +69,12 @@ class ChunkFetch final : public Exchange {
   };
 
   // `known`: the version that was learnt when the object was opened; null for the first request of
-  // an object, which then asks for [begin, begin + sink's length) and takes what there is. `name`,
-  // `known`, `sink` outlive the fetch. Where bytes were seen nobody sees those of this fetch before
-  // its end.
+  // an object, which then asks for [begin, begin + sink's length) and takes what there is, but of
+  // no other version than `listed`, if set. `name`, `known`, `sink`, `listed` outlive the fetch.
+  // Where bytes were seen nobody sees those of this fetch before its end.
   ChunkFetch(FetchContext& context, ChunkFetchOwner& owner, const ObjectName& name,
-             const ObjectVersion* known, ByteSink& sink, std::uint64_t begin, SeenBefore seen = {});
+             const ObjectVersion* known, ByteSink& sink, std::uint64_t begin, SeenBefore seen = {},
+             const ListedVersion* listed = nullptr);
 
   // Before each hand-out to an I/O thread: signs. kOk with *ready false: not now, look again later.
   // An error: cannot be started; on_finished was not called.
@@ -116,6 +121,9 @@ class ChunkFetch final : public Exchange {
  private:
   // False: these are not the bytes that were seen.
   bool append(const std::byte* data, std::size_t size);
+  // What the version is pinned by; empty: nothing.
+  std::string_view if_match() const;
+  void tell_reply(const ObjectVersion& told);
   void note_times(const ExchangeOutcome& outcome);
   AttemptLedger::Verdict verdict_on(const ExchangeOutcome& outcome);
 
@@ -128,6 +136,7 @@ class ChunkFetch final : public Exchange {
   const SeenBytes seen_;
   SeenRanges seen_parts_;
   bool is_part_ = false;
+  const ListedVersion* const listed_;
   std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
   std::unique_ptr<Hedge> hedge_;             // the owner's lock, but what tail_ points to
   std::atomic<const Hedge*> tail_{nullptr};  // release and acquire: what the hedge holds

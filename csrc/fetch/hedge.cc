@@ -28,9 +28,11 @@ bool Hedge::prepare() {
 
 bool Hedge::on_head(const ResponseHead& head) noexcept {
   head_ = head;
-  head_good_ = head.is_success() &&
-               !check_range_reply(head, range_, &version_, name_.version_id).failure.has_value();
   // What is wrong with a reply, the chunk's own attempts find out and tell.
+  if (!head.is_success()) return false;
+  CheckedReply checked = check_range_reply(head, range_, &version_, {.id = name_.version_id});
+  head_good_ = !checked.failure.has_value();
+  told_ = std::move(checked.version);
   return head_good_;
 }
 

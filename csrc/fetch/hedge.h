@@ -33,7 +33,9 @@ class Hedge final : public Exchange {
 
   const ByteRange& range() const { return range_; }
   std::uint64_t ticket_bytes() const { return ticket_.bytes(); }
-  const std::byte* data() const { return block_.data(); }  // after the end, if all bytes came
+  // After the end, if all bytes came: they, and what the reply said of the version.
+  const std::byte* data() const { return block_.data(); }
+  const ObjectVersion& told() const { return told_; }
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -54,6 +56,7 @@ class Hedge final : public Exchange {
 
   SignedRequest request_;
   ResponseHead head_;
+  ObjectVersion told_;
   bool head_good_ = false;
   std::size_t filled_ = 0;
 };

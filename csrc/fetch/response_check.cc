@@ -46,7 +46,7 @@ bool is_of_version(const ResponseHead& head, std::string_view version_id) {
          (head.version_id.empty() && version_id == "null");
 }
 
-CheckedReply refuse_other_version_id(const ResponseHead& head, std::string_view version_id) {
+CheckedReply refuse_version_id(const ResponseHead& head, std::string_view version_id) {
   return refuse(
       StatusCode::kProtocol, RetryClass::kNever,
       "version " + in_quotes(version_id) + " was asked for, the reply is of " +
@@ -54,11 +54,29 @@ CheckedReply refuse_other_version_id(const ResponseHead& head, std::string_view 
       head);
 }
 
+// The identity is looked at first: a changed object explains a changed total.
+std::optional<CheckedReply> refuse_change(const ResponseHead& head, std::uint64_t total,
+                                          std::uint64_t known_size, const std::string& known_etag) {
+  if (!known_etag.empty() && head.etag != known_etag) {
+    return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
+                  "the object was overwritten since its version became known: ETag was \"" +
+                      printable(known_etag, 80) + "\", is \"" + printable(head.etag, 80) + "\"",
+                  head);
+  }
+  if (total != known_size) {
+    return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
+                  "the object's size changed since its version became known from " +
+                      std::to_string(known_size) + " to " + std::to_string(total),
+                  head);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
-                               const ObjectVersion* known, std::string_view version_id) {
-  if (!is_of_version(head, version_id)) return refuse_other_version_id(head, version_id);
+                               const ObjectVersion* known, const AskedVersion& version) {
+  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
   ByteRange range;
   std::uint64_t total = 0;
   if (head.status == 206) {
@@ -89,21 +107,13 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
     return refuse(StatusCode::kProtocol, RetryClass::kNever,
                   "an object of " + std::to_string(total) + " bytes is not possible", head);
   }
+  std::optional<CheckedReply> changed;
   if (known != nullptr) {
-    // The identity is looked at first: a changed object explains a changed total.
-    if (!known->etag.empty() && head.etag != known->etag) {
-      return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object was overwritten since its version became known: ETag was \"" +
-                        printable(known->etag, 80) + "\", is \"" + printable(head.etag, 80) + "\"",
-                    head);
-    }
-    if (total != known->size) {
-      return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                    "the object's size changed since its version became known from " +
-                        std::to_string(known->size) + " to " + std::to_string(total),
-                    head);
-    }
+    changed = refuse_change(head, total, known->size, known->etag);
+  } else if (version.listed != nullptr) {
+    changed = refuse_change(head, total, version.listed->size, version.listed->etag);
   }
+  if (changed) return std::move(*changed);
   const ByteRange wanted{asked.begin, std::min(asked.end, total)};
   if (!(range == wanted)) {
     return refuse(StatusCode::kProtocol, RetryClass::kTransient,
@@ -123,11 +133,16 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
   return reply;
 }
 
-CheckedReply check_head_reply(const ResponseHead& head, std::string_view version_id) {
-  if (!is_of_version(head, version_id)) return refuse_other_version_id(head, version_id);
+CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
+  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
   if (!head.content_length.has_value() || *head.content_length > kMaxObjectBytes) {
     return refuse(StatusCode::kProtocol, RetryClass::kTransient,
                   "HEAD reply without a usable Content-Length", head);
+  }
+  if (version.listed != nullptr) {
+    std::optional<CheckedReply> changed =
+        refuse_change(head, *head.content_length, version.listed->size, version.listed->etag);
+    if (changed) return std::move(*changed);
   }
   CheckedReply reply;
   reply.range = {0, *head.content_length};

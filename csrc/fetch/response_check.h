@@ -21,6 +21,14 @@ struct ObjectVersion {
   std::string last_modified;           // as sent
   std::string storage_class;
   std::string version_id;  // empty outside of versioned buckets
+  // Size and ETag are by a listing, which does not tell the rest.
+  bool is_listed = false;
+};
+
+// What a listing tells of a version. Its ETag is strong, and not empty.
+struct ListedVersion {
+  std::uint64_t size = 0;
+  std::string etag;
 };
 
 // Largest object that is believed: 1 PiB, 20 times what OSS stores (48.8 TB).
@@ -32,13 +40,18 @@ struct CheckedReply {
   ObjectVersion version;           // as this reply tells it
 };
 
+// Which version a request is about.
+struct AskedVersion {
+  std::string_view id = {};               // not empty: of that id
+  const ListedVersion* listed = nullptr;  // set: of that size and ETag
+};
+
 // `asked` is the range of the request, whose end may pass the object's end only when `known` is
-// null (the first request of an object). `version_id`: what the request asked for, if not empty.
-// REQUIRES: head.is_success().
+// null (the first request of an object). REQUIRES: head.is_success().
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
-                               const ObjectVersion* known, std::string_view version_id = {});
+                               const ObjectVersion* known, const AskedVersion& version = {});
 
 // For a HEAD. REQUIRES: head.status == 200.
-CheckedReply check_head_reply(const ResponseHead& head, std::string_view version_id = {});
+CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version = {});
 
 }  // namespace ossmc

@@ -82,7 +82,7 @@ std::unique_ptr<ChunkFetch> FetchStarter::make_fetch(const Pick& pick) {
   try {
     return std::make_unique<ChunkFetch>(
         state_.context, owner_, stream.name(), pick.is_first ? nullptr : &stream.version(),
-        stream.slot(pick.index).chunk, stream.chunk_begin(pick.index), pick.seen);
+        stream.slot(pick.index).chunk, stream.chunk_begin(pick.index), pick.seen, stream.listed());
   } catch (const std::bad_alloc&) {
     return nullptr;
   }

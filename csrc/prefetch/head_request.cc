@@ -17,8 +17,9 @@ std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectNam
                       name.uri(), kMaxBodyBytes, std::move(done));
 }
 
-Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name) {
-  CheckedReply checked = check_head_reply(reply.head(), name.version_id);
+Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name,
+                                      const ListedVersion* listed) {
+  CheckedReply checked = check_head_reply(reply.head(), {.id = name.version_id, .listed = listed});
   if (checked.failure.has_value())
     return checked.failure->status.with_prefix("HEAD " + printable(name.uri()));
   return std::move(checked.version);

@@ -13,7 +13,8 @@ namespace ossmc {
 std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done = {});
 
-// REQUIRES: the reply ended with kOk.
-Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name);
+// kObjectChanged: it is not `listed`, if that is set. REQUIRES: the reply ended with kOk.
+Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name,
+                                      const ListedVersion* listed = nullptr);
 
 }  // namespace ossmc

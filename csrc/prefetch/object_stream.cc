@@ -9,13 +9,22 @@ namespace ossmc {
 
 Status closed_status() { return Status(StatusCode::kClosed, "I/O operation on closed file."); }
 
+namespace {
+
+StreamOptions with_learnt(StreamOptions options) {
+  if (options.learnt == nullptr) options.learnt = std::make_shared<LearntVersion>();
+  return options;
+}
+
+}  // namespace
+
 ObjectStream::ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes,
-                           bool prefetches)
+                           StreamOptions options)
     : name_(std::move(name)),
       sequence_(sequence),
       chunk_bytes_(chunk_bytes),
-      prefetches_(prefetches) {
-  plan.is_paced = !prefetches;
+      options_(with_learnt(std::move(options))) {
+  plan.is_paced = !options_.prefetches;
 }
 
 ObjectStream::~ObjectStream() { assert(plan.links == 0); }
@@ -38,8 +47,22 @@ Status ObjectStream::error(StatusCode code, std::string message) const {
 void ObjectStream::become_open(ObjectVersion version, ChunkTable::Index index, bool verify_crc64) {
   version_ = std::move(version);
   chunks_.set(std::move(index));
-  verification.begin(chunk_count(), verify_crc64 && version_.crc64.has_value());
+  if (!version_.is_listed) learnt()->tell(version_);
+  verification.begin(chunk_count(), expected_crc(verify_crc64));
   state_.store(static_cast<std::uint32_t>(StreamState::kOpen), std::memory_order_release);
+}
+
+Verification::Expected ObjectStream::expected_crc(bool verify_crc64) const {
+  using Expected = Verification::Expected;
+  if (!verify_crc64) return Expected::kNone;
+  const ObjectVersion* const told = learnt()->told();
+  if (told == nullptr) return Expected::kNotYet;
+  return told->crc64.has_value() ? Expected::kKnown : Expected::kNone;
+}
+
+void ObjectStream::learn(const ObjectVersion& told) {
+  learnt()->tell(told);
+  verification.learn(learnt()->told()->crc64.has_value());
 }
 
 void ObjectStream::become_failed(Status failure) {
@@ -70,7 +93,7 @@ void pass_verdict(ObjectStream& stream) {
   std::uint64_t crc = 0;
   for (std::uint64_t i = 0; i < stream.chunk_count(); ++i)
     crc = crc64_combine(crc, stream.slot(i).seen.crc, stream.chunk_length(i));
-  stream.verification.pass(crc == *stream.version().crc64);
+  stream.verification.pass(crc == stream.expected_crc64());
 }
 
 }  // namespace ossmc

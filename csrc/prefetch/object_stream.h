@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "fetch/small_request_queue.h"
 #include "memory/view_region.h"
 #include "prefetch/chunk_table.h"
+#include "prefetch/learnt_version.h"
 #include "prefetch/nearby_bytes.h"
 #include "prefetch/prefetch_pause.h"
 #include "prefetch/read_pattern.h"
@@ -30,6 +32,16 @@ enum class StreamState : std::uint32_t {
   kClosed,
 };
 
+// How an object is opened.
+struct StreamOptions {
+  // False: nothing is fetched that no read asks for.
+  bool prefetches = true;
+  // Set: the version that it must be.
+  std::optional<ListedVersion> listed = {};
+  // Of the reader's stream before this one; null: there was none.
+  std::shared_ptr<LearntVersion> learnt = nullptr;
+};
+
 // What every use of a closed reader gets, in the words of the io module.
 Status closed_status();
 
@@ -38,9 +50,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
  public:
   // `sequence`: place in the order of open, unique. Chunks are `chunk_bytes` long, the last one
   // maybe shorter.
-  // Not `prefetches`: nothing of it is fetched that no read asks for.
   ObjectStream(ObjectName name, std::uint64_t sequence, std::uint32_t chunk_bytes,
-               bool prefetches = true);
+               StreamOptions options = {});
   // REQUIRES: it is in no list of the scheduler any more (prefetch/stream_link.h).
   ~ObjectStream();
   ObjectStream(const ObjectStream&) = delete;
@@ -51,7 +62,11 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   Status error(StatusCode code, std::string message) const;
   std::uint64_t sequence() const { return sequence_; }
   std::uint32_t chunk_bytes() const { return chunk_bytes_; }
-  bool prefetches() const { return prefetches_; }
+  bool prefetches() const { return options_.prefetches; }
+  // What the first reply must be of; null: whatever there is.
+  const ListedVersion* listed() const { return options_.listed ? &*options_.listed : nullptr; }
+  // What replies told of the version. The reader's too, which outlives the stream.
+  const std::shared_ptr<LearntVersion>& learnt() const { return options_.learnt; }
 
   // Any thread. The acquire load makes version() and slot() readable once kOpen was seen (also
   // after a later kClosed).
@@ -62,8 +77,11 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   void wait_while_opening(Duration limit) const;
   const Status& failure() const { return failure_; }  // REQUIRES: kFailed was seen
 
-  // REQUIRES: kOpen was seen.
+  // REQUIRES: kOpen was seen. What requests are pinned by: size and ETag; the rest, which a listing
+  // does not tell, is in learnt().
   const ObjectVersion& version() const { return version_; }
+  // REQUIRES: the verdict is kGood or kBad, or pass_verdict() is due.
+  std::uint64_t expected_crc64() const { return *learnt()->told()->crc64; }
   std::uint64_t size() const { return version_.size; }
   // 0 for an empty object, and while the version is not known: its first request fills slot 0 all
   // the same.
@@ -79,6 +97,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   // --- by the scheduler, under its mutex ---
   // From kOpening to kOpen. `index`: of index_for(), for that version.
   void become_open(ObjectVersion version, ChunkTable::Index index, bool verify_crc64);
+  // A good reply told this of version(). Then wake verification, under no lock.
+  void learn(const ObjectVersion& told);
   void become_failed(Status failure);
   void become_closed();
 
@@ -108,10 +128,12 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   Plan plan;
 
  private:
+  Verification::Expected expected_crc(bool verify_crc64) const;
+
   const ObjectName name_;
   const std::uint64_t sequence_;
   const std::uint32_t chunk_bytes_;
-  const bool prefetches_;
+  const StreamOptions options_;
 
   std::atomic<std::uint32_t> state_{0};
   Status failure_;         // written before kFailed

@@ -7,49 +7,73 @@
 
 namespace ossmc {
 
-OpenObjects::StreamPtr OpenObjects::add(ObjectName name) {
+OpenObjects::StreamPtr OpenObjects::add(ObjectName name, StreamOptions options) {
   auto stream = std::make_shared<ObjectStream>(std::move(name), state_.next_sequence++,
-                                               state_.options.chunk_bytes);
+                                               state_.options.chunk_bytes, std::move(options));
   if (!state_.closed) state_.streams.emplace(stream->sequence(), stream);
   return stream;
 }
 
-OpenObjects::StreamPtr OpenObjects::open(ObjectName name) {
+OpenObjects::StreamPtr OpenObjects::open(ObjectName name, StreamOptions options) {
+  if (!options.prefetches && options.listed)
+    return open_listed(std::move(name), std::move(options));
+  // Of an empty object a GET brings nothing but an error.
+  const bool asks_head = !options.prefetches || (options.listed && options.listed->size == 0);
   StreamPtr stream;
   {
     MutexLock lock(state_.mutex);
-    stream = add(std::move(name));
+    stream = add(std::move(name), std::move(options));
     if (state_.closed) {
       stream->become_closed();
       return stream;
     }
     state_.note_use();
-    state_.urgent.add_open(*stream);
+    if (!asks_head) state_.urgent.add_open(*stream);
   }
-  state_.wake();
+  if (asks_head) {
+    ask_heads({stream});
+  } else {
+    state_.wake();
+  }
+  return stream;
+}
+
+OpenObjects::StreamPtr OpenObjects::open_listed(ObjectName name, StreamOptions options) {
+  ObjectVersion version;
+  version.size = options.listed->size;
+  version.etag = options.listed->etag;
+  version.is_listed = true;
+  Result<StreamPtr> opened = open_version(name, version, false, options);
+  if (opened.is_ok()) return std::move(opened).value();
+  MutexLock lock(state_.mutex);
+  StreamPtr stream = add(std::move(name), std::move(options));
+  stream->become_failed(opened.status());
   return stream;
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_known(ObjectName name,
-                                                       const ObjectVersion& version) {
+                                                       const ObjectVersion& version,
+                                                       StreamOptions options) {
   // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
   // that, but not all.
-  return open_version(std::move(name), version, false);
+  return open_version(std::move(name), version, false, std::move(options));
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_again(const ObjectStream& suspect) {
-  Result<StreamPtr> stream = open_version(suspect.name(), suspect.version(), true);
+  Result<StreamPtr> stream =
+      open_version(suspect.name(), suspect.version(), true, {.learnt = suspect.learnt()});
   if (!stream.is_ok()) return stream;
   ossmc::add(state_.context.counters.refetches, suspect.chunk_count());
   return stream;
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
-                                                         const ObjectVersion& version, bool sweep) {
+                                                         const ObjectVersion& version, bool sweep,
+                                                         StreamOptions options) {
   Result<ChunkTable::Index> index = index_for(name, state_.options.chunk_bytes, version);
   if (!index.is_ok()) return index.status();
   MutexLock lock(state_.mutex);
-  StreamPtr stream = add(std::move(name));
+  StreamPtr stream = add(std::move(name), std::move(options));
   stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
   if (state_.closed) {
     stream->become_closed();
@@ -66,8 +90,9 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
     std::shared_ptr<PendingReply> head =
         ask_head(state_.small, opening->name(),
                  [this, stream = std::move(stream)](PendingReply& reply, const Status& status) {
-                   complete(*stream, status.is_ok() ? version_of_head(reply, stream->name())
-                                                    : Result<ObjectVersion>(status));
+                   complete(*stream, status.is_ok()
+                                         ? version_of_head(reply, stream->name(), stream->listed())
+                                         : Result<ObjectVersion>(status));
                  });
     MutexLock lock(state_.mutex);
     // For close(). Its end, which forgets it, may have come first.
@@ -95,7 +120,7 @@ void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& ve
     }
     if (status.is_ok()) {
       stream.become_open(*version, std::move(index).value(), state_.context.verify_crc64);
-      state_.positions.start_sweep(stream, 0);
+      if (stream.prefetches()) state_.positions.start_sweep(stream, 0);
     } else {
       stream.become_failed(status);
     }

@@ -19,13 +19,16 @@ class OpenObjects {
   // `owner`: of the fetches, told of those that waited for a retry.
   OpenObjects(SchedulerState& state, ChunkFetchOwner& owner) : state_(state), owner_(owner) {}
 
-  // Puts the object behind all opened before it and asks for its first chunk. Does not block.
-  StreamPtr open(ObjectName name);
+  // Puts the object behind all opened before it. Where it is prefetched it asks for the first
+  // chunk, else with HEAD, and not at all where the version is listed: then it is open, or failed,
+  // at once. Does not block.
+  StreamPtr open(ObjectName name, StreamOptions options = {});
   // The same for an object whose version is known already (a reader reopened in a forked child). No
   // request is made yet, and it is not swept.
-  Result<StreamPtr> open_known(ObjectName name, const ObjectVersion& version);
+  Result<StreamPtr> open_known(ObjectName name, const ObjectVersion& version,
+                               StreamOptions options = {});
   // The same for an object that came with wrong bytes: all of it is fetched anew, from the next
-  // claim on.
+  // claim on, whether it is prefetched or not.
   Result<StreamPtr> open_again(const ObjectStream& suspect);
   // Gives its memory back, cancels its fetches, ends its blocked reads. No-op the second time.
   void close(ObjectStream& stream);
@@ -38,8 +41,10 @@ class OpenObjects {
   void complete(ObjectStream& stream, const Result<ObjectVersion>& version);
 
  private:
-  Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep);
-  StreamPtr add(ObjectName name) OSSMC_REQUIRES(state_.mutex);
+  StreamPtr open_listed(ObjectName name, StreamOptions options);
+  Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep,
+                                 StreamOptions options);
+  StreamPtr add(ObjectName name, StreamOptions options) OSSMC_REQUIRES(state_.mutex);
   // What close() has to do without the mutex.
   struct Closed {
     FreedMemory freed;

@@ -190,6 +190,18 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
   return Status::ok();
 }
 
+void Scheduler::on_reply(ChunkFetch& fetch, const ObjectVersion& told) {
+  std::shared_ptr<ObjectStream> stream;
+  bool is_first = false;
+  {
+    MutexLock lock(state_.mutex);
+    stream = state_.fetches.at(fetch).stream;
+    is_first = stream->learnt()->told() == nullptr;
+    stream->learn(told);
+  }
+  if (is_first) stream->verification.wake();
+}
+
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {
   {
     MutexLock lock(state_.mutex);

@@ -345,7 +345,7 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
   if (stream.verdict() != Verification::Verdict::kBad) return Status::ok();
   return verdict_status(StatusCode::kChecksum, stream,
                         "do not match the object's CRC-64 (" +
-                            std::to_string(*stream.version().crc64) + "): read it again");
+                            std::to_string(stream.expected_crc64()) + "): read it again");
 }
 
 Status read_stream(Scheduler& scheduler, ObjectStream& stream, std::uint64_t offset, std::byte* out,

@@ -14,8 +14,18 @@ class Verification {
  public:
   enum class Verdict : std::uint32_t { kPending, kGood, kBad, kNothingToCheck };
 
-  // Before the stream is open. `checks`: there is something to judge by.
-  void begin(std::uint64_t chunks, bool checks);
+  // The CRC-64 of the whole.
+  enum class Expected : std::uint8_t {
+    kKnown,
+    kNone,    // nobody tells it, or nobody wants to know
+    kNotYet,  // the first good reply tells it, or that there is none: learn()
+  };
+
+  // Before the stream is open.
+  void begin(std::uint64_t chunks, Expected expected);
+  // By the scheduler, under its mutex, before the first byte is there: the first good reply has, or
+  // has not, told the CRC-64. No-op but after kNotYet, and the second time.
+  void learn(bool is_told);
 
   // Sequentially consistent with what ObjectReader notes of the bytes that left it.
   Verdict verdict() const { return static_cast<Verdict>(verdict_.load()); }
@@ -36,7 +46,8 @@ class Verification {
   bool has_unchecked() const { return has_unchecked_.load(std::memory_order_relaxed); }
 
   // By the scheduler, under its mutex: a chunk's CRC became known for the first time. True: the
-  // last one; pass() is then to be called, under no lock.
+  // last one; pass() is then to be called, under no lock. What was not told by then is nothing to
+  // check.
   bool note_crc_known();
   void pass(bool is_good);
 
@@ -44,7 +55,9 @@ class Verification {
   std::atomic<std::uint32_t> verdict_{0};
   std::atomic<std::uint64_t> not_handed_out_{0};
   std::atomic<bool> has_unchecked_{false};
-  std::uint64_t crc_missing_ = 0;  // the scheduler's mutex
+  // The scheduler's mutex.
+  std::uint64_t crc_missing_ = 0;
+  bool is_expected_known_ = true;
 };
 
 }  // namespace ossmc

@@ -108,6 +108,7 @@ class PageReader {
     page_.objects.emplace_back();
     size_.reset();
     size_text_ = {};
+    is_symlink_ = false;
     return Status::ok();
   }
 
@@ -128,6 +129,8 @@ class PageReader {
       size_ = parse_decimal(trim_blanks(text), kMaxSize);
     } else if (name == "StorageClass") {
       object->storage_class = trim_blanks(text);
+    } else if (name == "Type") {
+      is_symlink_ = trim_blanks(text) == "Symlink";
     }
     return Status::ok();
   }
@@ -137,6 +140,8 @@ class PageReader {
     if (object.key.empty()) return broken("Key", object.key);
     if (!size_) return broken("Size", size_text_);
     object.size = *size_;
+    // It is the link's, and reading gives the target, which has another.
+    if (is_symlink_) object.etag = {};
     return Status::ok();
   }
 
@@ -158,6 +163,7 @@ class PageReader {
   // Of the object that is being read.
   std::optional<std::uint64_t> size_;
   std::string_view size_text_;
+  bool is_symlink_ = false;
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace ossmc {
 struct ListedObject {
   std::string_view key;
   std::uint64_t size = 0;
-  std::string_view etag;            // without quotes
+  std::string_view etag;            // without quotes; empty for a symbolic link
   double last_modified_unix = 0.0;  // seconds since 1970 UTC
   std::string_view storage_class;
 };

@@ -89,6 +89,15 @@ class _Configuration(NamedTuple):
     provider: Any
 
 
+class _ObjectToOpen(NamedTuple):
+    """An object as the core opens it."""
+
+    uri: str
+    version_id: str  # "": the current version
+    size: int
+    etag: str  # "": neither size nor etag is known
+
+
 class OssModelConnector:
     """Read-only, fast access to Alibaba Cloud OSS.
 
@@ -297,26 +306,48 @@ class OssModelConnector:
         uri: str | ObjectInfo,
         binary: Literal[True] = True,
         *,
+        prefetch: bool = True,
         version_id: str | None = None,
     ) -> ObjectReader: ...
     @overload
     def open(
-        self, uri: str | ObjectInfo, binary: Literal[False], *, version_id: str | None = None
+        self,
+        uri: str | ObjectInfo,
+        binary: Literal[False],
+        *,
+        prefetch: bool = True,
+        version_id: str | None = None,
     ) -> io.TextIOWrapper: ...
     @overload
     def open(
-        self, uri: str | ObjectInfo, binary: bool, *, version_id: str | None = None
+        self,
+        uri: str | ObjectInfo,
+        binary: bool,
+        *,
+        prefetch: bool = True,
+        version_id: str | None = None,
     ) -> ObjectReader | io.TextIOWrapper: ...
     def open(
-        self, uri: str | ObjectInfo, binary: bool = True, *, version_id: str | None = None
+        self,
+        uri: str | ObjectInfo,
+        binary: bool = True,
+        *,
+        prefetch: bool = True,
+        version_id: str | None = None,
     ) -> ObjectReader | io.TextIOWrapper:
         """Opens an object and starts to fetch it into memory.
 
         It returns when the object's metadata is known, which costs one round trip.
 
         Args:
-            uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`.
+            uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`,
+                whose version is read: another one that has taken its place is an
+                `ObjectChangedError`. (An ObjectInfo whose ETag is empty or weak says no more than
+                its URI.)
             binary: True: bytes; False: text in UTF-8, with universal newlines.
+            prefetch: False: nothing is fetched that no read asks for. It costs a HEAD to open; an
+                ObjectInfo costs no request at all, and then the first read tells what is wrong with
+                the object.
             version_id: in a versioned bucket, the version to open; None: that of the ObjectInfo if
                 it has one, else the current version.
 
@@ -325,38 +356,48 @@ class OssModelConnector:
 
         Raises:
             ObjectNotFoundError: there is no such object, or no such version; it was deleted.
+            ObjectChangedError: it is another one now than the ObjectInfo's.
             OssError: or another of its kinds.
-            ValueError: the URI or the version does not hold, or the connector is closed.
+            ValueError: an argument does not hold, or the connector is closed.
 
         Example:
             >>> reader = connector.open("oss://bucket/model.safetensors")
             >>> lines = connector.open("oss://bucket/vocabulary.txt", False).readlines()
+            >>> shard = connector.list("bucket", "qwen/")[1]
+            >>> with connector.open(shard, prefetch=False) as reader:  # no request
+            ...     header_size = int.from_bytes(reader.read(8), "little")
         """
         wanted = _object_to_open(uri, version_id)
         _require_binary_flag(binary)
+        _require_prefetch_flag(prefetch)
         self._start_helpers()
-        return self._wrap(self._core.open(wanted), binary)
+        return self._wrap(self._core.open(wanted, prefetch), binary)
 
     @overload
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: Literal[True] = True
+        self,
+        uris: Iterable[str | ObjectInfo],
+        binary: Literal[True] = True,
+        *,
+        prefetch: bool = True,
     ) -> builtins.list[ObjectReader]: ...
     @overload
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: Literal[False]
+        self, uris: Iterable[str | ObjectInfo], binary: Literal[False], *, prefetch: bool = True
     ) -> builtins.list[io.TextIOWrapper]: ...
     @overload
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: bool
+        self, uris: Iterable[str | ObjectInfo], binary: bool, *, prefetch: bool = True
     ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]: ...
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: bool = True
+        self, uris: Iterable[str | ObjectInfo], binary: bool = True, *, prefetch: bool = True
     ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]:
         """Opens several objects, all asked for at once, fetched in the given order.
 
         Args:
             uris: what `open` takes, each.
             binary: as in `open`.
+            prefetch: as in `open`.
 
         Returns:
             What `open` returns, for each, in the same order.
@@ -371,8 +412,9 @@ class OssModelConnector:
             raise TypeError("open_many takes several URIs; open takes one")
         wanted = [_object_to_open(uri) for uri in uris]
         _require_binary_flag(binary)
+        _require_prefetch_flag(prefetch)
         self._start_helpers()
-        opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted)]
+        opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted, prefetch)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
     def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
@@ -393,7 +435,7 @@ class OssModelConnector:
             >>> connector.stat("oss://bucket/model.safetensors").size
             4194304
         """
-        text, version = _object_to_open(uri, version_id)
+        text, version, _, _ = _object_to_open(uri, version_id)
         self._start_helpers()
         row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
@@ -417,7 +459,7 @@ class OssModelConnector:
             >>> connector.exists("oss://bucket/model.safetensors")
             True
         """
-        text, version = _object_to_open(uri, version_id)
+        text, version, _, _ = _object_to_open(uri, version_id)
         self._start_helpers()
         return self._core.exists(text, version)
 
@@ -572,19 +614,37 @@ def _uri_text(uri: object) -> str:
     return uri
 
 
-def _object_to_open(uri: object, version_id: object = None) -> tuple[str, str]:
-    """The URI and the version, "" for the current one."""
+def _object_to_open(uri: object, version_id: object = None) -> _ObjectToOpen:
     text = _uri_text(uri)
-    if version_id is None and isinstance(uri, ObjectInfo):
-        version_id = uri.version_id
-    if version_id is None:
-        return text, ""
+    if version_id is not None:
+        version_id = _version_text(version_id)
+    if not isinstance(uri, ObjectInfo):
+        return _ObjectToOpen(text, version_id or "", 0, "")
+    own = None if uri.version_id is None else _version_text(uri.version_id)
+    # What it says is of its own version.
+    if version_id is not None and version_id != own:
+        return _ObjectToOpen(text, version_id, 0, "")
+    return _ObjectToOpen(text, own or "", *_listed_version(uri))
+
+
+def _listed_version(info: ObjectInfo) -> tuple[int, str]:
+    size: Any = info.size
+    etag: Any = info.etag
+    if not isinstance(size, int) or not isinstance(etag, str):
+        kinds = f"{type(size).__name__} and {type(etag).__name__}"
+        raise TypeError(f"the size and etag of {info.uri!r} must be int and str, not {kinds}")
+    if not 0 <= size < 1 << 63:
+        raise ValueError(f"no object has the size of {info.uri!r}: {size}")
+    return size, etag if etag.isascii() else ""
+
+
+def _version_text(version_id: object) -> str:
     if not isinstance(version_id, str):
         raise TypeError(f"version_id must be str or None, not {type(version_id).__name__}")
     _require_unicode("version_id", version_id)
     if not version_id:
         raise ValueError("version_id is empty: leave it out (None) for the current version")
-    return text, version_id
+    return version_id
 
 
 def _require_unicode(name: str, text: str) -> None:
@@ -599,6 +659,11 @@ def _require_binary_flag(binary: object) -> None:
     # open()'s habit: a mode would be taken for True.
     if isinstance(binary, (str, bytes)):
         raise TypeError(f"binary must be a bool (True: bytes, False: text), not {binary!r}")
+
+
+def _require_prefetch_flag(prefetch: object) -> None:
+    if not isinstance(prefetch, bool):
+        raise TypeError(f"prefetch must be a bool, not {prefetch!r}")
 
 
 def _stacklevel_of_caller() -> int:

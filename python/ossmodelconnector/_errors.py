@@ -5,7 +5,7 @@
     |  |- BucketNotFoundError
     |- AccessDeniedError           also PermissionError
     |  |- CredentialsError
-    |- ObjectChangedError          overwritten while it was read
+    |- ObjectChangedError          overwritten while it was read, or since it was listed
     |- ChecksumError               the bytes do not match the object's CRC-64
     |- ObjectArchivedError         must be restored before it can be read
     |- ThrottledError              429 or 503 when no retry was left
@@ -126,7 +126,7 @@ class CredentialsError(AccessDeniedError):
 
 
 class ObjectChangedError(OssError):
-    """The object was overwritten after it was opened; open it again to read the new version."""
+    """The object was overwritten after it was opened, or listed; its URI opens the new one."""
 
 
 class ChecksumError(OssError):

@@ -25,7 +25,7 @@ class ObjectInfo(_core.ObjectRow):
         bucket: the bucket's name.
         key: the object's name in the bucket.
         size: in bytes.
-        etag: the version's tag, without quotes.
+        etag: the version's tag, without quotes; in listings ``""`` for a symbolic link.
         last_modified: a datetime in UTC, aware of it.
         storage_class: ``"Standard"``, ``"IA"``, ``"Archive"``, ...
         version_id: which version this is of, from `OssModelConnector.stat` in a versioned bucket;

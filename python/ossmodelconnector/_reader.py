@@ -23,9 +23,9 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     """An object of OSS, open for reading: what `OssModelConnector.open` returns.
 
     It reads as `io.BytesIO` over the same bytes does, and cannot be written to. From the open on,
-    the object is fetched into memory in the background; a read of bytes that are not there yet
-    waits for them, before all other transfers. Bytes that were read stay for reading again until
-    the reader is closed or the memory budget wants them back.
+    unless that was without prefetch, the object is fetched into memory in the background; a read of
+    bytes that are not there yet waits for them, before all other transfers. Bytes that were read
+    stay for reading again until the reader is closed or the memory budget wants them back.
 
     Every byte is of the version that was opened: if the object is overwritten meanwhile, reads
     raise `ObjectChangedError`. A read that fails moves no cursor, and may be tried again. Reads
@@ -95,6 +95,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     @property
     def version_id(self) -> str | None:
         """Which version of the object is read; None outside of versioned buckets.
+
+        Of an object that was opened without a request, None before the first read too.
 
         Example:
             >>> reader.version_id is None

@@ -168,11 +168,13 @@ def test_signatures():
     assert parameters(OssModelConnector.open) == [
         ("uri", anywhere, required),
         ("binary", anywhere, True),
+        ("prefetch", by_name, True),
         ("version_id", by_name, None),
     ]
     assert parameters(OssModelConnector.open_many) == [
         ("uris", anywhere, required),
         ("binary", anywhere, True),
+        ("prefetch", by_name, True),
     ]
     for call in (OssModelConnector.stat, OssModelConnector.exists):
         assert parameters(call) == [("uri", anywhere, required), ("version_id", by_name, None)]

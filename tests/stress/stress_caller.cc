@@ -87,7 +87,8 @@ void StressCaller::open(std::uint64_t slot) {
   begin("open");
   const StressObject& object = some_object();
   SomeInterrupts interrupt(*this);
-  Result<std::shared_ptr<ObjectReader>> opened = connector_.open({object.uri()}, interrupt);
+  Result<std::shared_ptr<ObjectReader>> opened =
+      connector_.open({.uri = object.uri(), .prefetches = !chance_.one_in(4)}, interrupt);
   if (!is_done(opened.status(), nullptr)) return;
   check_opened(**opened, object);
   shared_.put(slot, std::move(opened).value());
@@ -99,7 +100,7 @@ void StressCaller::open_many() {
   std::vector<ObjectToOpen> to_open;
   for (std::uint64_t count = 1 + chance_.below(6); count > 0; --count) {
     objects.push_back(&some_object());
-    to_open.push_back({objects.back()->uri()});
+    to_open.push_back({.uri = objects.back()->uri(), .prefetches = !chance_.one_in(4)});
   }
   SomeInterrupts interrupt(*this);
   const auto opened = connector_.open_many(to_open, interrupt);

@@ -53,7 +53,7 @@ def opened(connector: OssModelConnector, info: ObjectInfo, binary: bool) -> None
     assert_type(connector.open(info, binary=False), io.TextIOWrapper)
     assert_type(connector.open(info, False).read(), str)
     assert_type(connector.open(info, binary), "ObjectReader | io.TextIOWrapper")
-    assert_type(connector.open(info, version_id="v1"), ObjectReader)
+    assert_type(connector.open(info, version_id="v1", prefetch=False), ObjectReader)
     assert_type(connector.open(info, False, version_id=None), io.TextIOWrapper)
     assert_type(connector.open(info, binary, version_id="v1"), "ObjectReader | io.TextIOWrapper")
 
@@ -64,6 +64,7 @@ def opened_at_once(connector: OssModelConnector, binary: bool) -> None:
     assert_type(connector.open_many(connector.list("bucket", "model/")), list[ObjectReader])
     assert_type(connector.open_many(iter(uris), binary=True), list[ObjectReader])
     assert_type(connector.open_many([uris[0], connector.stat(uris[1])]), list[ObjectReader])
+    assert_type(connector.open_many(uris, prefetch=False), list[ObjectReader])
     assert_type(connector.open_many(uris, binary=False), list[io.TextIOWrapper])
     assert_type(connector.open_many(uris, binary), "list[ObjectReader] | list[io.TextIOWrapper]")
 

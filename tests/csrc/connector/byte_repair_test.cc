@@ -41,8 +41,18 @@ class RepairHouse {
     wrong_at = offset;
     wrong_times = times;
   }
+  // By a listing's word of the object, without a request.
+  void open_listed() {
+    const FakeObject& object = house.objects["a"];
+    stream = house.scheduler.objects().open(
+        {"bucket", "a"}, {.prefetches = false, .listed = ListedVersion{object.size, object.etag}});
+    take_stream();
+  }
   void open() {
     stream = house.open_now("a");
+    take_stream();
+  }
+  void take_stream() {
     repair.emplace(stream->name(), stream->version(), ByteRepair::Source{&house.scheduler, stream},
                    std::chrono::seconds(3600), [this]() -> Result<Scheduler*> {
                      ++schedulers_asked_for;
@@ -50,17 +60,14 @@ class RepairHouse {
                      return &house.scheduler;
                    });
   }
-  Status read(std::uint64_t offset, std::size_t size, bool again = true) {
+  Status read(std::uint64_t offset, std::size_t size) {
     out.assign(size, '\0');
-    return repair->run(
-        {offset, offset + size}, house.pump,
-        [&](const ByteRepair::Source& source) {
-          ++reads;
-          return read_stream(
-              *source.scheduler, *source.stream, offset, reinterpret_cast<std::byte*>(out.data()),
-              size, {.progress_limit = std::chrono::seconds(3600), .sequential = true}, house.pump);
-        },
-        again);
+    return repair->run({offset, offset + size}, house.pump, [&](const ByteRepair::Source& source) {
+      ++reads;
+      return read_stream(
+          *source.scheduler, *source.stream, offset, reinterpret_cast<std::byte*>(out.data()), size,
+          {.progress_limit = std::chrono::seconds(3600), .sequential = true}, house.pump);
+    });
   }
   Status read_all() { return read(0, kObjectBytes); }
   bool read_if_ready(std::uint64_t offset, std::size_t size) {
@@ -119,6 +126,41 @@ TEST(ByteRepair, WrongBytesThatNobodyHasAreFetchedAgain) {
   }
 }
 
+TEST(ByteRepair, WrongBytesOfAnObjectOpenedByAListingAreFetchedAgain) {
+  RepairHouse house;
+  house.come_wrong(3 * kChunk);
+  house.open_listed();
+  const Status status = house.read_all();
+  ASSERT_TRUE(status.is_ok()) << status.message();
+  EXPECT_TRUE(house.is_right(0));
+  EXPECT_TRUE(house.repair->was_repaired());
+  EXPECT_TRUE(house.repair->is_verified());
+  EXPECT_EQ(load(house.house.parts.counters.refetches), 9u);
+  house.come_wrong(0, 99);
+  house.open_listed();
+  const Status spoiled = house.read_all();
+  EXPECT_EQ(spoiled.code(), StatusCode::kChecksum);
+  EXPECT_EQ(spoiled.message().find("CRC-64 (0)"), std::string::npos) << spoiled.message();
+}
+
+TEST(ByteRepair, ForkedChildChecksAnObjectOpenedByAListing) {
+  for (const bool reads_before : {true, false}) {
+    RepairHouse house;
+    house.open_listed();
+    if (reads_before) {
+      ASSERT_TRUE(house.read(0, 10).is_ok());
+    }
+    house.come_wrong(kChunk);
+    EXPECT_TRUE(holds_in_child([&] {
+      house.repair->after_fork_in_child();
+      EXPECT_TRUE(house.read_all().is_ok());
+      EXPECT_TRUE(house.is_right(0));
+      EXPECT_TRUE(house.repair->is_verified());
+      EXPECT_TRUE(house.repair->was_repaired());
+    }));
+  }
+}
+
 TEST(ByteRepair, RightBytesAreReadOnce) {
   RepairHouse house;
   house.open();
@@ -167,38 +209,23 @@ TEST(ByteRepair, BytesThatComeWrongTwiceAreAnErrorForGood) {
   EXPECT_LE(house.house.transport.started().size(), 2 * 9u);
 }
 
-TEST(ByteRepair, ReadThatCannotRunTwiceFailsAndTheNextOneIsRight) {
+TEST(ByteRepair, ReadWhoseStreamWasReplacedMeanwhileRunsAgain) {
   RepairHouse house;
   house.come_wrong(kChunk);
   house.open();
-  EXPECT_EQ(house.read(0, kObjectBytes, false).code(), StatusCode::kChecksum);
-  EXPECT_EQ(house.reads, 1);
-  ASSERT_TRUE(house.read(0, kObjectBytes, false).is_ok());
-  EXPECT_TRUE(house.is_right(0));
-  EXPECT_EQ(house.reads, 2);
-}
-
-TEST(ByteRepair, ReadWhoseStreamWasReplacedMeanwhileRunsAgain) {
-  for (const bool again : {true, false}) {
-    RepairHouse house;
-    house.come_wrong(kChunk);
-    house.open();
-    bool is_first = true;
-    int reads = 0;
-    const Status status = house.repair->run(
-        {0, 10}, house.house.pump,
-        [&](const ByteRepair::Source& source) {
-          ++reads;
-          if (!std::exchange(is_first, false)) return Status::ok();
-          // As if by another thread.
-          EXPECT_TRUE(house.read_all().is_ok());
-          EXPECT_TRUE(source.stream->is_closed());
-          return closed_status();
-        },
-        again);
-    EXPECT_EQ(status.code(), again ? StatusCode::kOk : StatusCode::kChecksum);
-    EXPECT_EQ(reads, again ? 2 : 1);
-  }
+  bool is_first = true;
+  int reads = 0;
+  const Status status =
+      house.repair->run({0, 10}, house.house.pump, [&](const ByteRepair::Source& source) {
+        ++reads;
+        if (!std::exchange(is_first, false)) return Status::ok();
+        // As if by another thread.
+        EXPECT_TRUE(house.read_all().is_ok());
+        EXPECT_TRUE(source.stream->is_closed());
+        return closed_status();
+      });
+  EXPECT_TRUE(status.is_ok());
+  EXPECT_EQ(reads, 2);
 }
 
 TEST(ByteRepair, NothingIsReadyOfASecondStreamBeforeItWasJudged) {

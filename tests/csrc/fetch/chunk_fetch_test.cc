@@ -25,11 +25,12 @@ using testing::Not;
 class OneChunk final : public ChunkFetchOwner, public WorkSource {
  public:
   OneChunk(FetchContext& context, std::uint64_t begin, std::uint32_t length,
-           const ObjectVersion* known, SeenBefore seen = {})
+           const ObjectVersion* known, SeenBefore seen = {}, const ListedVersion* listed = nullptr)
       : context_(context), buffer_(length + kGuard, std::byte{0xEE}) {
     chunk_.begin_fill_at(buffer_.data(), length, /*hidden=*/!seen.empty());
     phase_ = chunk_.view().phase;
-    fetch_ = std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin, seen);
+    fetch_ =
+        std::make_unique<ChunkFetch>(context, *this, name_, known, chunk_, begin, seen, listed);
     due_ = context.clock.now();
   }
 
@@ -57,6 +58,10 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
     if (!refuse_version_.is_ok()) return refuse_version_;
     if (range.size() < chunk_.length()) chunk_.shrink({}, static_cast<std::uint32_t>(range.size()));
     return Status::ok();
+  }
+  void on_reply(ChunkFetch& /*fetch*/, const ObjectVersion& told) override {
+    ++replies_;
+    version_ = told;
   }
   void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
   void on_hedge_ended(ChunkFetch& /*fetch*/, bool /*whole*/) override {}
@@ -91,6 +96,7 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
   std::optional<TimePoint> due_;
   std::optional<Status> end_;
   int versions_ = 0;
+  int replies_ = 0;
   ObjectVersion version_;
   Status refuse_version_;
   bool range_refused_ = false;
@@ -106,7 +112,7 @@ class ChunkFetchTest : public testing::Test {
     known_.size = object_.size;
     known_.etag = object_.etag;
     one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr,
-                                      seen_);
+                                      seen_, listed_ ? &*listed_ : nullptr);
     one_->refuse_version_ = refuse_version_;
     one_->name_.version_id = version_id_;
     FakeTransport transport(*one_, parts_.clock, script);
@@ -141,6 +147,7 @@ class ChunkFetchTest : public testing::Test {
   Status refuse_version_;
   SeenBefore seen_;
   std::string version_id_;
+  std::optional<ListedVersion> listed_;
   std::unique_ptr<OneChunk> one_;
   std::vector<FakeTransport::Started> requests_;
 };
@@ -218,6 +225,52 @@ TEST_F(ChunkFetchTest, AVersionThatIsNotThereIsNamed) {
       false);
   EXPECT_EQ(status.code(), StatusCode::kObjectNotFound);
   EXPECT_THAT(status.message(), HasSubstr("no version \"v1\""));
+}
+
+TEST_F(ChunkFetchTest, TheFirstOfAListedObjectAsksForThatVersion) {
+  listed_ = ListedVersion{object_.size, object_.etag};
+  ASSERT_TRUE(
+      fetch(
+          0, 4096, [&](const HttpRequest& request, std::size_t) { return good(request); }, false)
+          .is_ok());
+  EXPECT_EQ(if_match(0), "\"5B3C1A2E053D763E1B002CC607C5A0FE\"");
+  EXPECT_EQ(one_->versions_, 1);
+  EXPECT_EQ(one_->replies_, 0);
+  EXPECT_EQ(one_->chunk_.length(), 1000u);
+}
+
+TEST_F(ChunkFetchTest, TheFirstOfAListedObjectTakesNoOtherVersion) {
+  listed_ = ListedVersion{object_.size, "ANOTHER"};
+  const auto get = [&](const FakeTransport::Script& script) {
+    const Status status = fetch(0, 4096, script, false);
+    EXPECT_EQ(status.code(), StatusCode::kObjectChanged) << status.message();
+    EXPECT_EQ(requests_.size(), 1u);
+    EXPECT_EQ(one_->versions_, 0);
+  };
+  get([&](const HttpRequest& request, std::size_t) { return good(request); });  // 412
+  get([&](HttpRequest request, std::size_t) {
+    std::erase_if(request.headers, [](const NameValue& one) { return one.name == "If-Match"; });
+    return good(request);
+  });
+  listed_ = ListedVersion{object_.size + 1, object_.etag};
+  get([&](const HttpRequest& request, std::size_t) { return good(request); });
+}
+
+TEST_F(ChunkFetchTest, WhatRepliesSayOfAListedVersionIsTold) {
+  known_.is_listed = true;
+  ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t index) {
+                FakeReply reply = good(request).with_header("x-oss-hash-crc64ecma", "7");
+                return index == 0 ? reply.reset_after(50) : reply;
+              }).is_ok());
+  EXPECT_EQ(one_->versions_, 0);
+  EXPECT_EQ(one_->replies_, 2);
+  EXPECT_EQ(one_->version_.crc64, 7u);
+  EXPECT_EQ(one_->version_.size, 1000u);
+  known_.is_listed = false;
+  ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t) {
+                return good(request);
+              }).is_ok());
+  EXPECT_EQ(one_->replies_, 0);
 }
 
 TEST_F(ChunkFetchTest, ResumesBehindTheLastByteAtEveryOffset) {

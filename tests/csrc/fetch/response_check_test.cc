@@ -242,29 +242,50 @@ TEST(CheckRangeReply, TellsTheVersionId) {
   const ObjectVersion known = known_version();
   EXPECT_EQ(check_range_reply(head_of_version("v1"), {0, 100}, &known).version.version_id, "v1");
   EXPECT_EQ(check_range_reply(head_of_version(""), {0, 100}, &known).version.version_id, "");
-  EXPECT_EQ(check_range_reply(head_of_version("v1"), {0, 100}, nullptr, "v1").version.version_id,
-            "v1");
+  EXPECT_EQ(
+      check_range_reply(head_of_version("v1"), {0, 100}, nullptr, {.id = "v1"}).version.version_id,
+      "v1");
 }
 
 // The bytes would be those of the latest version.
 TEST(CheckRangeReply, AStoreThatTakesNoNoticeOfTheVersionIsFoundOut) {
   for (const char* told : {"", "v2"}) {
     ResponseHead head = head_of_version(told);
-    CheckedReply checked = check_range_reply(head, {0, 100}, nullptr, "v1");
+    CheckedReply checked = check_range_reply(head, {0, 100}, nullptr, {.id = "v1"});
     ASSERT_TRUE(checked.failure.has_value());
     EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
     EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
     EXPECT_THAT(checked.failure->status.message(), HasSubstr("version \"v1\" was asked for"));
     head.status = 200;
-    EXPECT_EQ(check_head_reply(head, "v1").failure->status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(check_head_reply(head, {.id = "v1"}).failure->status.code(), StatusCode::kProtocol);
   }
 }
 
 TEST(CheckRangeReply, AnObjectOfABucketWithoutVersionsIsItsNullVersion) {
-  EXPECT_FALSE(
-      check_range_reply(head_of_version(""), {0, 100}, nullptr, "null").failure.has_value());
-  EXPECT_TRUE(
-      check_range_reply(head_of_version("v2"), {0, 100}, nullptr, "null").failure.has_value());
+  EXPECT_FALSE(check_range_reply(head_of_version(""), {0, 100}, nullptr, {.id = "null"})
+                   .failure.has_value());
+  EXPECT_TRUE(check_range_reply(head_of_version("v2"), {0, 100}, nullptr, {.id = "null"})
+                  .failure.has_value());
+}
+
+TEST(CheckRangeReply, AListedVersionIsTheOnlyOneThatIsTaken) {
+  const ListedVersion listed{1000, kEtag};
+  const AskedVersion asked{.listed = &listed};
+  const Reply same{206, "bytes 0-999/1000", "1000"};
+  EXPECT_FALSE(check_range_reply(same.head(), {0, 4096}, nullptr, asked).failure.has_value());
+  EXPECT_FALSE(check_head_reply(Reply{200, "", "1000"}.head(), asked).failure.has_value());
+  for (const Reply& other :
+       {Reply{206, "bytes 0-999/1000", "1000", "NEW"}, Reply{206, "bytes 0-999/1000", "1000", ""},
+        Reply{206, "bytes 0-1000/1001", "1001"}}) {
+    for (const CheckedReply& checked :
+         {check_range_reply(other.head(), {0, 4096}, nullptr, asked),
+          check_head_reply(Reply{200, "", other.length, other.etag}.head(), asked)}) {
+      ASSERT_TRUE(checked.failure.has_value());
+      EXPECT_EQ(checked.failure->status.code(), StatusCode::kObjectChanged);
+      EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
+      EXPECT_THAT(checked.failure->status.message(), HasSubstr("since its version became known"));
+    }
+  }
 }
 
 TEST(CheckHeadReply, NeedsASize) {

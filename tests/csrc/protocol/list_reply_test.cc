@@ -33,6 +33,16 @@ void expect_broken(const std::string& body, std::string_view word = "") {
   EXPECT_LT(result.status().message().size(), 500u);
 }
 
+// Opening the link by the link's ETag would find another object.
+TEST(ListReply, ASymbolicLinksEtagIsNotItsTargets) {
+  const Result<ListPage> result = parse_list_page(page(
+      "<Contents><Type>Symlink</Type><Key>link</Key><ETag>\"E\"</ETag><Size>1</Size></Contents>"
+      "<Contents><Key>file</Key><ETag>\"E\"</ETag><Size>1</Size></Contents>"));
+  ASSERT_EQ(result->objects.size(), 2u);
+  EXPECT_EQ(result->objects[0].etag, "");
+  EXPECT_EQ(result->objects[1].etag, "E");
+}
+
 TEST(ListReply, ReadsAPageAsOssSendsIt) {
   const Result<ListPage> result = parse_list_page(R"(<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com">
