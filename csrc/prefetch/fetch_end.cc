@@ -1,5 +1,6 @@
 #include "prefetch/fetch_end.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/crc64.h"
@@ -151,6 +152,7 @@ void FetchEnd::put_down_given_up(const FetchBook::Entry& entry, After* after) {
   if (slot.chunk.fail_quietly()) after->waited_for = &slot.chunk;
   const bool is_gone = take_chunk(stream, entry.index, &after->freed);
   if (!is_gone && !entry.in_region) state_.residency.add_failed(stream, entry.index);
+  stream.plan.sweep_next = std::min(stream.plan.sweep_next, entry.index);
   if (slot.claims == 0) return;
   after->others_may_start = true;
   if (is_gone) state_.urgent.add(stream, entry.index);

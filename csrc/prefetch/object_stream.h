@@ -119,6 +119,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     PrefetchPause pause;       // after failures of this object's chunks
     ReadPattern cursor_reads;  // those of its cursor, and all others
     ReadPattern placed_reads;
+    bool is_held = false;   // out of the sweep since its reads jump
+    int holds = 0;          // how often it was
     bool is_paced = false;  // read ahead as ReadPattern has it, not as far as there is room
     std::shared_ptr<const NearbyBytes> nearby;  // null: none
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it

@@ -11,7 +11,8 @@ namespace {
 // chunk memory as much is kept for reading again (KeptBytes).
 constexpr std::uint64_t kLargeBytes = 64u << 20;
 
-// An object of which no more is left to sweep is swept, however it is read.
+// An object of which no more is left to sweep is swept, however it is read: it costs less than the
+// round trips of a few reads.
 constexpr std::uint64_t kSmallRestBytes = 64u << 20;
 
 // Of an object that is prefetched, a chunk of no more comes whole and stays: a part of it would
@@ -126,14 +127,17 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
   ObjectStream::Plan& plan = stream.plan;
   ReadPattern& pattern = pattern_of(stream, by_cursor);
   const ColdRead cold = pattern.on_cold_read(begin, end, stream.chunk_bytes());
-  if (!cold.jumps) return cold;
+  const bool is_at_sweep = begin / stream.chunk_bytes() <= plan.sweep_next;
+  if (is_at_sweep) pattern.forgive_jumps();
+  if (cold.follows || is_at_sweep) {
+    state_.positions.resume_sweep(stream);
+    return cold;
+  }
   plan.nearby = nullptr;
   if (plan.region != nullptr) return cold;
   if (!stream.prefetches()) state_.positions.end_reading(stream);
-  const bool ends_sweep = pattern.jumps() && rest_bytes(stream) > kSmallRestBytes;
-  if (!ends_sweep || plan.is_paced) return cold;
-  plan.is_paced = true;
-  state_.positions.remove(stream);
+  if (plan.is_paced || rest_bytes(stream) <= kSmallRestBytes) return cold;
+  state_.positions.hold_sweep(stream, pattern.jumps());
   *parked = state_.fetches.cancel_unclaimed(stream);
   return cold;
 }

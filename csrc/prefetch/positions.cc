@@ -4,6 +4,10 @@
 
 namespace ossmc {
 
+namespace {
+constexpr int kMostHolds = 3;
+}  // namespace
+
 void Positions::start_sweep(ObjectStream& stream, std::uint64_t from) {
   stream.plan.sweep_next = from;
   if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
@@ -12,7 +16,21 @@ void Positions::start_sweep(ObjectStream& stream, std::uint64_t from) {
 void Positions::sweep_again(ObjectStream& stream, std::uint64_t index) {
   if (stream.plan.is_paced) return;
   stream.plan.sweep_next = std::min(stream.plan.sweep_next, index);
-  sweep_.emplace(stream.sequence(), &stream);
+  if (!stream.plan.is_held) sweep_.emplace(stream.sequence(), &stream);
+}
+
+void Positions::hold_sweep(ObjectStream& stream, bool for_good) {
+  ObjectStream::Plan& plan = stream.plan;
+  plan.is_held = true;
+  plan.is_paced = for_good || ++plan.holds >= kMostHolds;
+  remove(stream);
+}
+
+void Positions::resume_sweep(ObjectStream& stream) {
+  ObjectStream::Plan& plan = stream.plan;
+  if (!plan.is_held || plan.is_paced) return;
+  plan.is_held = false;
+  if (plan.sweep_next < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
 }
 
 bool Positions::note_read(ObjectStream& stream, std::uint64_t index, std::uint64_t window) {

@@ -15,14 +15,13 @@ ColdRead ReadPattern::on_cold_read(std::uint64_t begin, std::uint64_t end,
     const std::uint64_t row_bytes = row_bytes_;
     row_bytes_ += end - row_end_;
     jumps_ = 0;
+    read.follows = true;
     read.window_bytes = std::clamp(row_bytes, kLeastWindowBytes, kMostWindowBytes);
     read.reads_ahead = row_bytes >= std::min<std::uint64_t>(kMostWindowBytes, chunk_bytes);
     read.way = ColdRead::Way::kWindow;
     if (read.reads_ahead) read.way = ColdRead::Way::kChunks;
   } else {
-    // The first read is none.
-    if (has_read_) ++jumps_;
-    read.jumps = has_read_;
+    ++jumps_;
     row_bytes_ = end - begin;
     ahead_chunks_ = 1;
   }

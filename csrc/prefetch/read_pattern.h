@@ -16,7 +16,7 @@ struct ColdRead {
   Way way = Way::kExact;
   std::uint64_t window_bytes = 0;
   bool reads_ahead = false;  // what lies behind it is to be read ahead
-  bool jumps = false;        // it does not follow the read before
+  bool follows = false;      // the read before
 };
 
 // Guarded by the scheduler's mutex, as a part of ObjectStream::plan. Offsets are of the object.
@@ -39,7 +39,7 @@ class ReadPattern {
   // before.
   bool on_chunk_read(std::uint64_t begin, std::uint64_t end);
 
-  // Other reads of the object follow each other.
+  // Other reads of the object follow each other, or this one goes where it is fetched anyhow.
   void forgive_jumps() { jumps_ = 0; }
 
   bool jumps() const { return jumps_ >= kJumps; }

@@ -232,7 +232,7 @@ TEST(ByteRepair, NothingIsReadyOfASecondStreamBeforeItWasJudged) {
   RepairHouse house;
   house.come_wrong(kChunk);
   house.open();
-  EXPECT_EQ(house.read(0, kObjectBytes, false).code(), StatusCode::kChecksum);
+  EXPECT_EQ(house.read(0, kObjectBytes).code(), StatusCode::kChecksum);
   house.house.transport.run();
   EXPECT_FALSE(house.read_if_ready(0, 10));
   EXPECT_FALSE(house.repair->is_verified());
