@@ -168,6 +168,13 @@ TEST_F(ReadPatternTest, AChunkThatIsToldTwiceCountsOnce) {
   EXPECT_EQ(pattern_.ahead_chunks(), ahead);
 }
 
+TEST_F(ReadPatternTest, AChunkElsewhereDoesNotFollowAndEndsTheRow) {
+  for (std::uint64_t i = 0; i < 5; ++i)
+    pattern_.on_chunk_read(i * kPatternChunk, (i + 1) * kPatternChunk);
+  EXPECT_FALSE(pattern_.on_chunk_read(50 * kPatternChunk, 51 * kPatternChunk));
+  EXPECT_EQ(pattern_.ahead_chunks(), 1U);
+}
+
 TEST_F(ReadPatternTest, AColdReadBehindAChunkFollowsIt) {
   pattern_.on_chunk_read(0, kPatternChunk);
   const ColdRead read = cold(kPatternChunk, 100);
