@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "csrc/prefetch/loose_streams.h"
+#include "support/csrc/long_run.h"
 
 namespace ossmc {
 namespace {
@@ -42,6 +44,23 @@ TEST_F(PieceTest, ItsEndTellsItsCall) {
   EXPECT_EQ(call_->missing.load(), 0U);
   EXPECT_TRUE(call_->has_failed.load());
   EXPECT_EQ(bad->status.code(), StatusCode::kServer);
+}
+
+// What failed was put down after it was told that something had: a call that looked in between got
+// "a piece failed that is not one of this read". (ThreadSanitizer sees the status without its
+// order.)
+TEST_F(PieceTest, AFailureWasToldBeforeItCouldBeFound) {
+  for (int round = 0; round < (is_long_run() ? 5'000 : 200); ++round) {
+    call_ = std::make_shared<PieceCall>();
+    const auto failed = piece(0, 0, 10);
+    call_->missing.store(1);
+    std::thread io([&] { end_piece(*failed, Status(StatusCode::kServer, "no")); });
+    while (!call_->has_failed.load(std::memory_order_acquire)) std::this_thread::yield();
+    const bool is_found = failed->is_done.load(std::memory_order_relaxed) &&
+                          failed->status.code() == StatusCode::kServer;
+    io.join();
+    ASSERT_TRUE(is_found) << "round " << round;
+  }
 }
 
 }  // namespace
