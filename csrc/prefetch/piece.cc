@@ -8,8 +8,9 @@ void end_piece(Piece& piece, const Status& status) {
   // The piece may go with its call as soon as that sees the end.
   const std::shared_ptr<PieceCall> call = piece.call;
   piece.status = status;
-  if (!status.is_ok()) call->has_failed.store(true, std::memory_order_relaxed);
   piece.is_done.store(true, std::memory_order_release);
+  // Whoever sees this finds the piece that has failed.
+  if (!status.is_ok()) call->has_failed.store(true, std::memory_order_release);
   const std::uint32_t left = call->missing.fetch_sub(1, std::memory_order_acq_rel) - 1;
   if (left <= call->wake_at.load(std::memory_order_relaxed) || !status.is_ok())
     futex_wake_all(call->missing);

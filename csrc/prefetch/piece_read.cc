@@ -67,7 +67,7 @@ Status PieceRead::wait_for_fewer(std::uint32_t than) {
   TimePoint deadline = clock.now() + options_.progress_limit;
   while (true) {
     const std::uint32_t missing = call_->missing.load(std::memory_order_acquire);
-    if (call_->has_failed.load(std::memory_order_relaxed)) return failure();
+    if (call_->has_failed.load(std::memory_order_acquire)) return failure();
     if (missing < than) return Status::ok();
     if (pieces_.front()->stream->is_closed()) return closed_status();
     const std::uint64_t now_filled = filled_bytes();

@@ -44,6 +44,7 @@ bool ReadPattern::on_chunk_read(std::uint64_t begin, std::uint64_t end) {
     ahead_chunks_ = std::min(2 * ahead_chunks_, kMostAheadChunks);
   } else {
     row_bytes_ = end - begin;
+    ahead_chunks_ = 1;
   }
   has_read_ = true;
   row_end_ = end;
