@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "bindings/bind.h"
 #include "connector/memory_arbiter.h"
+#include "protocol/secrets.h"
 
 namespace ossmc::bindings {
 
@@ -40,7 +41,7 @@ void register_base(py::module_& module) {
         py::list result;
         for (const LogRecord& record : process_log().drain(limit)) {
           result.append(py::make_tuple(static_cast<int>(record.level), record.audit,
-                                       record.unix_seconds, record.text));
+                                       record.unix_seconds, without_secrets(record.text)));
         }
         return result;
       },

@@ -2,6 +2,8 @@
 #include <string>
 
 #include "bindings/bind.h"
+#include "protocol/object_name.h"
+#include "protocol/secrets.h"
 
 namespace ossmc::bindings {
 
@@ -9,6 +11,19 @@ namespace {
 
 // Owned for the life of the process: exceptions may be raised until the very end.
 PyObject* error_factory = nullptr;
+
+// What `change` makes of a text, which may hold whatever str holds, lone surrogates too.
+py::str changed(const py::str& text, std::string (*change)(std::string_view)) {
+  const auto bytes = py::reinterpret_steal<py::object>(
+      PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogatepass"));
+  if (!bytes) throw py::error_already_set();
+  const std::string shown = change(
+      {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))});
+  auto made = py::reinterpret_steal<py::str>(
+      PyUnicode_DecodeUTF8(shown.data(), static_cast<Py_ssize_t>(shown.size()), "surrogatepass"));
+  if (!made) throw py::error_already_set();
+  return made;
+}
 
 }  // namespace
 
@@ -23,8 +38,8 @@ void raise(const Status& status) {
       PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
   if (!text) throw py::error_already_set();
   const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
-      name, text, detail.uri, detail.http_status, detail.error_code, detail.ec, detail.request_id,
-      detail.attempts);
+      name, text, without_secrets(detail.uri), detail.http_status, detail.error_code, detail.ec,
+      detail.request_id, detail.attempts);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
 }
@@ -37,6 +52,12 @@ void register_errors(py::module_& module) {
         error_factory = py::object(make).release().ptr();
       },
       py::arg("make"));
+  module.def(
+      "without_secrets", [](const py::str& text) { return changed(text, without_secrets); },
+      py::arg("text"));
+  module.def(
+      "quoted_address", [](const py::str& text) { return changed(text, quoted_address); },
+      py::arg("text"));
 }
 
 std::string utf8(const py::handle& text, const char* what) {

@@ -1,5 +1,6 @@
 // A listing's columns: rows, slices, buffers, pickling.
 #include <string>
+#include <vector>
 
 #include "bindings/handles.h"
 
@@ -171,6 +172,21 @@ void register_listing(py::module_& module) {
             const RowRange range = rows_of(self, rows);
             return handle_of(self.bucket, without_gil([&](Interrupt& /*none*/) {
                                return self.columns->select(range);
+                             }));
+          },
+          py::arg("rows"))
+      .def(
+          "gather",
+          [](const ColumnsHandle& self, const py::iterable& rows) {
+            std::vector<std::size_t> order;
+            for (const py::handle& row : rows) {
+              order.push_back(row.cast<std::size_t>());
+              if (order.back() >= self.columns->size()) {
+                throw py::index_error("row index out of range");
+              }
+            }
+            return handle_of(self.bucket, without_gil([&](Interrupt& /*none*/) {
+                               return self.columns->gathered(order);
                              }));
           },
           py::arg("rows"))

@@ -28,7 +28,9 @@ std::string memory_text(const Config& config) {
          MemoryArbiter::of_process().reason() + ")";
 }
 
-Status connector_closed() { return Status(StatusCode::kClosed, "the connector is closed"); }
+Status connector_closed() {
+  return Status(StatusCode::kClosed, "the connector is closed: make a new one");
+}
 
 StreamOptions stream_options(const ObjectToOpen& object) {
   StreamOptions options;
@@ -72,6 +74,8 @@ Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_tex
   RequestBuilderOptions options;
   options.endpoint = *endpoint;
   options.addressing = config.addressing.value_or(default_addressing(*endpoint));
+  const Status fits = check_addressing(*endpoint, options.addressing);
+  if (!fits.is_ok()) return fits;
   bool lacks_region = false;
   Result<SigningOptions> signing =
       choose_signature(*endpoint, options.addressing, region, &lacks_region);

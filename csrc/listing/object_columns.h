@@ -99,6 +99,8 @@ class ObjectColumns {
   // Below: REQUIRES rows.is_within(size()).
   // A copy of these rows.
   ObjectColumns select(const RowRange& rows) const;
+  // The same of any rows, in the order given. REQUIRES: each < size().
+  ObjectColumns gathered(std::span<const std::size_t> rows) const;
   // The same by key, as unsigned bytes; rows with equal keys keep their order.
   ObjectColumns sorted(const RowRange& rows) const;
   // The first i for which row rows.row(i) has the key `wanted`, or rows.count.
@@ -124,7 +126,6 @@ class ObjectColumns {
   void take_arena_etag(std::size_t row, const ObjectColumns& from, std::size_t i);
   std::string_view arena_etag(std::size_t i) const;
   bool same_etag(std::size_t i, const ObjectColumns& other, std::size_t j) const;
-  ObjectColumns gathered(std::span<const std::size_t> rows) const;
   std::vector<std::size_t> sorted_order(const RowRange& rows) const;
 
   Column<char> key_bytes_;

@@ -35,6 +35,24 @@ std::string collapse_blanks(std::string_view text) {
   return out;
 }
 
+bool differs_by_a_letter(std::string_view a, std::string_view b) {
+  const auto common = static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  a.remove_prefix(common);
+  b.remove_prefix(common);
+  while (!a.empty() && !b.empty() && a.back() == b.back()) {
+    a.remove_suffix(1);
+    b.remove_suffix(1);
+  }
+  const std::string rest = std::string(a).append(b);
+  const bool is_all_letters = std::all_of(rest.begin(), rest.end(), [](char c) {
+    return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
+  });
+  if (rest.empty() || !is_all_letters) return false;
+  if (a.size() <= 1 && b.size() <= 1) return true;
+  return a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0];
+}
+
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max) {
   if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;

@@ -23,6 +23,10 @@ std::string_view trim_blanks(std::string_view text);
 // `text` trimmed, each run of blanks inside it made one space.
 std::string collapse_blanks(std::string_view text);
 
+// One letter is missing, too many or another one, or two that follow each other have changed
+// places.
+bool differs_by_a_letter(std::string_view a, std::string_view b);
+
 // Digits only, at least one: no sign, no blank. Nothing when the number is above `max`.
 std::optional<std::uint64_t> parse_decimal(
     std::string_view text, std::uint64_t max = std::numeric_limits<std::uint64_t>::max());

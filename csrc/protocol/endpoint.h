@@ -1,5 +1,4 @@
-// Endpoints: what a user's endpoint text means, how buckets are addressed under it, and which
-// region it names.
+// Endpoints: what a user's endpoint text means, and how buckets are addressed under it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@ enum class Scheme : std::uint8_t { kHttp, kHttps };
 
 struct Endpoint {
   Scheme scheme = Scheme::kHttps;
-  std::string host;        // lower case; an IPv6 literal without its brackets
+  std::string host;        // lower case, no dot at its end; an IPv6 literal without its brackets
   std::uint16_t port = 0;  // 0: the scheme's own
   bool is_ip = false;
   bool is_ipv6 = false;
@@ -26,9 +25,10 @@ struct Endpoint {
   std::string text() const;       // scheme://authority
 };
 
-// `http://` or `https://` and host[:port], one trailing '/' allowed; a bare host is https.
-// Userinfo, path, query, blanks and other schemes: kInvalidArgument with a text that names the part
-// and the way out.
+// `http://` or `https://` and host[:port], one trailing '/' allowed, and the dot of the root behind
+// the host; a bare host is https. Userinfo, path, query, blanks and other schemes, a region in
+// place of a host, aliyun's other domains: kInvalidArgument with a text that names the part and the
+// way out, and repeats no password and no query.
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 enum class Addressing : std::uint8_t {
@@ -42,19 +42,13 @@ std::optional<Addressing> parse_addressing(std::string_view text);
 // IP literals and localhost: path style; else virtual.
 Addressing default_addressing(const Endpoint& endpoint);
 
-// Region id without the "oss-" prefix, read off a *.aliyuncs.com host by its last labels (aliases
-// resolved); nothing for accelerate, bare, cname, IP and foreign hosts. Source: Alibaba Cloud
-// "Regions and endpoints".
-std::optional<std::string> region_from_host(std::string_view host);
-// Accepts "cn-hangzhou" and "oss-cn-hangzhou"; kInvalidArgument unless [a-z0-9-]+.
-Result<std::string> normalize_region(std::string_view region);
-// The id (cb-...) of the cloud box that a host of the form
-// cb-ID.REGION.oss-cloudbox[-control].aliyuncs.com names.
-std::optional<std::string> cloud_box_from_host(std::string_view host);
+// kInvalidArgument when the bucket would stand before an IP address.
+Status check_addressing(const Endpoint& endpoint, Addressing addressing);
 
-// kInvalidArgument when the host begins with the bucket already, so that virtual addressing would
-// name it twice: the text names the endpoint to give instead. Other addressings and IP literals:
-// always OK.
+// kInvalidArgument when the host begins with a bucket already, so that virtual addressing would
+// name two: the text names the endpoint to give instead. Which labels of another provider's host
+// are a bucket cannot be known: there only this very bucket is told. Also when bucket and host
+// together are longer than a name may be. Other addressings and IP literals: always OK.
 Status check_endpoint_for_bucket(const Endpoint& endpoint, Addressing addressing,
                                  std::string_view bucket);
 

@@ -6,6 +6,7 @@
 
 #include "protocol/ascii.h"
 #include "protocol/object_name.h"
+#include "protocol/secrets.h"
 #include "protocol/xml_document.h"
 
 namespace ossmc {
@@ -17,7 +18,6 @@ constexpr XmlDocument::Limits kDocumentLimits{kMaxBodyBytes, 2000};
 constexpr std::size_t kMaxMessageBytes = 512;  // the dots of one that was cut among them
 constexpr std::size_t kMaxCleanedBytes = 4096;
 constexpr std::size_t kMaxWordBytes = 128;  // codes, ids, hosts
-constexpr std::string_view kBlot = "[redacted]";
 
 // Shorter pieces of what was signed (a method, a date's parts) are no secret and would blot out
 // ordinary words.

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/aliyun_host.h"
+#include "protocol/ascii.h"
 #include "protocol/dates.h"
-#include "protocol/endpoint.h"
 #include "protocol/object_name.h"
 
 namespace ossmc {
 
 namespace {
+
+constexpr std::size_t kMaxTlsHintBytes = 2048;  // such pages are short
 
 struct Verdict {
   StatusCode code;
@@ -59,6 +62,40 @@ std::string bucket_of(std::string_view uri) {
   return printable(uri.substr(0, uri.find('/')), 80);
 }
 
+// What is likely wrong with a key that is not there.
+std::string missing_key_advice(std::string_view uri) {
+  const std::string key = to_ascii_lower(uri.substr(std::min(uri.find('?'), uri.size())));
+  if (key.find("versionid=") != key.npos) {
+    return "all after the bucket is the key, \"?versionId=\" too: a version is asked for by "
+           "open(uri, version_id=...)";
+  }
+  if (key.find("signature=") != key.npos || key.find("expires=") != key.npos) {
+    return "all after the bucket is the key, the query of a presigned URL too: leave out what "
+           "follows the \"?\"";
+  }
+  return "check the key: list(\"" + bucket_of(uri) + "\", prefix) tells what is there";
+}
+
+// The store says that the region in the signature is wrong: 400 InvalidArgument "Invalid signing
+// region in Authorization header" of OSS, AuthorizationHeaderMalformed of stores with the API of
+// S3.
+bool is_wrong_signing_region(const ErrorReply& reply) {
+  const std::string message = to_ascii_lower(reply.message);
+  return (reply.code == "InvalidArgument" || reply.code == "AuthorizationHeaderMalformed") &&
+         message.find("region") != message.npos;
+}
+
+// How servers that want TLS answer plain HTTP at their port: nginx, Apache, Go.
+bool wants_tls(std::string_view page) {
+  const std::string text = to_ascii_lower(page);
+  for (const std::string_view words :
+       {"plain http request was sent to https port", "speaking plain http to an ssl-enabled",
+        "sent an http request to an https server"}) {
+    if (text.find(words) != text.npos) return true;
+  }
+  return false;
+}
+
 // Scheme and host of a Location: the rest of it may hold what nobody should log.
 std::string location_host(std::string_view location) {
   const std::size_t mark = location.find("//");
@@ -78,7 +115,7 @@ Verdict wrong_region(std::string_view uri, const ErrorReply& reply) {
   std::string advice =
       "bucket " + bucket_of(uri) + " lives at another endpoint: use endpoint " + reply.endpoint;
   if (const auto region = region_from_host(reply.endpoint)) {
-    advice += " (and region " + *region + ", if region= is given)";
+    advice += " (and region=\"" + *region + "\", if region= is given)";
   }
   return {StatusCode::kAccessDenied, RetryClass::kNever, std::move(advice)};
 }
@@ -102,7 +139,8 @@ Verdict not_found(Operation operation, std::string_view uri, const ErrorReply& r
     return bucket_not_found(uri, reply);
   }
   if (!reply.code.empty()) return {StatusCode::kOss, RetryClass::kNever, ""};
-  return {StatusCode::kObjectNotFound, RetryClass::kNever, "no such object, or no such bucket"};
+  return {StatusCode::kObjectNotFound, RetryClass::kNever,
+          "no such object, or no such bucket; " + missing_key_advice(uri)};
 }
 
 // 4xx, by code where the code says more, else by status.
@@ -127,8 +165,13 @@ Verdict client_error(Operation operation, std::string_view uri, int status,
   for (const CodeRule& rule : kRules) {
     // A list request is about the bucket, whatever a 404 says.
     if (rule.code == code && !(status == 404 && operation == Operation::kList)) {
-      return {rule.status, rule.retry, std::string(rule.advice)};
+      return {rule.status, rule.retry,
+              code == "NoSuchKey" ? missing_key_advice(uri) : std::string(rule.advice)};
     }
+  }
+  if (is_wrong_signing_region(reply)) {
+    return {StatusCode::kCredentials, RetryClass::kNever,
+            "check region=: it must be the region that the bucket lies in"};
   }
   switch (status) {
     case 401:
@@ -265,6 +308,9 @@ Failure classify_error_reply(Operation operation, std::string_view uri, const Re
   detail.ec = reply.ec;
   detail.request_id = reply.request_id;
   failure.retry = verdict.retry;
+  if (reply.code.empty() && wants_tls(body.substr(0, kMaxTlsHintBytes))) {
+    verdict.advice = "this port speaks TLS: write https:// in the endpoint";
+  }
   failure.status =
       Status(verdict.code, describe(head, reply, excerpt, verdict.advice), std::move(detail));
   return failure;

@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "protocol/aliyun_host.h"
 #include "protocol/ascii.h"
+#include "protocol/percent.h"
+#include "protocol/secrets.h"
 
 namespace ossmc {
 
@@ -14,6 +17,11 @@ constexpr std::size_t kMaxKeyBytes = 1023;
 constexpr std::size_t kMinBucketBytes = 3;
 constexpr std::size_t kMaxBucketBytes = 63;
 constexpr std::size_t kMaxVersionIdBytes = 1000;  // those of OSS have about 60
+
+constexpr const char* kBucketForm = "3 to 63 characters of a-z, 0-9 and -, no - at either end";
+
+// A text's end that is not shown may still tell that its beginning must not be: an "@".
+constexpr std::size_t kLookAheadBytes = 4096;
 
 // What both keys and prefixes must be.
 Status check_key_bytes(std::string_view what, std::string_view bytes) {
@@ -55,21 +63,73 @@ std::string escaped_control(char32_t point) {
   }
 }
 
+// In a wrong address whatever stands before an "@" may be a password.
+bool may_hold_password(std::string_view address) {
+  return address.find('@') != address.npos || address.find("%40") != address.npos;
+}
+
+// Empty if they are no bucket and no key.
+std::string uri_if_valid(std::string_view bucket, std::string_view key) {
+  if (!check_bucket_name(bucket).is_ok() || !check_object_key(key).is_ok()) return {};
+  return ObjectName{std::string(bucket), std::string(key)}.uri();
+}
+
+// What is meant by "https://bucket.endpoint/key", where the key is percent-encoded. Empty if the
+// host does not tell the bucket.
+std::string uri_of_url(std::string_view authority, std::string_view path) {
+  const auto host = read_aliyun_host(authority.substr(0, authority.find(':')));
+  const auto key = percent_decode(path);
+  return host && key ? uri_if_valid(host->bucket, *key) : std::string();
+}
+
+// What is meant by "bucket/key" in another form: another scheme or none, the bucket in capitals or
+// before the endpoint.
+std::string uri_of_path(std::string_view authority, std::string_view path) {
+  const std::string host = to_ascii_lower(authority);
+  return uri_if_valid(std::string_view(host).substr(0, host.find_first_of(".:")), path);
+}
+
+// Why `text` is no object's URI, and what to write.
+Status not_an_object_uri(std::string_view text) {
+  std::string why = "an object's URI is oss://bucket/key, not " + quoted_address(text);
+  if (may_hold_password(text)) {
+    return invalid_argument(
+        why + ": leave user and password out, credentials come from cred_provider or cred_path");
+  }
+  const std::size_t query = std::min(text.find('?'), text.size());
+  std::string_view rest = text.substr(0, query);
+  std::string scheme;
+  if (const std::size_t colon = rest.find(":/"); colon != rest.npos) {
+    scheme = to_ascii_lower(rest.substr(0, colon));
+    rest.remove_prefix(colon + 1);
+  }
+  rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  const std::string_view authority = rest.substr(0, slash);
+  const std::string_view path = rest.substr(std::min(slash + 1, rest.size()));
+  const bool is_url = scheme == "http" || scheme == "https";
+  std::string meant = is_url ? uri_of_url(authority, path) : uri_of_path(authority, path);
+  if (!is_url && query < text.size()) meant += "?...";
+  if (meant.starts_with(kUriScheme) && scheme != "file") why += ": write " + in_quotes(meant, 1100);
+  if (authority.find('.') != authority.npos) {
+    why += "; the endpoint is told to the connector, without the bucket";
+  } else if (text.starts_with(kUriScheme) && !check_bucket_name(authority).is_ok()) {
+    why += std::string("; a bucket's name has ") + kBucketForm;
+  }
+  return invalid_argument(why);
+}
+
 }  // namespace
 
 Result<ObjectName> parse_object_uri(std::string_view uri) {
-  if (!uri.starts_with(kUriScheme)) {
-    return invalid_argument("an object's URI begins with oss:// (oss://bucket/key), not so " +
-                            in_quotes(uri));
-  }
+  if (!uri.starts_with(kUriScheme)) return not_an_object_uri(uri);
   const std::string_view rest = uri.substr(kUriScheme.size());
   const std::size_t slash = rest.find('/');
   ObjectName name;
   name.bucket = rest.substr(0, slash);
-  Status status = check_bucket_name(name.bucket);
-  if (!status.is_ok()) return status.with_prefix(in_quotes(uri));
+  if (!check_bucket_name(name.bucket).is_ok()) return not_an_object_uri(uri);
   if (slash != rest.npos) name.key = rest.substr(slash + 1);
-  status = check_object_key(name.key);
+  const Status status = check_object_key(name.key);
   if (!status.is_ok()) return status.with_prefix(in_quotes(uri));
   return name;
 }
@@ -81,12 +141,14 @@ Status check_bucket_name(std::string_view bucket) {
                       return (c >= 'a' && c <= 'z') || is_ascii_digit(c) || c == '-';
                     });
   if (fits) return Status::ok();
-  return invalid_argument("not a bucket name: " + in_quotes(bucket) +
-                          " (3 to 63 characters of a-z, 0-9 and -, no - at either end)");
+  return invalid_argument("not a bucket name: " + quoted_address(bucket) + " (" + kBucketForm +
+                          ")");
 }
 
 Status check_object_key(std::string_view key) {
-  if (key.empty()) return invalid_argument("the object's key is empty");
+  if (key.empty()) {
+    return invalid_argument("the object's key is empty: write oss://bucket/key");
+  }
   return check_key_bytes("the object's key", key);
 }
 
@@ -105,7 +167,11 @@ Status check_version_id(std::string_view version_id) {
 
 Status check_list_prefix(std::string_view prefix) { return check_key_bytes("the prefix", prefix); }
 
-std::string printable(std::string_view bytes, std::size_t limit) {
+std::string printable(std::string_view text, std::size_t limit) {
+  const bool is_cut = text.size() > limit && text.size() - limit > kLookAheadBytes;
+  const std::string shown =
+      without_secrets(is_cut ? text.substr(0, limit + kLookAheadBytes) : text);
+  std::string_view bytes = shown;
   std::string out;
   out.reserve(std::min(bytes.size(), limit) + 3);
   while (!bytes.empty()) {
@@ -124,7 +190,14 @@ std::string printable(std::string_view bytes, std::size_t limit) {
     out += piece;
     bytes.remove_prefix(taken);
   }
-  return out;
+  return is_cut ? out + "..." : out;
+}
+
+std::string quoted_address(std::string_view address) {
+  if (may_hold_password(address)) return "a text (not shown, since it holds an @)";
+  const std::size_t query = address.find('?');
+  if (query == address.npos) return in_quotes(address);
+  return in_quotes(std::string(address.substr(0, query)) + "?...");
 }
 
 }  // namespace ossmc

@@ -23,7 +23,7 @@ struct ObjectName {
 
 // "oss://bucket/key": the key is all text after the first '/', '?' and '#' included, a leading '/'
 // kept. kInvalidArgument: other scheme, bad bucket, empty key, key over 1,023 bytes, invalid UTF-8
-// (lone surrogates).
+// (lone surrogates). The text says what to write instead; no password and no query is in it.
 Result<ObjectName> parse_object_uri(std::string_view uri);
 // 3 to 63 of [a-z0-9-], no '-' at either end.
 Status check_bucket_name(std::string_view bucket);
@@ -32,12 +32,15 @@ Status check_object_key(std::string_view key);
 Status check_version_id(std::string_view version_id);
 Status check_list_prefix(std::string_view prefix);
 
-// For texts: `bytes` cut off after `limit` (then "..." follows) and with control characters and
-// invalid UTF-8 escaped, so that an error is one line.
-std::string printable(std::string_view bytes, std::size_t limit = 1200);
+// For texts: `text` without secrets, cut off after `limit` bytes (then "..." follows), and with
+// control characters and invalid UTF-8 escaped, so that an error is one line.
+std::string printable(std::string_view text, std::size_t limit = 1200);
 // The same in quotation marks. (Not "quoted", which std has for a std::string.)
 inline std::string in_quotes(std::string_view bytes, std::size_t limit = 200) {
   return "\"" + printable(bytes, limit) + "\"";
 }
+// For an address that was refused, so that where its secrets stand is not known: no query, and
+// nothing at all if it holds an "@".
+std::string quoted_address(std::string_view address);
 
 }  // namespace ossmc

@@ -48,6 +48,14 @@ Result<Proxies> find_proxies(bool from_environment, const std::string& proxy) {
   found.https = first_of("https_proxy", "HTTPS_PROXY");
   if (found.http.empty()) found.http = all;
   if (found.https.empty()) found.https = all;
+  for (const std::string& url : {found.http, found.https}) {
+    if (url.empty() || is_url(url)) continue;
+    return Status(
+        StatusCode::kInvalidArgument,
+        "the proxy in the environment (http_proxy, https_proxy or all_proxy) is no URL "
+        "such as http://host:port; it is not shown, since it may hold a password. Correct "
+        "it, or set \"proxy\" in the configuration, to \"\" for none");
+  }
   found.no_proxy = first_of("no_proxy", "NO_PROXY");
   return found;
 }

@@ -24,7 +24,8 @@ struct Proxies {
 // HTTP_PROXY is not believed under CGI, where a client can set it (REQUEST_METHOD is set then).
 // Otherwise `proxy`, which may be empty, for all URLs.
 // Reads the environment: not while another thread changes it.
-// kInvalidArgument: `proxy` is no URL.
+// kInvalidArgument: `proxy`, or one in the environment, is no URL. (libcurl would say so at each
+// attempt.)
 Result<Proxies> find_proxies(bool from_environment, const std::string& proxy);
 
 // `text` with whatever stands before an '@' taken out, so that no user:password@ of a URL is left.

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "transfer/connect_advice.h"
 #include "transfer/descriptor_limit.h"
 
 namespace ossmc {
@@ -209,6 +210,16 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
   long tunnel = 0;  // status of the proxy's reply to CONNECT; older libcurl calls this kReset
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
   if (tunnel >= 300 && error == TransportError::kReset) error = TransportError::kConnect;
+  long connects = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &connects);
+  char* effective = nullptr;  // owned by the handle
+  curl_easy_getinfo(easy_.get(), CURLINFO_EFFECTIVE_URL, &effective);
+  const std::string_view url = effective == nullptr ? "" : effective;
+  text += connect_advice({.is_https = url.starts_with("https:"),
+                          .is_proxied = !settings_.proxies.for_url(url).empty(),
+                          .is_fresh = connects > 0,
+                          .any_reply_byte = bytes_ > 0,
+                          .text = text});
   return finish_aborted(error, std::move(text), now);
 }
 

@@ -6,6 +6,7 @@ import builtins
 import io
 import os
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -258,7 +259,7 @@ class OssModelConnector:
             qwen/config.json 14
             qwen/model-00001-of-00004.safetensors 1048576
         """
-        _require_text("bucket", bucket)
+        _require_bucket(bucket, prefix)
         _require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
         self._start_helpers()
         if progress is None:
@@ -295,7 +296,7 @@ class OssModelConnector:
             >>> sum(obj.size for obj in connector.iter_objects("bucket", "qwen/", fast=True))
             4194318
         """
-        _require_text("bucket", bucket)
+        _require_bucket(bucket, prefix)
         _require_text("prefix", prefix, hint="; fast comes third")
         self._start_helpers()
         return _objects_of(self._core.start_list(bucket, prefix, bool(fast)))
@@ -500,7 +501,7 @@ class OssModelConnector:
 
     def __enter__(self) -> Self:
         if self.closed:
-            raise ValueError("the connector is closed")
+            raise ValueError("the connector is closed: make a new one")
         return self
 
     def __exit__(
@@ -533,7 +534,7 @@ class OssModelConnector:
                 f"({type(error).__name__}: {error}); use cred_path, or a provider that can be"
             ) from None
         pickled = self._configuration._replace(provider=pickled_provider(provider))
-        return self._restore, tuple(pickled)
+        return self._restore, tuple(pickled), self._attributes_of_subclass()
 
     # A method, not a function: a pickle names it by the class, and no private module.
     @classmethod
@@ -543,6 +544,11 @@ class OssModelConnector:
         # Its warnings were given where it was made first.
         connector._set_up(pickled._replace(provider=restored_provider(pickled.provider)))
         return connector
+
+    def _attributes_of_subclass(self) -> dict[str, Any] | None:
+        """What a class derived from this one, or its user, added to the instance."""
+        own = ("_configuration", "_refresher", "_core")
+        return {name: value for name, value in vars(self).items() if name not in own} or None
 
     def _set_up(self, configuration: _Configuration) -> None:
         """Makes the core. Sends nothing and asks nobody, and starts no thread."""
@@ -577,7 +583,9 @@ class OssModelConnector:
         _process.register_reader(reader)
         if binary:
             return reader
-        return io.TextIOWrapper(reader, encoding="utf-8", errors="strict", newline=None)
+        text = io.TextIOWrapper(reader, encoding="utf-8", errors="strict", newline=None)
+        text.mode = "r"  # type: ignore[misc]  # as open() does
+        return text
 
     def _close_silently(self) -> None:
         """Closes at the interpreter's end, or half made, when no error has anywhere to go."""
@@ -605,11 +613,25 @@ def _require_text(name: str, value: object, hint: str = "") -> None:
     _require_unicode(name, value)
 
 
+def _require_bucket(bucket: object, prefix: object) -> None:
+    """Whether it is a good name, the core knows; here it is told from a URI or a path."""
+    _require_text("bucket", bucket)
+    path = re.fullmatch(r"(?:oss://)?([a-z0-9-]{3,63})(?:/(.*))?", str(bucket), re.DOTALL)
+    if path is None or path[0] == path[1]:
+        return
+    rest = (path[2] or "") + (prefix if isinstance(prefix, str) else "")
+    meant = f"list({path[1]!r}, {rest!r})" if rest else f"list({path[1]!r})"
+    shown = _core.without_secrets(f"{bucket!r}: write {meant}")
+    raise ValueError(f"list takes a bucket's name and a prefix, not the URI or path {shown}")
+
+
 def _uri_text(uri: object) -> str:
     if isinstance(uri, ObjectInfo):
         uri = uri.uri
     elif not isinstance(uri, str):
-        raise TypeError(f"a URI must be str or ObjectInfo, not {type(uri).__name__}")
+        raise TypeError(
+            f"a URI must be str (oss://bucket/key) or ObjectInfo, not {type(uri).__name__}"
+        )
     _require_unicode("URI", uri)
     return uri
 
@@ -652,13 +674,17 @@ def _require_unicode(name: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         fault = f"a lone surrogate at position {error.start}, which UTF-8 has no form for"
-        raise ValueError(f"{name} {text!r} holds {fault}") from None
+        raise ValueError(f"{name} {_core.quoted_address(text)} holds {fault}") from None
 
 
 def _require_binary_flag(binary: object) -> None:
-    # open()'s habit: a mode would be taken for True.
-    if isinstance(binary, (str, bytes)):
-        raise TypeError(f"binary must be a bool (True: bytes, False: text), not {binary!r}")
+    # open()'s habits: a mode would be taken for True, None for False.
+    if binary is None or isinstance(binary, (str, bytes)):
+        shown = _core.without_secrets(f"{binary!r:.20}")
+        raise TypeError(
+            f"binary must be a bool (True: bytes, False: text), not {shown}; an object is always "
+            "opened for reading"
+        )
 
 
 def _require_prefetch_flag(prefetch: object) -> None:

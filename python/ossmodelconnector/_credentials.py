@@ -191,7 +191,10 @@ def check_provider(provider: object) -> None:
             f"cred_provider must be {_SHAPES}, not a class: call {provider.__name__}(...) first"
         )
     if not callable(getattr(provider, "get_credentials", None)):
-        raise TypeError(f"cred_provider must be {_SHAPES}, not {type(provider).__name__}")
+        raise TypeError(
+            f"cred_provider must be {_SHAPES}, not {type(provider).__name__}; for a key pair that "
+            "is oss2.credentials.StaticCredentialsProvider(id, secret)"
+        )
 
 
 def is_anonymous(provider: object) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copyreg
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, overload
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["ObjectInfo", "ObjectKeys", "ObjectList"]
+
+
+_FIELDS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
 
 
 # The fields' values are the base class's, which makes most of them when they are asked for.
@@ -37,7 +41,7 @@ class ObjectInfo(_core.ObjectRow):
         (4194304, '2024-08-02T15:04:05+00:00')
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     bucket: str = field()
     key: str = field()
@@ -52,23 +56,32 @@ class ObjectInfo(_core.ObjectRow):
         """``oss://bucket/key``. `OssModelConnector.open` takes it, and the ObjectInfo itself."""
         return f"oss://{self.bucket}/{self.key}"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        fields = (
-            self.bucket,
-            self.key,
-            self.size,
-            self.etag,
-            self.last_modified,
-            self.storage_class,
-        )
-        if self.version_id is None:
-            return type(self), fields
-        return self._restore, (self.version_id, *fields)
+    @property
+    def is_folder_marker(self) -> bool:
+        """Whether it only makes a folder show up: it is empty, and its key ends in ``/``.
 
-    # A method, not a function: a pickle names it by the class, and no private module.
-    @classmethod
-    def _restore(cls, version_id: str, *fields: Any) -> ObjectInfo:
-        return cls(*fields, version_id=version_id)
+        OSS has no folders. The console's "new folder", ossutil's ``mkdir`` and mounted buckets
+        leave such objects, and listings hold them like others.
+
+        Example:
+            >>> objects = connector.list("bucket", "qwen/")
+            >>> shards = connector.open_many(o for o in objects if not o.is_folder_marker)
+        """
+        return self.size == 0 and self.key.endswith("/")
+
+    def __repr__(self) -> str:
+        fields = (f"{name}={getattr(self, name)!r}" for name in _FIELDS)
+        return _core.without_secrets(f"{type(self).__qualname__}({', '.join(fields)})")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class: one derived from it may take something else.
+        attributes = getattr(self, "__dict__", None) or None
+        values = tuple(getattr(self, name) for name in _FIELDS)
+        make: Any = copyreg.__newobj__  # type: ignore[attr-defined]
+        if self.version_id is None:
+            return make, (type(self), *values), attributes
+        make = copyreg.__newobj_ex__  # type: ignore[attr-defined]
+        return make, (type(self), values, {"version_id": self.version_id}), attributes
 
 
 def object_info(bucket: str, row: tuple[str, int, str, float, str, str]) -> ObjectInfo:
@@ -95,7 +108,7 @@ class ObjectKeys(Sequence[str]):
         ... )
     """
 
-    __slots__ = ("_columns_and_rows",)
+    __slots__ = ("__weakref__", "_columns_and_rows")
 
     # One attribute, so that _adjacent() replaces both at once.
     _columns_and_rows: tuple[_core.ListColumns, range]
@@ -173,13 +186,17 @@ class ObjectList(Sequence[ObjectInfo]):
     columns, an ObjectInfo does not. It pickles, a slice as its own objects alone, and it compares
     equal to another ObjectList of the same objects in the same order.
 
+    It is no `list`: nothing can be added, removed or assigned, ``+`` and ``*`` are not there
+    (``list(objects)`` is one), it equals no list, an object that is asked for twice is made twice,
+    so ``objects[0] is objects[0]`` is False, and `keys` is a property.
+
     Example:
         >>> objects = connector.list("bucket", "qwen/")
         >>> len(objects), sum(objects.sizes), objects[-1].key
         (5, 4194318, 'qwen/model-00004-of-00004.safetensors')
     """
 
-    __slots__ = ("_columns_and_rows",)
+    __slots__ = ("__weakref__", "_columns_and_rows")
 
     # One attribute, so that sort() replaces both at once.
     _columns_and_rows: tuple[_core.ListColumns, range]
@@ -247,18 +264,34 @@ class ObjectList(Sequence[ObjectInfo]):
         end = rows.stop if rows.step > 0 or rows.stop >= 0 else None
         return sizes[rows.start : end : rows.step]
 
-    def sort(self) -> None:
-        """Sorts in place by key, in the order of the keys' UTF-8 bytes, as `list.sort` would.
+    def sort(
+        self, *, key: Callable[[ObjectInfo], Any] | None = None, reverse: bool = False
+    ) -> None:
+        """Sorts in place, as `list.sort` does: stable, and equal objects keep their order.
 
-        A listing with ``fast=True`` is not in order. Slices, `keys` and `sizes` taken before keep
-        theirs; while it sorts, memory for a second listing is needed.
+        Without `key` the order is that of the keys' UTF-8 bytes, which takes no call into Python.
+        A listing with ``fast=True`` is in no order before. Slices, `keys` and `sizes` taken before
+        keep theirs; while it sorts, memory for a second listing is needed.
+
+        Args:
+            key: makes of an `ObjectInfo` what it is sorted by; called once for each.
+            reverse: the greatest first.
 
         Example:
             >>> objects = connector.list("bucket", "qwen/", fast=True)
             >>> objects.sort()
+            >>> objects.sort(key=lambda obj: obj.size, reverse=True)
         """
-        columns = self._columns_and_rows[0].sorted(self._columns_and_rows[1])
-        self._columns_and_rows = columns, range(len(columns))
+        columns, rows = self._columns_and_rows
+        if key is not None:
+            by = [key(obj) for obj in self]
+            order = sorted(range(len(by)), key=by.__getitem__, reverse=reverse)
+            columns = columns.gather(rows[place] for place in order)
+        else:
+            # Sorted from its end, then read from its end: so equal keys keep their order.
+            columns = columns.sorted(rows[::-1] if reverse else rows)
+        rows = range(len(columns))
+        self._columns_and_rows = columns, rows[::-1] if reverse and key is None else rows
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ObjectList):

@@ -167,7 +167,15 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             >>> reader.read_at(1 << 20, buffer)
             65536
         """
-        return self._core.read_at(offset, buffer)
+        try:
+            return self._core.read_at(offset, buffer)
+        except TypeError:
+            if hasattr(offset, "__index__"):
+                raise
+            kind = type(offset).__name__
+            raise TypeError(
+                f"read_at(offset, buffer): the offset must be int, not {kind}, and comes first"
+            ) from None
 
     def read_ranges(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         """Reads several ranges, all asked for at once. Safe from many threads.
@@ -255,11 +263,13 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
     def __repr__(self) -> str:
         state = " (closed)" if self.closed else ""
-        return f"<ObjectReader {self.uri!r}, {self.size} bytes{state}>"
+        shown = _core.without_secrets(self.uri)
+        return f"<ObjectReader {shown!r}, {self.size} bytes{state}>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        shown = _core.without_secrets(self.uri)
         raise TypeError(
-            f"cannot pickle the open reader of {self.uri!r}: pickle the connector and open it again"
+            f"cannot pickle the open reader of {shown!r}: pickle the connector and open it again"
         )
 
     def _after_fork_in_child(self) -> None:

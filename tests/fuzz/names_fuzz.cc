@@ -6,10 +6,12 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "protocol/aliyun_host.h"
 #include "protocol/ascii.h"
 #include "protocol/endpoint.h"
 #include "protocol/object_name.h"
 #include "protocol/percent.h"
+#include "protocol/region.h"
 #include "require.h"
 
 namespace {
@@ -48,12 +50,21 @@ void check_endpoint(std::string_view text) {
 
 // Hosts come from servers too: in an error's Endpoint.
 void check_host(std::string_view text) {
-  const auto region = ossmc::region_from_host(text);
-  if (region) require(ossmc::normalize_region(*region).is_ok(), "a region is one");
-  const auto box = ossmc::cloud_box_from_host(text);
-  if (box) require(box->starts_with("cb-"), "a cloud box is called so");
-  const auto given = ossmc::normalize_region(text);
-  if (!given.is_ok()) check_refusal(given.status());
+  const auto host = ossmc::read_aliyun_host(text);
+  if (host && host->region) {
+    require(ossmc::region_id(*host->region) == host->region, "a region's id is one");
+  }
+  if (host && host->cloud_box) require(host->cloud_box->starts_with("cb-"), "a box is called so");
+  if (host && !host->endpoint.empty()) {
+    const std::string whole = (host->bucket.empty() ? "" : host->bucket + ".") + host->endpoint;
+    const auto again = ossmc::read_aliyun_host(whole);
+    require(again && again->bucket == host->bucket, "two halves are the whole");
+  }
+  for (const auto& given : {ossmc::normalize_region(text), ossmc::normalize_oss_region(text)}) {
+    if (!given.is_ok()) check_refusal(given.status());
+  }
+  const auto likely = ossmc::likely_region(text);
+  require(!likely || ossmc::region_id(*likely) == likely, "what is likely meant is an id");
   const auto addressing = ossmc::parse_addressing(text);
   require(!addressing || text.size() <= 7, "three words are addressing styles");
 }

@@ -383,6 +383,7 @@ def test_reader_attributes(make_connector, store):
 def test_text_mode_is_a_text_io_wrapper(make_connector, store):
     with make_connector().open(store.uri("text.txt"), False) as text:
         assert type(text) is io.TextIOWrapper
+        assert text.mode == "r"
         assert type(text.buffer) is ObjectReader
         assert (text.encoding, text.errors) == ("utf-8", "strict")
         assert text.name == store.uri("text.txt")

@@ -10,6 +10,7 @@ import random
 import struct
 import subprocess
 import sys
+import weakref
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -454,3 +455,81 @@ def test_a_listing_of_the_server(make_connector, store):
     assert list(objects.keys) == keys
     assert objects.sizes.tolist() == [len(store[key]) for key in keys]
     assert sum(objects.sizes) == sum(info.size for info in objects)
+
+
+def test_sorts_by_a_key_and_backwards_as_list_does():
+    keys = [f"k{i * 7919 % 1000:03d}" for i in range(1000)]
+    for key, reverse in [
+        (None, True),
+        (lambda obj: obj.size % 10, False),
+        (lambda obj: obj.size % 10, True),
+        (lambda obj: obj.key[::-1], False),
+    ]:
+        objects, wanted = make_list(keys), make_infos(keys)
+        objects.sort(key=key, reverse=reverse)
+        wanted.sort(key=key or (lambda obj: obj.key.encode()), reverse=reverse)
+        assert list(objects) == wanted
+        assert list(objects.keys) == [obj.key for obj in wanted]
+        assert list(objects.sizes) == [obj.size for obj in wanted]
+        assert pickle.loads(pickle.dumps(objects)) == objects
+    slice_of_it = make_list(keys)[::-3]
+    slice_of_it.sort(key=lambda obj: obj.size)
+    assert list(slice_of_it) == sorted(make_infos(keys)[::-3], key=lambda obj: obj.size)
+
+
+def test_equal_keys_keep_their_order_backwards_too():
+    keys = ["b", "a", "b", "a"]
+    objects = make_list(keys)
+    objects.sort(reverse=True)
+    assert [obj.size for obj in objects] == [0, 2, 1, 3]
+
+
+def test_a_failing_sort_changes_nothing():
+    objects = make_list(["b", "a"])
+    with pytest.raises(ZeroDivisionError):
+        objects.sort(key=lambda obj: 1 // obj.size)
+    assert list(objects.keys) == ["b", "a"]
+
+
+def test_infos_and_lists_can_be_weakly_referenced():
+    objects = make_list(["a", "b"])
+    info = objects[0]
+    made = ObjectInfo("bucket", "key", 1, "etag", START, "Standard")
+    for thing in (objects, objects.keys, info, made, objects[1:]):
+        assert weakref.ref(thing)() is thing
+    died = []
+    references = [weakref.ref(info, died.append), weakref.ref(objects, died.append)]
+    del info, objects, thing
+    assert died == references
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_a_class_derived_from_object_info_keeps_its_attributes():
+    info = Tagged("bucket", "key", 1, "etag", START, "Standard")
+    info.__dict__["tag"] = "seen"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(info, protocol))
+        assert type(again) is Tagged
+        assert again == info
+        assert vars(again) == {"tag": "seen"}
+    assert vars(copy.copy(info)) == {"tag": "seen"}
+
+
+class Tagged(ObjectInfo):
+    """A user's class, with room for attributes."""
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "is_marker"),
+    [("model/", 0, True), ("model/", 1, False), ("model", 0, False), ("/", 0, True)],
+)
+def test_folder_markers_are_told(key, size, is_marker):
+    info = ObjectInfo("bucket", key, size, "etag", START, "Standard")
+    assert info.is_folder_marker is is_marker
+
+
+def test_repr_of_an_info_has_its_fields_but_no_signature():
+    info = ObjectInfo("bucket", "key?Signature=canary", 1, "etag", START, "Standard")
+    wanted = "ObjectInfo(bucket='bucket', key='key?Signature=[redacted]', size=1, etag='etag', "
+    assert repr(info).startswith(wanted)
+    assert "canary" not in repr(info)

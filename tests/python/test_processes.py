@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -313,6 +314,24 @@ def test_connector_pickles_as_its_configuration(make_connector, store, tmp_path)
                 assert type(reader) is ObjectReader
                 assert reader.read() == store["text.txt"]
         assert not connector.closed
+
+
+class Labelled(OssModelConnector):
+    """A user's class, whose constructor takes something else."""
+
+    def __init__(self, label, **arguments):
+        self.label = label
+        super().__init__(**arguments)
+
+
+def test_a_derived_class_keeps_its_attributes_through_pickling(make_connector, store):
+    connector = make_connector(cls=functools.partial(Labelled, ["label"]))
+    connector.later = {"step": 1}
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pickle.loads(pickle.dumps(connector, protocol)) as again:
+            assert type(again) is Labelled
+            assert (again.label, again.later) == (["label"], {"step": 1})
+            assert again.open(store.uri("text.txt")).read() == store["text.txt"]
 
 
 def test_unpickling_gives_no_second_warning(make_connector):

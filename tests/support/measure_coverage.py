@@ -52,10 +52,13 @@ PARSERS = {
     ],
     "names": [
         "base/utf8.cc",
+        "protocol/aliyun_host.cc",
         "protocol/ascii.cc",
         "protocol/endpoint.cc",
         "protocol/object_name.cc",
         "protocol/percent.cc",
+        "protocol/region.cc",
+        "protocol/secrets.cc",
     ],
     "fast_listing": ["listing/fast_listing.cc", "listing/key_space.cc"],
 }

@@ -1,64 +1,38 @@
-"""The server itself: sockets, its thread, and what users and tests may ask of it."""
+"""LocalServer: what users and tests make, and what they may ask of it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-import secrets
 import socket
-import ssl
-import threading
-import time
+import warnings
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
-from aiohttp import web
-
-from ossmodelconnector.local._errors import ServiceError, head_error_header
-from ossmodelconnector.local._record import OnRequest, Reply, RequestLog, RequestRecord
-from ossmodelconnector.local._sending import send
-from ossmodelconnector.local._service import Answer, Service
+from ossmodelconnector.local._http import HttpServer
+from ossmodelconnector.local._record import OnRequest, RequestLog, RequestRecord
+from ossmodelconnector.local._service import Service
 from ossmodelconnector.local._signature import Credential, SignatureVerifier
 from ossmodelconnector.local._store import DEFAULT_CONTENT_TYPE, Store
-from ossmodelconnector.local._target import Addressing, Target, parse_target
-from ossmodelconnector.local._throttle import Pace
+from ossmodelconnector.local._target import Addressing
 from ossmodelconnector.local._tls import CertificateAuthority, serving_context, write_ca_file
-
-_logger = logging.getLogger("ossmodelconnector.local")
 
 DEFAULT_CREDENTIAL = Credential("local-access-key-id", "local-access-key-secret")
 
 _SIGNATURES = ("any", "v1", "v4")
-# A marker and a prefix of 1,023 bytes each are 6 KiB when percent-encoded, tokens longer.
-_MAX_LINE_BYTES = 64 << 10
-_KEEP_ALIVE_SECONDS = 60.0
-_SHUTDOWN_SECONDS = 0.05
-_NOWHERE = Target("", "", ())
-
-
-class _Connection:
-    """What belongs to one client connection."""
-
-    def __init__(self, number: int, pace: Pace | None) -> None:
-        self.number = number
-        self.pace = pace
 
 
 class LocalServer:
     """An OSS server on this machine, for tests and for trying things out. It only reads.
 
-    It runs on a thread of its own from construction to `close()`. What clients may do is what the
-    service allows: signatures V1 and V4 in headers and URLs, HEAD, ranged GET with conditions,
-    ListObjects V1 and V2, ListBuckets. IP addresses and localhost are addressed path style,
-    ``bucket.localhost`` and names under `virtual_host` virtual-hosted style. Every method may be
-    called from any thread.
+    It runs on a thread of its own from construction to `close()`. One that is dropped is closed
+    too, with a ResourceWarning, and so is one that is there at the end of the program. What clients
+    may do is what the service allows: signatures V1 and V4 in headers and URLs, HEAD, ranged GET
+    with conditions, ListObjects V1 and V2, ListBuckets. IP addresses and localhost are addressed
+    path style, ``bucket.localhost`` and names under `virtual_host` virtual-hosted style. Every
+    method may be called from any thread.
 
     Args:
         directory: folder whose sub-folders are buckets and whose files are objects; it may change
@@ -77,11 +51,6 @@ class LocalServer:
             endpoint of `region`.
         cnames: custom domains, each with the bucket it is bound to.
         log_requests: whether `requests` fills.
-
-    Attributes:
-        on_request: called with the `RequestRecord` of every request, on the server's thread, which
-            it must not block; returns what to do to the request, or None. None for no such hook.
-        latency: as above; may be changed at any time.
 
     Raises:
         OSError: the address cannot be listened on, or `directory` is no folder.
@@ -118,48 +87,46 @@ class LocalServer:
             raise ValueError(f"rate_per_connection must be positive: {rate_per_connection!r}")
         if latency < 0:
             raise ValueError(f"latency must not be negative: {latency!r}")
+        if isinstance(buckets, str):
+            raise TypeError(f"buckets takes several names: buckets=[{buckets!r}]")
+        credentials = _checked_credentials(credentials)
         if virtual_host is None:
             virtual_host = (f"oss-{region}.aliyuncs.com",)
         elif isinstance(virtual_host, str):
             virtual_host = (virtual_host,)
-        self.on_request: OnRequest | None = None
-        self.latency = latency
-        self._rate = rate_per_connection
-        self._addressing = Addressing(virtual_host, cnames or {})
+        addressing = Addressing(virtual_host, cnames or {})
         self._verifier = SignatureVerifier(credentials, signature, region)
         self._log = RequestLog() if log_requests else None
-        self._connections: WeakKeyDictionary[asyncio.BaseTransport, _Connection] = (
-            WeakKeyDictionary()
-        )
-        self._numbers = count(1)
-        self._request_numbers = count(1)
-        self._request_id_prefix = secrets.token_hex(6).upper()
+        self._host = host
+        self._scheme = "https" if tls else "http"
         self._ca_file: Path | None = None
-        self._closed = False
-        self._listener = _listen(host, port)
+        listener = _listen(host, port)
         try:
-            self._port = int(self._listener.getsockname()[1])
-            self._host = host
-            self._scheme = "https" if tls else "http"
+            self._port = int(listener.getsockname()[1])
             context = None
             if tls:
                 authority = CertificateAuthority()
-                context = serving_context(authority, _reachable(host), self._addressing.serves_name)
+                context = serving_context(authority, _reachable(host), addressing.serves_name)
                 self._ca_file = write_ca_file(authority)
             self._store = Store(None if directory is None else Path(directory), buckets)
+            self._service = Service(self._store, self._verifier, anonymous=anonymous, region=region)
+            self._http = HttpServer(
+                listener,
+                context,
+                self._ca_file,
+                addressing,
+                self._service,
+                self._store,
+                rate_per_connection,
+                self._log,
+            )
         except BaseException:
-            self._listener.close()
-            self._remove_ca_file()
+            listener.close()
+            if self._ca_file is not None:
+                self._ca_file.unlink(missing_ok=True)
             raise
-        self._service = Service(self._store, self._verifier, anonymous=anonymous, region=region)
-        # uvloop, if it were the default, has no sendfile.
-        self._loop = asyncio.SelectorEventLoop()
-        started: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._run, args=(context, started), name="ossmc-local-server", daemon=True
-        )
-        self._thread.start()
-        started.result()
+        self._http.latency = latency
+        self._end = weakref.finalize(self, _stop, self._http, os.getpid())
 
     @property
     def endpoint(self) -> str:
@@ -178,6 +145,27 @@ class LocalServer:
         return None if self._ca_file is None else str(self._ca_file)
 
     @property
+    def on_request(self) -> OnRequest | None:
+        """Called with the `RequestRecord` of every request, on the server's thread.
+
+        It must not block that; it returns what to do to the request, or None. None: no such hook.
+        """
+        return self._http.on_request
+
+    @on_request.setter
+    def on_request(self, hook: OnRequest | None) -> None:
+        self._http.on_request = hook
+
+    @property
+    def latency(self) -> float:
+        """Seconds before the first byte of every reply; may be changed at any time."""
+        return self._http.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._http.latency = seconds
+
+    @property
     def requests(self) -> list[RequestRecord]:
         """The requests so far, oldest first: the last 20,000 at most."""
         return [] if self._log is None else self._log.snapshot()
@@ -193,6 +181,7 @@ class LocalServer:
         Raises:
             ValueError: the service allows no such name.
         """
+        self._check_open()
         self._store.create_bucket(bucket)
 
     def put_object(
@@ -225,8 +214,15 @@ class LocalServer:
 
         Raises:
             LookupError: there is no such bucket.
+            TypeError: `data` is something else; a str must be encoded, or be made a Path.
             ValueError: the service allows no such key.
         """
+        self._check_open()
+        if not isinstance(data, (bytes, bytearray, memoryview, Path)):
+            raise TypeError(
+                f"data must be bytes or a pathlib.Path, not {type(data).__name__}: encode a text, "
+                "or make a Path of a file's name"
+            )
         if isinstance(last_modified, datetime):
             last_modified = last_modified.timestamp()
         self._store.put(
@@ -243,6 +239,7 @@ class LocalServer:
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Makes an object disappear, with its versions; a file of the folder is only hidden."""
+        self._check_open()
         self._store.delete(bucket, key)
 
     def put_version(self, bucket: str, key: str, data: bytes, *, crc64: bool | int = True) -> str:
@@ -270,6 +267,7 @@ class LocalServer:
             >>> first != server.put_version("models", "a.bin", b"second")
             True
         """
+        self._check_open()
         return self._store.put_version(bucket, key, bytes(data), checksum=crc64)
 
     def delete_version(self, bucket: str, key: str) -> str:
@@ -281,18 +279,22 @@ class LocalServer:
         Raises:
             LookupError: there is no such bucket.
         """
+        self._check_open()
         return self._store.delete_version(bucket, key)
 
     def set_credentials(self, *credentials: Credential) -> None:
         """Replaces the access keys that are accepted."""
-        self._verifier.set_credentials(credentials)
+        self._check_open()
+        self._verifier.set_credentials(_checked_credentials(credentials))
 
     def deny(self, bucket: str, key: str | None = None) -> None:
         """Answers AccessDenied to requests for an object, or for everything in a bucket."""
+        self._check_open()
         self._service.deny(bucket, key)
 
     def allow(self, bucket: str, key: str | None = None) -> None:
         """Takes back the `deny` of the same arguments."""
+        self._check_open()
         self._service.allow(bucket, key)
 
     def wait_for_checksums(self, timeout: float | None = None) -> bool:
@@ -306,19 +308,20 @@ class LocalServer:
         Returns:
             Whether they are known now.
         """
+        self._check_open()
         return self._store.wait_until_precomputed(timeout)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return not self._end.alive
 
     def close(self) -> None:
         """Closes all connections and ends the server. A second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._store.close()
-        self._remove_ca_file()
+        self._end()
 
     def __enter__(self) -> LocalServer:
+        self._check_open()
         return self
 
     def __exit__(
@@ -329,184 +332,35 @@ class LocalServer:
     ) -> None:
         self.close()
 
-    def _remove_ca_file(self) -> None:
-        if self._ca_file is not None:
-            self._ca_file.unlink(missing_ok=True)
+    def __del__(self) -> None:
+        # What could not be made has no end.
+        end = getattr(self, "_end", None)
+        if end is not None and end.alive:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
-    # What follows runs on the server's thread.
+    def __repr__(self) -> str:
+        return f"<LocalServer {self.endpoint}{', closed' if self.closed else ''}>"
 
-    def _run(self, context: ssl.SSLContext | None, started: Future[None]) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve(context, started))
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        except BaseException as error:
-            if not started.done():
-                started.set_exception(error)
-            else:
-                raise
-        finally:
-            asyncio.set_event_loop(None)
-            self._loop.close()
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("the local server is closed: make a new one")
 
-    async def _serve(self, context: ssl.SSLContext | None, started: Future[None]) -> None:
-        protocol = web.Server(
-            self._handle,
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_LINE_BYTES,
-        )
-        server = await self._loop.create_server(
-            protocol,
-            sock=self._listener,
-            backlog=1024,
-            ssl=context,
-        )
-        # Made here: an event of Python 3.9 belongs to the loop that runs at the time.
-        self._stop = asyncio.Event()
-        started.set_result(None)
-        await self._stop.wait()
-        server.close()
-        transports = [handler.transport for handler in protocol.connections]
-        await protocol.shutdown(_SHUTDOWN_SECONDS)
-        for transport in transports:
-            # A mere close would wait for a client that does not read; without one, however, older
-            # Python versions warn of a TLS transport that was never closed.
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.close()
-                # A TLS transport that is closed already has nothing to abort, and Python 3.11.2
-                # (Debian 12) fails on it.
-                with suppress(AttributeError):
-                    transport.abort()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-        # An aborted transport closes its socket in the next turns of the loop.
-        for _ in range(3):
-            await asyncio.sleep(0)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client is gone")
-        connection = self._connections.get(transport)
-        if connection is None:
-            pace = None if self._rate is None else Pace(self._rate)
-            connection = _Connection(next(self._numbers), pace)
-            self._connections[transport] = connection
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        target, refusal = _NOWHERE, None
-        try:
-            target = parse_target(request.raw_path, headers.get("host", ""), self._addressing)
-        except ServiceError as error:
-            refusal = error
-        record = RequestRecord(
-            method=request.method,
-            bucket=target.bucket,
-            key=target.key,
-            query=target.parameters,
-            headers=headers,
-            range=headers.get("range"),
-            connection_id=connection.number,
-            raw_target=request.raw_path,
-            request_id=f"{self._request_id_prefix}{next(self._request_numbers):012X}",
-        )
-        if self._log is not None:
-            self._log.add(record)
-        answer = Answer()
-        try:
-            wish = self._wish(record)
-            if wish.status is not None:
-                answer = _answer_as_wished(wish, record)
-            else:
-                answer = await self._answer(record, target, headers, refusal)
-            record.status = answer.status
-            delay = self.latency + wish.delay
-            if delay > 0:
-                await asyncio.sleep(delay)
-            reply_headers = self._reply_headers(answer, record, wish)
-            return await send(
-                request, answer, reply_headers, record, connection.pace, wish.cut_after
+def _stop(http: HttpServer, process: int) -> None:
+    # In a forked child there is no thread to end, and the file is the parent's.
+    if os.getpid() == process:
+        http.stop()
+
+
+def _checked_credentials(credentials: Iterable[Credential]) -> tuple[Credential, ...]:
+    checked = (credentials,) if isinstance(credentials, Credential) else tuple(credentials)
+    for credential in checked:
+        if not isinstance(credential, Credential):
+            raise TypeError(
+                "credentials takes Credential(access_key_id, access_key_secret), not "
+                f"{type(credential).__name__}"
             )
-        except ConnectionError:
-            # aiohttp logs a traceback of what a handler raises, but none of a reply that finds its
-            # connection closed, and this is such a one.
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
-            return web.Response(status=408)
-        finally:
-            if answer.content is not None:
-                answer.content.close()
-            record.finished = time.monotonic()
-            _logger.info(
-                "%s %s %s -> %d %s, %d bytes in %.1f ms",
-                record.method,
-                record.raw_target,
-                record.range or "-",
-                record.status,
-                record.code or "-",
-                record.bytes_sent,
-                (record.finished - record.started) * 1e3,
-            )
-
-    def _wish(self, record: RequestRecord) -> Reply:
-        hook = self.on_request
-        try:
-            wish = None if hook is None else hook(record)
-        except Exception:
-            _logger.exception("on_request failed for %s %s", record.method, record.raw_target)
-            return Reply(500, "InternalError")
-        if isinstance(wish, Reply):
-            return wish
-        return Reply() if wish is None else Reply(delay=wish)
-
-    async def _answer(
-        self,
-        record: RequestRecord,
-        target: Target,
-        headers: Mapping[str, str],
-        refusal: ServiceError | None,
-    ) -> Answer:
-        try:
-            if refusal is not None:
-                raise refusal
-            return await self._service.answer(record.method, target, headers)
-        except ServiceError as error:
-            return _error_answer(error, record)
-        except Exception:
-            _logger.exception("cannot answer %s %s", record.method, record.raw_target)
-            return _error_answer(ServiceError("InternalError"), record)
-
-    def _reply_headers(self, answer: Answer, record: RequestRecord, wish: Reply) -> dict[str, str]:
-        headers = {"Server": "AliyunOSS", "x-oss-request-id": record.request_id}
-        headers.update(answer.headers)
-        elapsed_ms = (time.monotonic() - record.started) * 1e3
-        headers["x-oss-server-time"] = str(int(elapsed_ms))
-        for name, value in wish.headers.items():
-            for known in [known for known in headers if known.lower() == name.lower()]:
-                del headers[known]
-            if value:
-                headers[name] = value
-        return headers
-
-
-def _error_answer(error: ServiceError, record: RequestRecord) -> Answer:
-    record.code = error.code
-    body = error.xml(record.request_id, record.headers.get("host", ""))
-    headers = {"Content-Type": "application/xml", "x-oss-ec": error.ec, **error.headers}
-    if record.method == "HEAD":
-        headers["x-oss-err"] = head_error_header(body)
-        body = b""
-    return Answer(error.status, headers, body)
-
-
-def _answer_as_wished(wish: Reply, record: RequestRecord) -> Answer:
-    if wish.code and wish.body is None:
-        return _error_answer(ServiceError(wish.code, status=wish.status), record)
-    record.code = wish.code
-    return Answer(wish.status or 200, {}, wish.body or b"")
+    return checked
 
 
 def _listen(host: str, port: int) -> socket.socket:

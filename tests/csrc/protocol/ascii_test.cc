@@ -39,5 +39,25 @@ TEST(Ascii, HexDigits) {
   EXPECT_EQ(hex_digit_value('\xFF'), -1);
 }
 
+TEST(Ascii, WordsThatDifferByALetter) {
+  for (const auto& [a, b] : {std::pair{"hangzhou", "hangzou"},
+                             {"hangzhou", "hangzhoou"},
+                             {"hangzhou", "hangzhuo"},
+                             {"hangzhou", "hangzhoa"},
+                             {"a", ""}}) {
+    EXPECT_TRUE(differs_by_a_letter(a, b)) << a << " " << b;
+    EXPECT_TRUE(differs_by_a_letter(b, a)) << a << " " << b;
+  }
+  for (const auto& [a, b] : {std::pair{"hangzhou", "hangzhou"},
+                             {"southeast-1", "southeast-2"},
+                             {"hangzhou", "hangzh"},
+                             {"ab", "cd"},
+                             {"wuhan", "wuhan-lr"},
+                             {"", ""}}) {
+    EXPECT_FALSE(differs_by_a_letter(a, b)) << a << " " << b;
+    EXPECT_FALSE(differs_by_a_letter(b, a)) << a << " " << b;
+  }
+}
+
 }  // namespace
 }  // namespace ossmc

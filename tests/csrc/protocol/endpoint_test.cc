@@ -28,6 +28,14 @@ TEST(Endpoint, GoodOnes) {
       {"localhost:1", "https://localhost:1"},
       {"http://minio_test:65535", "http://minio_test:65535"},
       {"http://h:80", "http://h:80"},
+      {"https://oss-cn-hangzhou.aliyuncs.com./", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"localhost.:1", "https://localhost:1"},
+      {"127.0.0.1.", "https://127.0.0.1"},
+      // A region's name with a port may be a host of somebody's own.
+      {"http://oss-cn-hangzhou:9000", "http://oss-cn-hangzhou:9000"},
+      {"oss-cn-hangzhou.cloud.example.com", "https://oss-cn-hangzhou.cloud.example.com"},
+      {"oss-cn-hangzhou.aliyuncs.com.example.org",
+       "https://oss-cn-hangzhou.aliyuncs.com.example.org"},
   };
   for (const auto& [text, want] : table) EXPECT_EQ(parsed(text).text(), want) << text;
 }
@@ -88,7 +96,22 @@ TEST(Endpoint, BadOnesNameThePart) {
       {"https://2130706433", "IPv4"},
       {"https://host..name", "between dots"},
       {"https://.host", "between dots"},
-      {"https://host.", "between dots"},
+      {"https://host..", "between dots"},
+      {"https://.", "between dots"},
+      {"https://user%3Asecret%40host", "user information"},
+      {"https:/host", "https://"},
+      {"https//host", "https://"},
+      {"http://https://host", "once"},
+      {"HTTPS//host", "once"},
+      {"oss-cn-hangzhou", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"http://oss-cn-hangzhou-internal", "http://oss-cn-hangzhou.aliyuncs.com"},
+      {"cn-hangzhou", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"oss-cn-hangzhou.aliyun.com", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"models.oss-cn-hangzhou.aliyun.com", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"oss-cn-hangzhou.aliyuncs.com.cn", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"oss-cn-hangzhou.aliyncs.com", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"oss-cn-hangzhou.aliyunsc.com", "https://oss-cn-hangzhou.aliyuncs.com"},
+      {"oss-cn-hangzhou.aliyuncs.cn", "https://oss-cn-hangzhou.aliyuncs.com"},
       {"https://ho*st", "character"},
       {"https://m\xC3\xBCnchen.example", "xn--"},
   };
@@ -107,7 +130,8 @@ TEST(Endpoint, BadOnesNameThePart) {
 
 TEST(Endpoint, NoMessageRepeatsAPassword) {
   for (const char* text : {"https://user:hunter2@host", "ftp://user:hunter2@host/x?y",
-                           "https://u:hunter2 @host", "hunter2@"}) {
+                           "https://u:hunter2 @host", "hunter2@", "https://u%3Ahunter2%40host",
+                           "https://host/ ?Signature=hunter2", "x://h?hunter2"}) {
     const Result<Endpoint> endpoint = parse_endpoint(text);
     ASSERT_FALSE(endpoint.is_ok());
     EXPECT_EQ(endpoint.status().message().find("hunter2"), std::string::npos);
@@ -127,84 +151,15 @@ TEST(Addressing, WordsAndDefaults) {
   EXPECT_EQ(default_addressing(parsed("data.example.com")), Addressing::kVirtual);
 }
 
-TEST(Region, ReadOffTheHost) {
-  const std::pair<const char*, const char*> table[] = {
-      {"oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"},
-      {"OSS-CN-HANGZHOU.ALIYUNCS.COM", "cn-hangzhou"},
-      {"oss-cn-beijing-internal.aliyuncs.com", "cn-beijing"},
-      {"oss-ap-southeast-1.aliyuncs.com", "ap-southeast-1"},
-      {"oss-rg-china-mainland.aliyuncs.com", "rg-china-mainland"},
-      {"cn-hangzhou.oss.aliyuncs.com", "cn-hangzhou"},
-      // With a bucket before it, even one that is called like an endpoint.
-      {"bucket.oss-us-west-1.aliyuncs.com", "us-west-1"},
-      {"oss-cn-beijing.oss-cn-shanghai.aliyuncs.com", "cn-shanghai"},
-      {"oss-trap.cn-hangzhou.oss.aliyuncs.com", "cn-hangzhou"},
-      // Aliases.
-      {"oss-cn-hzjbp.aliyuncs.com", "cn-hangzhou-finance"},
-      {"oss-cn-hzjbp-a-internal.aliyuncs.com", "cn-hangzhou-finance"},
-      {"oss-cn-hzjbp-b-internal.aliyuncs.com", "cn-hangzhou-finance"},
-      {"oss-cn-hzfinance.aliyuncs.com", "cn-hangzhou-finance"},
-      {"oss-cn-hzfinance-internal.aliyuncs.com", "cn-hangzhou-finance"},
-      {"oss-cn-szfinance.aliyuncs.com", "cn-shenzhen-finance-1"},
-      {"oss-cn-shanghai-finance-1-pub.aliyuncs.com", "cn-shanghai-finance-1"},
-      {"oss-cn-beijing-finance-1-pub.aliyuncs.com", "cn-beijing-finance-1"},
-      {"oss-cn-shanghai-finance-1.aliyuncs.com", "cn-shanghai-finance-1"},
-      {"cn-shanghai-finance.oss.aliyuncs.com", "cn-shanghai-finance-1"},
-      {"cn-shenzhen-finance.oss.aliyuncs.com", "cn-shenzhen-finance-1"},
-  };
-  for (const auto& [host, region] : table) EXPECT_EQ(region_from_host(host), region) << host;
-}
-
-TEST(Region, NotDerivable) {
-  for (const char* host : {
-           "oss-accelerate.aliyuncs.com",
-           "oss-accelerate-overseas.aliyuncs.com",
-           "bucket.oss-accelerate.aliyuncs.com",
-           "oss.aliyuncs.com",
-           "oss-internal.aliyuncs.com",
-           "oss-.aliyuncs.com",
-           "oss--internal.aliyuncs.com",
-           "cb-1.cn-hangzhou.oss-cloudbox.aliyuncs.com",
-           "cb-1.cn-hangzhou.oss-cloudbox-control.aliyuncs.com",
-           "ecs.cn-hangzhou.aliyuncs.com",
-           "aliyuncs.com",
-           ".aliyuncs.com",
-           ".oss.aliyuncs.com",
-           "data.example.com",
-           "oss-cn-hangzhou.aliyuncs.com.example.org",
-           "127.0.0.1",
-           "::1",
-           "localhost",
-           "",
-       }) {
-    EXPECT_FALSE(region_from_host(host).has_value()) << host << " " << *region_from_host(host);
+TEST(Addressing, NoBucketStandsBeforeAnIpAddress) {
+  for (const char* endpoint : {"http://127.0.0.1:1", "http://[::1]:1"}) {
+    const Status status = check_addressing(parsed(endpoint), Addressing::kVirtual);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find("\"path\""), std::string::npos) << status.message();
+    EXPECT_TRUE(check_addressing(parsed(endpoint), Addressing::kPath).is_ok());
+    EXPECT_TRUE(check_addressing(parsed(endpoint), Addressing::kCname).is_ok());
   }
-}
-
-TEST(Region, Normalized) {
-  EXPECT_EQ(normalize_region("cn-hangzhou").value(), "cn-hangzhou");
-  EXPECT_EQ(normalize_region("oss-cn-hangzhou").value(), "cn-hangzhou");
-  EXPECT_EQ(normalize_region("cb-f8z7yvzgwfkl9q0h").value(), "cb-f8z7yvzgwfkl9q0h");
-  for (const char* region :
-       {"", "oss-", "CN-Hangzhou", "cn hangzhou", "cn/hangzhou", "cn_x", " cn", "cn-\xC3\xA4"}) {
-    EXPECT_EQ(normalize_region(region).status().code(), StatusCode::kInvalidArgument) << region;
-  }
-}
-
-TEST(CloudBox, IdOfTheHost) {
-  EXPECT_EQ(cloud_box_from_host("cb-test123.cn-hangzhou.oss-cloudbox.aliyuncs.com"), "cb-test123");
-  EXPECT_EQ(cloud_box_from_host("CB-1.cn-x.oss-cloudbox-control.aliyuncs.com"), "cb-1");
-  for (const char* host : {
-           "bucket.cb-1.cn-x.oss-cloudbox.aliyuncs.com",  // six labels
-           "cb-1.oss-cloudbox.aliyuncs.com",
-           "xb-1.cn-x.oss-cloudbox.aliyuncs.com",
-           "cb-1.cn-x.oss-cloudbox.aliyuncs.com.org",
-           "cb-1.cn-x.oss-other.aliyuncs.com",
-           "cb-_.cn-x.oss-cloudbox.aliyuncs.com",
-           "",
-       }) {
-    EXPECT_FALSE(cloud_box_from_host(host).has_value()) << host;
-  }
+  EXPECT_TRUE(check_addressing(parsed("localhost"), Addressing::kVirtual).is_ok());
 }
 
 TEST(EndpointForBucket, RefusesAHostThatBeginsWithTheBucket) {
@@ -222,12 +177,42 @@ TEST(EndpointForBucket, RefusesAHostThatBeginsWithTheBucket) {
   EXPECT_FALSE(check("my-data.cb-1.cn-x.oss-cloudbox.aliyuncs.com", "my-data").is_ok());
   EXPECT_FALSE(check("my-data.example.com:8080", "my-data").is_ok());
 
+  EXPECT_FALSE(
+      check("my-data.cn-hangzhou-j-internal.oss-data-acc.aliyuncs.com", "my-data").is_ok());
+  EXPECT_FALSE(check("my-data.oss-dls.aliyuncs.com", "my-data").is_ok());
+
   EXPECT_TRUE(check("oss-cn-hangzhou.aliyuncs.com", "my-data").is_ok());
   EXPECT_TRUE(check("my-data2.example.com", "my-data").is_ok());
   EXPECT_TRUE(check("my-data", "my-data").is_ok());
   EXPECT_TRUE(check("my-data.example.com", "my-data", Addressing::kCname).is_ok());
   EXPECT_TRUE(check("my-data.example.com", "my-data", Addressing::kPath).is_ok());
   EXPECT_TRUE(check("127.0.0.1", "127").is_ok());
+}
+
+TEST(EndpointForBucket, AnotherBucketInFrontIsToldOnHostsOfOss) {
+  const Status status = check_endpoint_for_bucket(parsed("other.oss-cn-hangzhou.aliyuncs.com"),
+                                                  Addressing::kVirtual, "my-data");
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("(https://oss-cn-hangzhou.aliyuncs.com)"), std::string::npos)
+      << status.message();
+  EXPECT_TRUE(check_endpoint_for_bucket(parsed("other.oss-cn-hangzhou.aliyuncs.com"),
+                                        Addressing::kCname, "my-data")
+                  .is_ok());
+  // Of an endpoint that is not known here nothing is called a bucket.
+  EXPECT_TRUE(check_endpoint_for_bucket(parsed("what-ever.oss-dls.aliyuncs.com"),
+                                        Addressing::kVirtual, "my-data")
+                  .is_ok());
+}
+
+TEST(EndpointForBucket, ANameThatIsTooLongForAHost) {
+  std::string host = "aa";
+  while (host.size() < 240) host += ".aaaa";
+  const Status status =
+      check_endpoint_for_bucket(parsed(host), Addressing::kVirtual, "a-bucket-of-some-length");
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("\"path\""), std::string::npos) << status.message();
+  EXPECT_TRUE(check_endpoint_for_bucket(parsed(host), Addressing::kPath, "a-bucket-of-some-length")
+                  .is_ok());
 }
 
 TEST(EndpointForBucket, ABucketMayBeCalledAsTheEndpointBegins) {

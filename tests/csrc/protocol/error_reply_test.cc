@@ -111,6 +111,43 @@ TEST(ClassifyErrorReply, TableOfStatusAndCode) {
   }
 }
 
+TEST(ClassifyErrorReply, AMissingKeyIsToldWithTheLikelyReason) {
+  const auto text = [](std::string_view uri, std::string_view code) {
+    return classify_error_reply(Operation::kHeadObject, uri, head_of(404),
+                                code.empty() ? "" : error_xml(code))
+        .status.message();
+  };
+  for (const char* code : {"NoSuchKey", ""}) {
+    EXPECT_TRUE(mentions(text("oss://bkt/key", code), "list(\"bkt\", prefix)"));
+    EXPECT_TRUE(mentions(text("oss://bkt/key?versionId=CAEQ", code), "version_id="));
+    EXPECT_TRUE(mentions(text("oss://bkt/key?Expires=1&Signature=hunter2", code), "presigned"));
+    EXPECT_FALSE(mentions(text("oss://bkt/key?Expires=1&Signature=hunter2", code), "hunter2"));
+  }
+}
+
+TEST(ClassifyErrorReply, AWrongSigningRegionIsAFailedLoginThatNamesRegion) {
+  for (const char* code : {"InvalidArgument", "AuthorizationHeaderMalformed"}) {
+    const std::string body =
+        "<Error><Code>" + std::string(code) +
+        "</Code><Message>Invalid signing region in Authorization header.</Message></Error>";
+    const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head_of(400), body);
+    EXPECT_EQ(failure.status.code(), StatusCode::kCredentials);
+    EXPECT_EQ(failure.retry, RetryClass::kNever);
+    EXPECT_TRUE(mentions(failure.status.message(), "region=")) << failure.status.message();
+  }
+}
+
+TEST(ClassifyErrorReply, PagesOfServersThatWantTlsAreUnderstood) {
+  for (const char* page : {"<html><head><title>400 The plain HTTP request was sent to HTTPS "
+                           "port</title></head></html>",
+                           "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
+                           "Client sent an HTTP request to an HTTPS server.\n"}) {
+    const Failure failure = classify_error_reply(Operation::kGetObject, kUri, head_of(400), page);
+    EXPECT_EQ(failure.retry, RetryClass::kNever);
+    EXPECT_TRUE(mentions(failure.status.message(), "write https://")) << failure.status.message();
+  }
+}
+
 TEST(ClassifyErrorReply, Any404ToAListIsAMissingBucket) {
   for (const char* code : {"", "NoSuchBucket", "NoSuchKey", "Whatever"}) {
     EXPECT_EQ(classify(404, code, Operation::kList).status.code(), StatusCode::kBucketNotFound)
@@ -206,7 +243,7 @@ TEST(ClassifyErrorReply, AWrongRegionNamesTheEndpointToUse) {
     EXPECT_EQ(failure.status.code(), StatusCode::kAccessDenied);
     EXPECT_EQ(failure.retry, RetryClass::kNever);
     EXPECT_TRUE(mentions(failure.status.message(), "oss-cn-beijing.aliyuncs.com"));
-    EXPECT_TRUE(mentions(failure.status.message(), "region cn-beijing"))
+    EXPECT_TRUE(mentions(failure.status.message(), "region=\"cn-beijing\""))
         << failure.status.message();
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 namespace ossmc {
 namespace {
@@ -88,6 +89,56 @@ TEST(ObjectName, RefusesWithATextOfOneLine) {
     EXPECT_EQ(name.status().code(), StatusCode::kInvalidArgument);
     EXPECT_EQ(name.status().message().find('\n'), std::string::npos) << uri;
   }
+}
+
+TEST(ObjectName, ARefusalSaysWhatToWrite) {
+  const std::pair<const char*, const char*> table[] = {
+      {"oss://models.oss-cn-hangzhou.aliyuncs.com/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"oss://models.oss-cn-hangzhou.aliyuncs.com:80/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"oss://models.oss-cn-hangzhou.aliyuncs.com/qwen/w.bin", "endpoint"},
+      {"oss://models.example.com/w.bin", "\"oss://models/w.bin\""},
+      {"https://models.oss-cn-hangzhou.aliyuncs.com/a%20b?Expires=1", "\"oss://models/a b\""},
+      {"https://models.oss-accelerate.aliyuncs.com/w.bin", "\"oss://models/w.bin\""},
+      {"https://data.example.com/w.bin", "oss://bucket/key"},
+      {"s3://models/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"OSS://models/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"oss:/models/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"models/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"/models/qwen/w.bin", "\"oss://models/qwen/w.bin\""},
+      {"oss://Models/w.bin", "\"oss://models/w.bin\""},
+      {"oss://bu/key", "3 to 63 characters"},
+      {"oss://id:secret@models/w.bin", "cred_provider"},
+      {"oss://models", "oss://bucket/key"},
+      {"file:///models/w.bin", "oss://bucket/key"},
+  };
+  for (const auto& [uri, advice] : table) {
+    const std::string text = key_or_error(uri);
+    EXPECT_NE(text.find(advice), std::string::npos) << text;
+    EXPECT_TRUE(text.starts_with("! ")) << text;
+  }
+}
+
+TEST(ObjectName, NoRefusalRepeatsASecret) {
+  for (const char* uri : {
+           "oss://id:hunter2@models.oss-cn-hangzhou.aliyuncs.com/key",
+           "oss://id:hun/ter2@models/key",
+           "id:hunter2@models/key",
+           "oss://id%3Ahunter2%40models/key",
+           "https://models.oss-cn-hangzhou.aliyuncs.com/k?Expires=1&Signature=hunter2",
+           "https://models.oss-cn-hangzhou.aliyuncs.com/k?anything=hunter2",
+           "s3://models/k?x-oss-signature=hunter2",
+           "oss://models?security-token=hunter2",
+           "oss://BAD/k?security-token=hunter2",
+           "k?hunter2",
+       }) {
+    const std::string text = key_or_error(uri);
+    EXPECT_TRUE(text.starts_with("! ")) << text;
+    EXPECT_EQ(text.find("hunter2"), std::string::npos) << text;
+    EXPECT_EQ(text.find("ter2"), std::string::npos) << text;
+  }
+  EXPECT_EQ(check_bucket_name("id:hunter2@models").message().find("hunter2"), std::string::npos);
+  const std::string long_key = "oss://bkt/k?Signature=hunter2" + std::string(1100, 'k');
+  EXPECT_EQ(key_or_error(long_key).find("hunter2"), std::string::npos);
 }
 
 TEST(ObjectName, BucketNames) {

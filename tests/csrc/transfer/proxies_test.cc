@@ -67,6 +67,16 @@ TEST_F(ProxiesTest, RefusesWhatIsNoUrlWithoutRepeatingIt) {
   EXPECT_EQ(status.message().find("secret"), std::string::npos);
 }
 
+TEST_F(ProxiesTest, AProxyOfTheEnvironmentThatIsNoUrlIsToldOnceAndNotTriedAgainAndAgain) {
+  for (const char* text : {"http://u:secret@[bad", "http://u:secret@h:99999", "u:secret@h h"}) {
+    set("https_proxy", text);
+    const Status status = find_proxies(true, "").status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << text;
+    EXPECT_EQ(status.message().find("secret"), std::string::npos);
+    EXPECT_NE(status.message().find("https_proxy"), std::string::npos);
+  }
+}
+
 TEST(WithoutUserinfo, TakesOutUserAndPassword) {
   EXPECT_EQ(without_userinfo("plain words"), "plain words");
   EXPECT_EQ(without_userinfo("cannot reach http://u:pw@host:1/x"),

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import ossmodelconnector.local as local
 import pytest
@@ -161,6 +162,88 @@ def test_errors_of_construction():
         LocalServer(rate_per_connection=0)
     with LocalServer() as server, pytest.raises(OSError, match="cannot listen on"):
         LocalServer(port=server.port)
+
+
+def test_values_of_the_wrong_type_are_told():
+    with pytest.raises(TypeError, match="several names"):
+        LocalServer(buckets=BUCKET)
+    with pytest.raises(TypeError, match="Credential"):
+        LocalServer(credentials=[("id", "secret")])
+    with LocalServer(buckets=[BUCKET], credentials=Credential("a", "b")) as server:
+        with pytest.raises(TypeError, match=r"not str: encode.*Path"):
+            server.put_object(BUCKET, "key", "text")
+        with pytest.raises(TypeError, match="not int"):
+            server.put_object(BUCKET, "key", 5)
+        with pytest.raises(TypeError, match="Credential"):
+            server.set_credentials(("id", "secret"))
+
+
+def test_a_closed_server_says_so():
+    server = LocalServer(buckets=[BUCKET])
+    assert repr(server) == f"<LocalServer {server.endpoint}>"
+    server.close()
+    server.close()
+    assert repr(server) == f"<LocalServer {server.endpoint}, closed>"
+    assert server.closed
+    for call in (
+        lambda: server.put_object(BUCKET, "key", b""),
+        lambda: server.create_bucket(BUCKET),
+        lambda: server.delete_object(BUCKET, "key"),
+        lambda: server.deny(BUCKET),
+        lambda: server.allow(BUCKET),
+        lambda: server.set_credentials(),
+        lambda: server.wait_for_checksums(),
+        server.__enter__,
+    ):
+        with pytest.raises(ValueError, match="the local server is closed"):
+            call()
+    assert server.requests == []
+
+
+def test_a_dropped_server_ends_with_a_warning():
+    before = set(threading.enumerate())
+    servers = [LocalServer(buckets=[BUCKET], tls=True)]
+    ca_file, endpoint = Path(servers[0].ca_file), servers[0].endpoint
+    assert ca_file.exists()
+    with pytest.warns(ResourceWarning, match=f"{endpoint}.*not closed"):
+        servers.clear()
+    assert not ca_file.exists()
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_server_left_open_at_the_end_leaves_no_file():
+    code = (
+        "from ossmodelconnector.local import LocalServer\n"
+        "server = LocalServer(tls=True)\n"
+        "print(server.ca_file)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ""
+    assert not Path(done.stdout.strip()).exists()
+
+
+def test_a_forked_child_does_not_end_its_parents_server():
+    with LocalServer(buckets=[BUCKET], tls=True) as server:
+        child = os.fork()
+        if child == 0:
+            server.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert Path(server.ca_file).exists()
+        server.put_object(BUCKET, "key", b"")
+
+
+def test_the_log_shows_no_signature(caplog):
+    caplog.set_level("INFO", "ossmodelconnector.local")
+    with LocalServer(buckets=[BUCKET]) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("GET", f"/{BUCKET}/key?Expires=1&Signature=canary%2F1&x=canary-2")
+        connection.getresponse().read()
+        connection.close()
+    assert "Signature=[redacted]&x=canary-2" in caplog.text
+    assert "canary%2F1" not in caplog.text
 
 
 def test_many_servers_leave_nothing_behind():
