@@ -133,7 +133,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z (DEBUG|INFO|WARNING|ERROR|AUDIT
 @FAST
 def test_fault_30_hostile_keys(faults, connect, tmp_path, fast):
     keys = sorted(HOSTILE_KEYS, key=str.encode)
-    page = list_page(keys)
+    page = list_page(keys, size=len(faults.data))
 
     def script(request, reply):
         if "list-type=2" in request.target:

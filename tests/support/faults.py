@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-from support.fault_server import FaultServer, Reply, Request, Script
+from support.fault_server import ETAG, FaultServer, Reply, Request, Script
 
 CHUNK = 64 << 10
 BUCKET = "faults-1"
@@ -54,11 +54,11 @@ def refuse(reply: Reply, status: int, code: str, fields: str = "", **headers: st
     fail(reply, status, text.encode(), **headers)
 
 
-def list_page(keys: Iterable[str], next_token: str = "") -> bytes:
-    """A page of ListObjectsV2 as OSS writes it."""
+def list_page(keys: Iterable[str], next_token: str = "", size: int = 5) -> bytes:
+    """A page of ListObjectsV2 as OSS writes it; the ETags are the fault server's."""
     contents = "".join(
         f"<Contents><Key>{quote(key)}</Key><LastModified>2024-06-02T01:30:05.000Z</LastModified>"
-        f'<ETag>"5B3C"</ETag><Size>5</Size><StorageClass>Standard</StorageClass></Contents>'
+        f"<ETag>{ETAG}</ETag><Size>{size}</Size><StorageClass>Standard</StorageClass></Contents>"
         for key in keys
     )
     more = f"<NextContinuationToken>{next_token}</NextContinuationToken>" if next_token else ""

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -82,6 +83,39 @@ TEST(Connector, CloseDoesNotWaitForAnEngineThatStarts) {
   EXPECT_EQ(closed.wait_for(kHang), std::future_status::ready);
   EXPECT_FALSE(start.is_over());
   EXPECT_EQ(start.let_go().code(), StatusCode::kClosed);
+}
+
+TEST(Connector, WhatCannotBeAVersionIdSendsNoRequest) {
+  const std::shared_ptr<Connector> connector = connector_to("http://127.0.0.1:1");
+  for (const std::string& id : {std::string("a\nb"), std::string(1001, 'v'), std::string("\xFF")}) {
+    const Status opened =
+        connector->open({.uri = "oss://bucket/1", .version_id = id}, no_interrupt()).status();
+    EXPECT_EQ(opened.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(connector->stat("oss://bucket/1", id, no_interrupt()).status().code(),
+              StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(connector->stats().requests, 0u);
+}
+
+// A weak or an empty ETag is nothing that a request could ask for.
+TEST(Connector, WithoutAnEtagToPinAListedObjectIsAskedAbout) {
+  std::atomic<int> heads{0};
+  WireServer server([&](WireConnection& peer, const WireRequest& request) {
+    if (request.method == "HEAD") ++heads;
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"E\"\r\n\r\n");
+  });
+  const std::shared_ptr<Connector> connector = connector_to(server.url(""));
+  const auto open = [&](const char* etag) {
+    const auto reader = connector->open(
+        {.uri = "oss://bucket/1", .listed = ListedVersion{5, etag}, .prefetches = false},
+        no_interrupt());
+    ASSERT_TRUE(reader.is_ok()) << reader.status().message();
+    EXPECT_EQ((*reader)->size(), 5u);
+  };
+  for (const char* etag : {"", "W/\"E\"", "W/E", "E\r\nX-Evil: 1"}) open(etag);
+  EXPECT_EQ(heads.load(), 4);
+  open("E");
+  EXPECT_EQ(heads.load(), 4);
 }
 
 class ThrowingInterrupt final : public Interrupt {
