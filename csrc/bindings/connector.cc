@@ -1,5 +1,7 @@
 // The connector.
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <pybind11/stl.h>
@@ -66,6 +68,33 @@ std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
   return std::make_unique<ReaderHandle>(Released<ObjectReader>(std::move(reader)));
 }
 
+std::vector<ObjectToOpen> objects_of(const py::sequence& objects, bool prefetch) {
+  std::vector<ObjectToOpen> wanted;
+  for (const py::handle& object : objects)
+    wanted.push_back(object_of(py::reinterpret_borrow<py::tuple>(object), prefetch));
+  return wanted;
+}
+
+// Ranges are (number of the object, offset, length).
+py::list read_ranges(
+    ConnectorHandle& self, const py::sequence& objects,
+    const std::vector<std::tuple<std::size_t, std::uint64_t, std::uint64_t>>& all) {
+  const std::vector<ObjectToOpen> wanted = objects_of(objects, false);
+  const Released<ObjectRanges> opened(std::shared_ptr<ObjectRanges>(value_or_raise(without_gil(
+      [&](Interrupt& interrupt) { return self.connector->open_ranges(wanted, interrupt); }))));
+  py::list result;
+  std::vector<WantedRange> ranges;
+  for (const auto& [object, offset, length] : all) {
+    const std::uint64_t size = opened->size(object);
+    py::bytes bytes = make_bytes(std::min(length, size - std::min(size, offset)));
+    ranges.push_back({object, offset, span_of(bytes)});
+    result.append(std::move(bytes));
+  }
+  raise_unless_ok(
+      without_gil([&](Interrupt& interrupt) { return opened->read(ranges, interrupt); }));
+  return result;
+}
+
 }  // namespace
 
 void register_connector(py::module_& module) {
@@ -102,9 +131,7 @@ void register_connector(py::module_& module) {
       .def(
           "open_many",
           [](ConnectorHandle& self, const py::sequence& objects, bool prefetch) {
-            std::vector<ObjectToOpen> wanted;
-            for (const py::handle& object : objects)
-              wanted.push_back(object_of(py::reinterpret_borrow<py::tuple>(object), prefetch));
+            const std::vector<ObjectToOpen> wanted = objects_of(objects, prefetch);
             auto readers = value_or_raise(without_gil([&](Interrupt& interrupt) {
               return self.connector->open_many(wanted, interrupt);
             }));
@@ -113,6 +140,15 @@ void register_connector(py::module_& module) {
             return result;
           },
           py::arg("objects"), py::arg("prefetch"))
+      .def("read_ranges", &read_ranges_of_objects, py::arg("objects"), py::arg("ranges"))
+      .def(
+          "verify",
+          [](ConnectorHandle& self, const py::tuple& object) {
+            const ObjectToOpen wanted = object_of(object, false);
+            return value_or_raise(without_gil(
+                [&](Interrupt& interrupt) { return self.connector->verify(wanted, interrupt); }));
+          },
+          py::arg("object"))
       .def(
           "stat",
           [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {

@@ -41,29 +41,6 @@ StreamOptions stream_options(const ObjectToOpen& object) {
   return options;
 }
 
-// Streams that no reader has yet. Those that were not handed over are closed, whatever happens.
-class StreamsToHandOver {
- public:
-  StreamsToHandOver(Scheduler& scheduler, std::size_t count) : scheduler_(scheduler) {
-    streams_.reserve(count);
-  }
-  ~StreamsToHandOver() {
-    for (const auto& stream : streams_) scheduler_.objects().close(*stream);
-  }
-  StreamsToHandOver(const StreamsToHandOver&) = delete;
-  StreamsToHandOver& operator=(const StreamsToHandOver&) = delete;
-
-  void open(ObjectName name, StreamOptions options) {
-    streams_.push_back(scheduler_.objects().open(std::move(name), std::move(options)));
-  }
-  const std::vector<std::shared_ptr<ObjectStream>>& all() const { return streams_; }
-  void hand_over() { streams_.clear(); }
-
- private:
-  Scheduler& scheduler_;
-  std::vector<std::shared_ptr<ObjectStream>> streams_;
-};
-
 }  // namespace
 
 Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text,
@@ -163,6 +140,26 @@ Result<std::shared_ptr<ObjectReader>> Connector::open(const ObjectToOpen& object
 
 Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
     const std::vector<ObjectToOpen>& objects, Interrupt& interrupt) {
+  Result<OpenedStreams> streams = open_streams(objects, interrupt);
+  if (!streams.is_ok()) return streams.status();
+  std::vector<std::shared_ptr<ObjectReader>> readers;
+  readers.reserve(objects.size());
+  for (const auto& stream : streams->all())
+    readers.push_back(
+        std::make_shared<ObjectReader>(shared_from_this(), streams->scheduler(), stream));
+  streams->hand_over();
+  return readers;
+}
+
+Result<std::unique_ptr<ObjectRanges>> Connector::open_ranges(
+    const std::vector<ObjectToOpen>& objects, Interrupt& interrupt) {
+  Result<OpenedStreams> streams = open_streams(objects, interrupt);
+  if (!streams.is_ok()) return streams.status();
+  return std::make_unique<ObjectRanges>(std::move(streams).value(), read_options(false));
+}
+
+Result<OpenedStreams> Connector::open_streams(const std::vector<ObjectToOpen>& objects,
+                                              Interrupt& interrupt) {
   std::vector<ObjectName> names;
   names.reserve(objects.size());
   for (const ObjectToOpen& object : objects) {
@@ -172,20 +169,23 @@ Result<std::vector<std::shared_ptr<ObjectReader>>> Connector::open_many(
   }
   Result<std::shared_ptr<Engine>> engine = this->engine();
   if (!engine.is_ok()) return engine.status();
-  Scheduler& scheduler = (*engine)->scheduler();
-  StreamsToHandOver streams(scheduler, names.size());
+  OpenedStreams streams(std::move(engine).value());
   for (std::size_t i = 0; i < names.size(); ++i)
     streams.open(std::move(names[i]), stream_options(objects[i]));
-  for (const auto& stream : streams.all()) {
-    const Status status = wait_until_open(scheduler, *stream, config_.read_timeout, interrupt);
-    if (!status.is_ok()) return status;
+  const Status status = streams.wait(config_.read_timeout, interrupt);
+  if (!status.is_ok()) return status;
+  return streams;
+}
+
+Result<bool> Connector::verify(const ObjectToOpen& object, Interrupt& interrupt) {
+  for (bool is_first = true;; is_first = false) {
+    const Result<std::unique_ptr<ObjectRanges>> opened = open_ranges({object}, interrupt);
+    if (!opened.is_ok()) return opened.status();
+    Result<bool> is_right = (*opened)->check(0, interrupt);
+    // Wrong on its way, perhaps: as for readers, it is fetched a second time.
+    if (is_right.is_ok() || !is_first || is_right.status().code() != StatusCode::kChecksum)
+      return is_right;
   }
-  std::vector<std::shared_ptr<ObjectReader>> readers;
-  readers.reserve(streams.all().size());
-  for (const auto& stream : streams.all())
-    readers.push_back(std::make_shared<ObjectReader>(shared_from_this(), scheduler, stream));
-  streams.hand_over();
-  return readers;
 }
 
 Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view version_id,

@@ -19,7 +19,9 @@
 #include "connector/config.h"
 #include "connector/engine.h"
 #include "connector/object_listing.h"
+#include "connector/object_ranges.h"
 #include "connector/object_reader.h"
+#include "connector/opened_streams.h"
 #include "fetch/response_check.h"
 #include "listing/object_columns.h"
 
@@ -89,6 +91,12 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // closed.
   Result<std::vector<std::shared_ptr<ObjectReader>>> open_many(
       const std::vector<ObjectToOpen>& objects, Interrupt& interrupt);
+  // The same for reads of ranges of them, without readers.
+  Result<std::unique_ptr<ObjectRanges>> open_ranges(const std::vector<ObjectToOpen>& objects,
+                                                    Interrupt& interrupt);
+  // Receives all of an object, and keeps nothing. True: its CRC-64 is right; false: the server
+  // tells none. kChecksum: it is wrong, twice.
+  Result<bool> verify(const ObjectToOpen& object, Interrupt& interrupt);
   // `version_id` empty: of the current version.
   Result<ObjectStat> stat(std::string_view uri, std::string_view version_id, Interrupt& interrupt);
   // In the order of the keys unless `fast`. kBucketNotFound for a missing bucket.
@@ -134,6 +142,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
 
   Connector(Config config, RequestBuilderOptions request_options, bool lacks_region,
             std::shared_ptr<CredentialsCache> credentials);
+  Result<OpenedStreams> open_streams(const std::vector<ObjectToOpen>& objects,
+                                     Interrupt& interrupt);
   Result<ObjectName> checked_name(std::string_view uri, std::string_view version_id) const;
 
   const Config config_;

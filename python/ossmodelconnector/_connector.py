@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import io
+import operator
 import os
 import pickle
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -418,6 +419,67 @@ class OssModelConnector:
         opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted, prefetch)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
+    def read_ranges(
+        self, ranges: Iterable[tuple[str | ObjectInfo, int, int]]
+    ) -> builtins.list[bytes]:
+        """Reads ranges of any number of objects, all asked for at once. Keeps nothing.
+
+        Ranges of one object that lie near each other travel in one request. An object that is given
+        as an `ObjectInfo` of a listing costs no request of its own, any other one a HEAD.
+
+        Args:
+            ranges: triples of (uri, offset, length), the latter two in bytes; `uri` as in `open`.
+
+        Returns:
+            The bytes of each, in the same order; short only where a range passes the end of its
+            object. All bytes of one object are of one version.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            ObjectChangedError: an object was overwritten meanwhile, or since it was listed.
+            OssError: or another of its kinds.
+            ValueError: an offset or a length is negative.
+
+        Example:
+            >>> shards = connector.list("bucket", "qwen/model")
+            >>> sizes = connector.read_ranges((shard, 0, 8) for shard in shards)
+            >>> [int.from_bytes(size, "little") for size in sizes][:1]
+            [992]
+        """
+        if isinstance(ranges, (str, bytes)):
+            raise TypeError("read_ranges takes triples of (uri, offset, length)")
+        places: dict[_ObjectToOpen, int] = {}
+        wanted = []
+        for item in ranges:
+            uri, offset, length = _range_of_object(item)
+            place = places.setdefault(_object_to_open(uri), len(places))
+            wanted.append((place, offset, length))
+        self._start_helpers()
+        return self._core.read_ranges(builtins.list(places), wanted)
+
+    def verify(self, uri: str | ObjectInfo) -> Literal["crc64", "length+etag"]:
+        """Receives all of an object and checks it, without keeping a byte.
+
+        Args:
+            uri: as in `open`.
+
+        Returns:
+            What `ObjectReader.verified` says after a whole read: ``"crc64"``, or, of an object
+            whose CRC-64 the server does not tell, ``"length+etag"``.
+
+        Raises:
+            ChecksumError: the bytes do not match the object's CRC-64, nor when fetched once more.
+            ObjectNotFoundError: there is no such object.
+            OssError: or another of its kinds.
+
+        Example:
+            >>> connector.verify("oss://bucket/model.safetensors")
+            'crc64'
+        """
+        wanted = _object_to_open(uri)
+        self._start_helpers()
+        return "crc64" if self._core.verify(wanted) else "length+etag"
+
     def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
         """Asks the server about an object.
 
@@ -647,6 +709,18 @@ def _object_to_open(uri: object, version_id: object = None) -> _ObjectToOpen:
     if version_id is not None and version_id != own:
         return _ObjectToOpen(text, version_id, 0, "")
     return _ObjectToOpen(text, own or "", *_listed_version(uri))
+
+
+def _range_of_object(item: object) -> tuple[object, int, int]:
+    if not isinstance(item, Sequence) or isinstance(item, (str, bytes)) or len(item) != 3:
+        raise TypeError(f"a range is (uri, offset, length), not {item!r}")
+    uri = item[0]
+    offset, length = (operator.index(number) for number in item[1:])
+    if offset < 0 or length < 0:
+        raise ValueError(
+            f"a range is (uri, offset, length), the numbers not negative: ({offset}, {length})"
+        )
+    return uri, offset, length
 
 
 def _listed_version(info: ObjectInfo) -> tuple[int, str]:
