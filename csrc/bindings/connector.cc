@@ -76,7 +76,7 @@ std::vector<ObjectToOpen> objects_of(const py::sequence& objects, bool prefetch)
 }
 
 // Ranges are (number of the object, offset, length).
-py::list read_ranges(
+py::list read_ranges_of_objects(
     ConnectorHandle& self, const py::sequence& objects,
     const std::vector<std::tuple<std::size_t, std::uint64_t, std::uint64_t>>& all) {
   const std::vector<ObjectToOpen> wanted = objects_of(objects, false);

@@ -62,7 +62,8 @@ class HostReader {
   void read_oss_label(std::string_view word) {
     if (word == "internal" || word.starts_with("accelerate")) return split();
     if (word == "cloudbox" || word == "cloudbox-control") return read_cloud_box();
-    if ((found_.region = region_id(word))) {
+    found_.region = region_id(word);
+    if (found_.region) {
       return last_label(front_) == "s3" ? split_one_earlier() : split();
     }
     constexpr std::string_view kOldAccelerator = "cache-";
