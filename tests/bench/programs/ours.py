@@ -32,7 +32,7 @@ HOW: dict[str, Callable[[Any, bytearray], int]] = {"readinto": by_readinto, "rea
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("how", choices=[*HOW, "getbuffer"])
+    parser.add_argument("how", choices=[*HOW, "getbuffer", "whole"])
     parser.add_argument("--passes", type=int, default=2)
     add_arguments(parser)
     options = parser.parse_args()
@@ -53,6 +53,17 @@ def main() -> None:
                 reader.close()
             return total
 
+        whole = bytearray(max(sizes.values()) if options.how == "whole" else 0)
+
+        def read_whole() -> int:
+            for uri, size in zip(uris, sizes.values()):
+                with connector.open(uri, prefetch=False) as reader:
+                    if reader.readinto(memoryview(whole)[:size]) != size:
+                        raise RuntimeError(f"{uri} came short")
+                    if reader.verified != "crc64":
+                        raise RuntimeError(f"{uri} was not checked")
+            return sum(sizes.values())
+
         kept: list[memoryview] = []
 
         def view_all() -> int:
@@ -62,7 +73,7 @@ def main() -> None:
         if options.passes == 1:  # in fresh memory: the host takes back within a second what is free
             warm_memory(sum(sizes.values()))
             forget_peak()
-        run = view_all if options.how == "getbuffer" else read_all
+        run = {"getbuffer": view_all, "whole": read_whole}.get(options.how, read_all)
         run_passes(
             run, sum(sizes.values()), options.passes, lambda: connector.stats().bytes_received
         )

@@ -26,6 +26,7 @@ TLS_FLOOR = "floor: bare SSL_read, bytes dropped"
 CPP = "ours, C++, chunks dropped"
 READINTO = "ours, Python, readinto(4 MiB)"
 READ = "ours, Python, read(4 MiB)"
+WHOLE = "ours, Python, readinto(whole object), prefetch=False"
 DEFAULT_MEMORY = "ours, readinto, default memory, fresh process"
 GETBUFFER = "ours, Python, getbuffer()"
 OSSTORCH = "osstorchconnector, readinto(4 MiB)"
@@ -54,6 +55,7 @@ def plain(place: Workplace) -> Scenario:
         cpp(place, CPP, PLAIN, "drop"),
         python(place, READINTO, PLAIN, "readinto", _WARM),
         python(place, READ, PLAIN, "read", _WARM),
+        python(place, WHOLE, PLAIN, "whole", _connections(32)),
         python(place, DEFAULT_MEMORY, PLAIN, "readinto", {}, passes=1),
         peer(place, OSSTORCH, PLAIN, "osstorch"),
         peer(place, "oss2, one stream, read(4 MiB)", PLAIN, "oss2"),
@@ -73,6 +75,7 @@ def plain(place: Workplace) -> Scenario:
             cpu_ratio(READINTO, OSSTORCH, "Python readinto: CPU against osstorchconnector", 0.5),
             speed_ratio(READINTO, OSSTORCH, "Python readinto: GB/s against osstorchconnector", 2.0),
             cpu_ratio(READ, FLOOR, "Python read: CPU against the floor", 2.4),
+            cpu_ratio(WHOLE, READINTO, "Python readinto(whole): CPU against readinto(4 MiB)", 0.85),
         ],
         relative_to=FLOOR,
     )
