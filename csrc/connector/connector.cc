@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "connector/memory_arbiter.h"
 #include "prefetch/object_open.h"
-#include "protocol/dates.h"
+#include "protocol/any_date.h"
 #include "transfer/tls_roots.h"
 
 namespace ossmc {
@@ -177,14 +177,14 @@ Result<OpenedStreams> Connector::open_streams(const std::vector<ObjectToOpen>& o
   return streams;
 }
 
-Result<bool> Connector::verify(const ObjectToOpen& object, Interrupt& interrupt) {
+Result<std::string_view> Connector::verify(const ObjectToOpen& object, Interrupt& interrupt) {
   for (bool is_first = true;; is_first = false) {
     const Result<std::unique_ptr<ObjectRanges>> opened = open_ranges({object}, interrupt);
     if (!opened.is_ok()) return opened.status();
-    Result<bool> is_right = (*opened)->check(0, interrupt);
+    Result<std::string_view> verified = (*opened)->check(0, interrupt);
     // Wrong on its way, perhaps: as for readers, it is fetched a second time.
-    if (is_right.is_ok() || !is_first || is_right.status().code() != StatusCode::kChecksum)
-      return is_right;
+    if (verified.is_ok() || !is_first || verified.status().code() != StatusCode::kChecksum)
+      return verified;
   }
 }
 
@@ -201,7 +201,7 @@ Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view versio
   stat.key = name->key;
   stat.size = version->size;
   stat.etag = version->etag;
-  stat.last_modified_unix = parse_http_date(version->last_modified).value_or(0.0);
+  stat.last_modified_unix = parse_any_date(version->last_modified).value_or(0.0);
   stat.storage_class = version->storage_class.empty() ? "Standard" : version->storage_class;
   stat.version_id = version->version_id;
   return stat;
