@@ -7,9 +7,9 @@
 
 namespace ossmc {
 
-OpenObjects::StreamPtr OpenObjects::add(ObjectName name) {
+OpenObjects::StreamPtr OpenObjects::add(ObjectName name, bool prefetches) {
   auto stream = std::make_shared<ObjectStream>(std::move(name), state_.next_sequence++,
-                                               state_.options.chunk_bytes);
+                                               state_.options.chunk_bytes, prefetches);
   if (!state_.closed) state_.streams.emplace(stream->sequence(), stream);
   return stream;
 }
@@ -18,7 +18,7 @@ OpenObjects::StreamPtr OpenObjects::open(ObjectName name) {
   StreamPtr stream;
   {
     MutexLock lock(state_.mutex);
-    stream = add(std::move(name));
+    stream = add(std::move(name), true);
     if (state_.closed) {
       stream->become_closed();
       return stream;
@@ -31,25 +31,28 @@ OpenObjects::StreamPtr OpenObjects::open(ObjectName name) {
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_known(ObjectName name,
-                                                       const ObjectVersion& version) {
+                                                       const ObjectVersion& version,
+                                                       bool prefetches) {
   // No sweep: a worker process that inherited many readers fetches what it reads, and ahead of
   // that, but not all.
-  return open_version(std::move(name), version, false);
+  return open_version(std::move(name), version, false, prefetches);
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_again(const ObjectStream& suspect) {
-  Result<StreamPtr> stream = open_version(suspect.name(), suspect.version(), true);
+  Result<StreamPtr> stream =
+      open_version(suspect.name(), suspect.version(), suspect.prefetches(), suspect.prefetches());
   if (!stream.is_ok()) return stream;
   ossmc::add(state_.context.counters.refetches, suspect.chunk_count());
   return stream;
 }
 
 Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
-                                                         const ObjectVersion& version, bool sweep) {
+                                                         const ObjectVersion& version, bool sweep,
+                                                         bool prefetches) {
   Result<ChunkTable::Index> index = index_for(name, state_.options.chunk_bytes, version);
   if (!index.is_ok()) return index.status();
   MutexLock lock(state_.mutex);
-  StreamPtr stream = add(std::move(name));
+  StreamPtr stream = add(std::move(name), prefetches);
   stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
   if (state_.closed) {
     stream->become_closed();

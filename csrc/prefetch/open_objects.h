@@ -22,8 +22,9 @@ class OpenObjects {
   // Puts the object behind all opened before it and asks for its first chunk. Does not block.
   StreamPtr open(ObjectName name);
   // The same for an object whose version is known already (a reader reopened in a forked child). No
-  // request is made yet, and it is not swept.
-  Result<StreamPtr> open_known(ObjectName name, const ObjectVersion& version);
+  // request is made yet, and it is not swept. `prefetches`: see ObjectStream.
+  Result<StreamPtr> open_known(ObjectName name, const ObjectVersion& version,
+                               bool prefetches = true);
   // The same for an object that came with wrong bytes: all of it is fetched anew, from the next
   // claim on.
   Result<StreamPtr> open_again(const ObjectStream& suspect);
@@ -38,8 +39,9 @@ class OpenObjects {
   void complete(ObjectStream& stream, const Result<ObjectVersion>& version);
 
  private:
-  Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep);
-  StreamPtr add(ObjectName name) OSSMC_REQUIRES(state_.mutex);
+  Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep,
+                                 bool prefetches);
+  StreamPtr add(ObjectName name, bool prefetches) OSSMC_REQUIRES(state_.mutex);
   // What close() has to do without the mutex.
   struct Closed {
     FreedMemory freed;

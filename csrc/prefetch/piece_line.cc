@@ -7,7 +7,7 @@ namespace ossmc {
 
 void PieceLine::add(const std::vector<PiecePtr>& pieces) {
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const bool is_urgent = i == 0 || pieces[i]->sink.length() < kBulkBytes;
+    const bool is_urgent = i == 0 || pieces[i]->sink.length() < bulk_bytes_;
     add_to(is_urgent ? urgent_ : bulk_, pieces[i]);
   }
 }

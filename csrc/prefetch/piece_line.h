@@ -18,7 +18,9 @@ namespace ossmc {
 class PieceLine {
  public:
   using PiecePtr = std::shared_ptr<Piece>;
-  static constexpr std::uint32_t kBulkBytes = 1u << 20;
+
+  explicit PieceLine(std::uint32_t bulk_bytes = PieceSizes().bulk_bytes)
+      : bulk_bytes_(bulk_bytes) {}
 
   // Behind the others of their call, which is the same for all.
   void add(const std::vector<PiecePtr>& pieces);
@@ -42,6 +44,7 @@ class PieceLine {
   template <typename Leaves>
   std::vector<PiecePtr> remove_if(const Leaves& leaves);
 
+  const std::uint32_t bulk_bytes_;
   Turns urgent_;
   Turns bulk_;
 };

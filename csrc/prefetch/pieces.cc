@@ -7,17 +7,6 @@ namespace ossmc {
 
 namespace {
 
-// A read of more receives whole chunks directly, where nobody fetches them yet. Of what goes by
-// chunk memory as much is kept for reading again (KeptBytes).
-constexpr std::uint64_t kLargeBytes = 64u << 20;
-
-// An object of which no more is left to sweep is swept, however it is read.
-constexpr std::uint64_t kSmallRestBytes = 64u << 20;
-
-// Of an object that is prefetched, a chunk of no more comes whole and stays: a part of it would
-// hardly be there earlier.
-constexpr std::uint32_t kSmallChunkBytes = 256u << 10;
-
 // Chunks are claimed near their begin; else too much comes that nobody asked for.
 constexpr std::uint32_t kNearBeginDivisor = 8;
 
@@ -74,8 +63,9 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       state_.note_use();
       cold = note_cold_read(*stream, first.first, end, by_cursor, &parked);
     }
+    const PieceSizes& sizes = state_.options.pieces;
     const bool is_large =
-        bytes >= (stream->prefetches() ? kLargeBytes : ReadPattern::kMostWindowBytes);
+        bytes >= (stream->prefetches() ? sizes.large_bytes : sizes.large_unprefetched_bytes);
     for (const PlannedPiece& piece : planned) {
       const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
       const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
@@ -130,7 +120,8 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
   plan.nearby = nullptr;
   if (plan.region != nullptr) return cold;
   if (!stream.prefetches()) state_.positions.end_reading(stream);
-  const bool ends_sweep = pattern.jumps() && rest_bytes(stream) > kSmallRestBytes;
+  const bool ends_sweep =
+      pattern.jumps() && rest_bytes(stream) > state_.options.pieces.small_rest_bytes;
   if (!ends_sweep || plan.is_paced) return cold;
   plan.is_paced = true;
   state_.positions.remove(stream);
@@ -144,7 +135,8 @@ bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
   const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
   const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
-  const bool is_small = !stream.plan.is_paced && stream.chunk_bytes() <= kSmallChunkBytes;
+  const bool is_small =
+      !stream.plan.is_paced && stream.chunk_bytes() <= state_.options.pieces.small_chunk_bytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
          !is_small && slot.work == ChunkSlot::Work::kNone && slot.claims == 0 &&
          slot.chunk.view().phase == ChunkPhase::kAbsent;
