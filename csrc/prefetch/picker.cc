@@ -41,6 +41,8 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
       // Nothing of a lower class may take what it waits for; what needs no memory goes on.
       state_.working_set.clear_refused();
       if (pick_past_blocked(pick)) return true;
+      if (busy < slots && !occupancy.behind && pick_piece(state_.pieces.take_bulk(), pick))
+        return true;
       if (busy < slots && !occupancy.behind && !is_paused(state_.pause, now) &&
           pick_ahead(now, pick, freed, true))
         return true;
