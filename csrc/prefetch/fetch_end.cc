@@ -126,11 +126,14 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& statu
   if (piece.is_whole()) {
     slot.fetched_before = true;
     slot.seen = {piece.end(), crc};
-  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight) {
+  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight ||
+             slot.work == ChunkSlot::Work::kInPiece) {
     stream.verification.note_unchecked();  // what fetches the chunk does not know of the piece
   } else if (piece.begin == slot.seen.bytes) {
     slot.seen = {piece.end(), crc64_combine(slot.seen.crc, crc, piece.sink.length())};
     slot.fetched_before = slot.seen.bytes == stream.chunk_length(entry.index);
+    // The chunk need not come whole any more.
+    if (slot.fetched_before && !slot.seen_parts.empty()) stream.verification.note_unchecked();
   } else if (slot.seen_parts.size() < kMostSeenParts) {
     slot.seen_parts.push_back({piece.begin, piece.end(), crc});
   } else {
