@@ -14,9 +14,9 @@ std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
     if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
     ChunkPhase phase = slot.chunk.view().phase;
     // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
-    // is also this reader's.
+    // is also this reader's. One that was given up has none.
     if (phase == ChunkPhase::kFailed) {
-      if (!take_chunk(stream, index, &freed)) return failures - 1;
+      if (!take_chunk(stream, index, &freed)) return slot.was_given_up ? failures : failures - 1;
       state_.residency.forget(stream, index);
       phase = ChunkPhase::kAbsent;
     }

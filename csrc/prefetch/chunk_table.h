@@ -29,6 +29,7 @@ struct ChunkSlot {
   std::vector<SeenRange> seen_parts;  // that came as pieces, elsewhere
   Status
       failure;  // of the last fetch, if another would fail alike; cleared when somebody asks again
+  bool was_given_up = false;   // the last fetch: kFailed, though nothing failed
   std::uint32_t failures = 0;  // how many fetches have failed
   Status last_failure;         // of the last of them, never cleared: for failure_since()
 };

@@ -152,6 +152,7 @@ void FetchEnd::put_down_given_up(const FetchBook::Entry& entry, After* after) {
   if (view.phase == ChunkPhase::kFilling && view.filled > slot.seen.bytes)
     slot.seen = {view.filled, slot.chunk.writer_crc()};
   if (slot.chunk.fail_quietly()) after->waited_for = &slot.chunk;
+  slot.was_given_up = true;
   const bool is_gone = take_chunk(stream, entry.index, &after->freed);
   if (!is_gone && !entry.in_region) state_.residency.add_failed(stream, entry.index);
   if (slot.claims == 0) return;

@@ -351,6 +351,7 @@ bool Picker::admit_sweep(ObjectStream& stream, std::uint64_t index, TimePoint no
 void Picker::fill_pick(ObjectStream& stream, std::uint64_t index, Pick* pick) {
   ChunkSlot& slot = stream.slot(index);
   slot.work = ChunkSlot::Work::kInFlight;
+  slot.was_given_up = false;
   slot.in_region = stream.plan.region != nullptr;
   if (slot.in_region) pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   pick->is_first = stream.state() == StreamState::kOpening;
