@@ -65,7 +65,8 @@ struct Piece {
   // The end, once: `status` is written before `is_done` (release).
   std::atomic<bool> is_done{false};
   Status status;
-  // The scheduler's mutex: the call has ended, and cares no more.
+  // The scheduler's mutex. Its request has ended; the call has ended, and cares no more.
+  bool has_ended = false;
   bool is_given_up = false;
 };
 

@@ -53,6 +53,12 @@ std::vector<PieceLine::PiecePtr> PieceLine::remove_if(const Leaves& leaves) {
   return removed;
 }
 
+void PieceLine::hurry(const Piece& piece) {
+  const std::vector<PiecePtr> found =
+      remove_if([&](const Piece& candidate) { return &candidate == &piece; });
+  for (const PiecePtr& it : found) urgent_.push_front({it->call.get(), {it}});
+}
+
 std::vector<PieceLine::PiecePtr> PieceLine::remove_call(const PieceCall& call) {
   return remove_if([&](const Piece& piece) { return piece.call.get() == &call; });
 }

@@ -29,6 +29,8 @@ class PieceLine {
   // The next one, out of the line; its call is last in turn then. Null: there is none.
   PiecePtr take_urgent() { return take(urgent_); }
   PiecePtr take_bulk() { return take(bulk_); }
+  // Somebody waits for its chunk: it comes before all others, if it is in line.
+  void hurry(const Piece& piece);
   // Those that leave the line.
   std::vector<PiecePtr> remove_call(const PieceCall& call);
   std::vector<PiecePtr> remove_stream(const ObjectStream& stream);

@@ -28,6 +28,13 @@ ReadPattern& pattern_of(ObjectStream& stream, bool by_cursor) {
   return by_cursor ? stream.plan.cursor_reads : stream.plan.placed_reads;
 }
 
+// Nobody else fetches it meanwhile.
+void hold_chunk(ObjectStream& stream, const Piece& piece) {
+  ChunkSlot& slot = stream.slot(piece.index);
+  slot.work = ChunkSlot::Work::kInPiece;
+  slot.piece = &piece;
+}
+
 // The reader, or the sweep, gets there: what is left of the object to sweep.
 std::uint64_t rest_bytes(const ObjectStream& stream) {
   return (stream.chunk_count() - std::min(stream.chunk_count(), stream.plan.sweep_next)) *
@@ -82,7 +89,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       if (made == nullptr)
         made = std::make_shared<Piece>(stream, piece.index, piece.begin, piece.end - piece.begin,
                                        piece.parts, call);
-      if (made->is_whole()) stream->slot(piece.index).work = ChunkSlot::Work::kInPiece;
+      if (made->is_whole()) hold_chunk(*stream, *made);
       start.pieces.push_back(std::move(made));
     }
     if (cold.reads_ahead)
@@ -153,7 +160,7 @@ std::vector<std::shared_ptr<Piece>> Pieces::start_check(const std::shared_ptr<Ob
       if (!is_cold(*stream, {0, index, 0, length, {}})) continue;
       pieces.push_back(
           std::make_shared<Piece>(stream, index, 0, length, std::vector<SinkPart>(), call));
-      stream->slot(index).work = ChunkSlot::Work::kInPiece;
+      hold_chunk(*stream, *pieces.back());
     }
     call->missing.fetch_add(static_cast<std::uint32_t>(pieces.size()), std::memory_order_relaxed);
     state_.pieces.add(pieces);
@@ -190,10 +197,10 @@ bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
     if (slot.chunk.mark_handed_out(piece.begin, piece.end()))
       stream.verification.note_chunk_handed_out();
   }
-  if (!piece.is_whole()) return false;
-  slot.work = ChunkSlot::Work::kNone;
+  if (slot.piece != &piece) return false;
+  slot.leave_piece();
   if (stream.is_closed() || slot.claims == 0) return false;
-  state_.urgent.add(stream, piece.index);
+  state_.urgent.add_claimed(stream, piece.index);
   return true;
 }
 

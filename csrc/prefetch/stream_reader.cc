@@ -43,9 +43,11 @@ class Claims {
     release_before(at);
     if (first_ == held_.size() || held_[first_].place != at) {
       release_before(SIZE_MAX);
-      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at));
+      bool in_piece = false;
+      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at), &in_piece);
       held_.push_back({at, chunk_at(at), failures});
       next_ = at + 1;
+      if (in_piece) return failures;
     }
     for (; next_ < end; ++next_) {
       std::uint32_t failures = 0;
