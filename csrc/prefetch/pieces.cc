@@ -174,21 +174,21 @@ void Pieces::end(const PieceCall& call, std::span<const std::shared_ptr<Piece>> 
   std::vector<std::shared_ptr<Piece>> in_line;
   std::vector<ChunkFetch*> parked;
   const bool ends_some = call.missing.load(std::memory_order_relaxed) > 0;
-  bool is_claimed = false;
+  bool may_start = false;
   {
     MutexLock lock(state_.mutex);
     if (ends_some) in_line = state_.pieces.remove_call(call);
     for (const std::shared_ptr<Piece>& piece : pieces) {
       piece->is_given_up = true;
-      is_claimed = end_piece_of(*piece, handed_out) || is_claimed;
+      may_start = end_piece_of(*piece, handed_out) || may_start;
     }
     if (ends_some) parked = state_.fetches.cancel_call(call);
   }
   finish_parked(parked);
-  if (ends_some || is_claimed) state_.wake();
+  if (ends_some || may_start) state_.wake();
 }
 
-// True: somebody claims the chunk, which is in line now.
+// True: others may start something of its chunk.
 bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
   ObjectStream& stream = *piece.stream;
   ChunkSlot& slot = stream.slot(piece.index);
@@ -199,8 +199,12 @@ bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
   }
   if (slot.piece != &piece) return false;
   slot.leave_piece();
-  if (stream.is_closed() || slot.claims == 0) return false;
-  state_.urgent.add_claimed(stream, piece.index);
+  if (stream.is_closed()) return false;
+  if (slot.claims > 0) {
+    state_.urgent.add_claimed(stream, piece.index);
+  } else if (!handed_out) {
+    state_.positions.fetch_again(stream, piece.index);
+  }
   return true;
 }
 
