@@ -204,6 +204,9 @@ bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
     state_.urgent.add_claimed(stream, piece.index);
   } else if (!handed_out) {
     state_.positions.fetch_again(stream, piece.index);
+  } else if (!stream.plan.is_paced) {
+    // What is read ahead lies behind it.
+    state_.positions.note_read(stream, piece.index, state_.window_chunks(stream));
   }
   return true;
 }
