@@ -105,6 +105,17 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
   if (look_again) state_.wake();
 }
 
+void ChunkClaims::note_reached(ObjectStream& stream, std::uint64_t index) {
+  bool look_again = false;
+  {
+    MutexLock lock(state_.mutex);
+    if (stream.is_closed()) return;
+    state_.note_use();
+    look_again = state_.positions.note_read(stream, index, state_.window_chunks(stream));
+  }
+  if (look_again) state_.wake();
+}
+
 void ChunkClaims::retake_closed(ObjectStream& stream, std::uint64_t index) {
   FreedMemory freed;
   MutexLock lock(state_.mutex);

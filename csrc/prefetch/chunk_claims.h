@@ -34,6 +34,8 @@ class ChunkClaims {
   // The reader went through this chunk; all its bytes were handed out if `consumed`.
   // `by_cursor`: else by a read at a place.
   void note_read(ObjectStream& stream, std::uint64_t index, bool consumed, bool by_cursor);
+  // The cursor's read waits for this chunk: what lies behind it is read ahead already.
+  void note_reached(ObjectStream& stream, std::uint64_t index);
   // A read has copied from a chunk of a closed stream: its memory goes if it was the last.
   void retake_closed(ObjectStream& stream, std::uint64_t index);
 
