@@ -154,7 +154,8 @@ bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
   const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
   const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
-  const bool is_small = !stream.plan.is_paced && stream.chunk_bytes() <= kSmallChunkBytes;
+  const bool is_small =
+      !stream.plan.is_paced && stream.chunk_length(planned.index) <= kSmallChunkBytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
          !is_small && slot.work == ChunkSlot::Work::kNone && slot.claims == 0 &&
          slot.chunk.view().phase == ChunkPhase::kAbsent;
@@ -210,7 +211,9 @@ bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
   }
   if (!piece.is_whole()) return false;
   slot.work = ChunkSlot::Work::kNone;
-  if (stream.is_closed() || slot.claims == 0) return false;
+  if (stream.is_closed()) return false;
+  if (!handed_out) state_.positions.fetch_again(stream, piece.index);  // the sweep went past it
+  if (slot.claims == 0) return false;
   state_.urgent.add(stream, piece.index);
   return true;
 }

@@ -444,7 +444,7 @@ class OssModelConnector:
             >>> shards = connector.list("bucket", "qwen/model")
             >>> sizes = connector.read_ranges((shard, 0, 8) for shard in shards)
             >>> [int.from_bytes(size, "little") for size in sizes][:1]
-            [992]
+            [1016]
         """
         if isinstance(ranges, (str, bytes)):
             raise TypeError("read_ranges takes triples of (uri, offset, length)")

@@ -70,7 +70,8 @@ class ObjectInfo(_core.ObjectRow):
         return self.size == 0 and self.key.endswith("/")
 
     def __repr__(self) -> str:
-        fields = (f"{name}={getattr(self, name)!r}" for name in _FIELDS)
+        names = _FIELDS if self.version_id is None else (*_FIELDS, "version_id")
+        fields = (f"{name}={getattr(self, name)!r}" for name in names)
         return _core.without_secrets(f"{type(self).__qualname__}({', '.join(fields)})")
 
     def __reduce__(self) -> tuple[Any, ...]:

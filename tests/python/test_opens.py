@@ -176,7 +176,9 @@ def test_version_of_a_listed_object_is_known_from_the_first_reply_on(
     assert reader.version_id is None
     reader.read(1)
     assert reader.version_id == version
-    assert connector.open(info).version_id == version
+    with connector.open(info) as prefetched:
+        assert prefetched.version_id == version
+        prefetched.read()  # nothing is on its way when the log is cleared
     told = connector.stat(info)
     server.clear_log()
     with connector.open(told, prefetch=False) as reader:
