@@ -720,6 +720,8 @@ def _range_of_object(item: object) -> tuple[object, int, int]:
         raise ValueError(
             f"a range is (uri, offset, length), the numbers not negative: ({offset}, {length})"
         )
+    if max(offset, length) > sys.maxsize:
+        raise OverflowError(f"no object is so large: a range of ({offset}, {length})")
     return uri, offset, length
 
 
