@@ -446,7 +446,8 @@ class OssModelConnector:
             >>> [int.from_bytes(size, "little") for size in sizes][:1]
             [1016]
         """
-        if isinstance(ranges, (str, bytes)):
+        given: object = ranges
+        if isinstance(given, (str, bytes)):
             raise TypeError("read_ranges takes triples of (uri, offset, length)")
         places: dict[_ObjectToOpen, int] = {}
         wanted = []
