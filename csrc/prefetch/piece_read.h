@@ -36,6 +36,7 @@ class PieceRead {
   bool has_waited() const { return has_waited_; }
 
  private:
+  void take_nearby(const ObjectStream& stream, StreamPart* part);
   Status wait_for_fewer(std::uint32_t missing);
   Status failure() const;
   Status no_progress() const;

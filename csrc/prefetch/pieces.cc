@@ -43,9 +43,16 @@ std::uint64_t rest_bytes(const ObjectStream& stream) {
 
 }  // namespace
 
+std::shared_ptr<const NearbyBytes> Pieces::nearby(const ObjectStream& stream,
+                                                  std::uint64_t offset) const {
+  MutexLock lock(state_.mutex);
+  return stream.plan.nearby.at(offset);
+}
+
 PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
                          std::span<const StreamPart> parts, const std::shared_ptr<PieceCall>& call,
-                         bool by_cursor) {
+                         const ReadOptions& options) {
+  const bool by_cursor = options.sequential;
   PieceStart start;
   const std::uint64_t bytes = bytes_of(parts);
   const std::vector<PlannedPiece> planned =
@@ -56,11 +63,6 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   std::vector<ChunkFetch*> parked;
   {
     MutexLock lock(state_.mutex);
-    const std::shared_ptr<const NearbyBytes>& nearby = stream->plan.nearby;
-    if (parts.size() == 1 && nearby != nullptr && nearby->has(first.first, first.second.size())) {
-      start.ready = nearby;
-      return start;
-    }
     const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
       state_.mutex.assert_held();
       return is_cold(*stream, piece);
@@ -83,8 +85,8 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
         continue;
       }
       std::shared_ptr<Piece> made;
-      if (planned.size() == 1 && parts.size() == 1 && cold.way != ColdRead::Way::kExact)
-        made = widen(stream, piece, cold.window_bytes, call, &start);
+      if (planned.size() == 1 && parts.size() == 1)
+        made = widen(stream, piece, cold.window_bytes, call, options.is_look, &start);
       if (start.window != nullptr) pattern_of(*stream, by_cursor).on_window(start.window->end());
       if (made == nullptr)
         made = std::make_shared<Piece>(stream, piece.index, piece.begin, piece.end - piece.begin,
@@ -103,15 +105,19 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   return start;
 }
 
-// Larger than it was asked for, into the stream's window; null: it cannot be.
+// Larger than it was asked for, or a look, into the stream's window; null: neither, or no room.
 std::shared_ptr<Piece> Pieces::widen(const std::shared_ptr<ObjectStream>& stream,
                                      const PlannedPiece& planned, std::uint64_t window_bytes,
-                                     const std::shared_ptr<PieceCall>& call, PieceStart* start) {
+                                     const std::shared_ptr<PieceCall>& call, bool is_look,
+                                     PieceStart* start) {
+  const std::uint32_t wanted = planned.end - planned.begin;
   const auto length = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(window_bytes, stream->chunk_length(planned.index) - planned.begin));
-  if (length <= planned.end - planned.begin) return nullptr;
+      std::min<std::uint64_t>(std::max<std::uint64_t>(window_bytes, wanted),
+                              stream->chunk_length(planned.index) - planned.begin));
+  const bool is_kept = is_look && wanted <= ReadPattern::kMostWindowBytes;
+  if (length == wanted && !is_kept) return nullptr;
   const std::uint64_t begin = stream->chunk_begin(planned.index) + planned.begin;
-  stream->plan.nearby = nullptr;  // the one before has been read
+  stream->plan.nearby.drop_older();
   start->window = NearbyBytes::make(state_.nearby_room, begin, length);
   if (start->window == nullptr) return nullptr;
   return std::make_shared<Piece>(stream, planned.index, planned.begin, length,
@@ -129,7 +135,7 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
     state_.positions.resume_sweep(stream);
     return cold;
   }
-  plan.nearby = nullptr;
+  plan.nearby.clear();
   if (plan.region != nullptr) return cold;
   if (!stream.prefetches()) state_.positions.end_reading(stream);
   if (plan.is_paced || rest_bytes(stream) <= state_.options.pieces.small_rest_bytes) return cold;
@@ -220,7 +226,7 @@ void Pieces::finish_parked(const std::vector<ChunkFetch*>& parked) {
 
 void Pieces::keep_window(ObjectStream& stream, std::shared_ptr<const NearbyBytes> window) {
   MutexLock lock(state_.mutex);
-  if (!stream.is_closed()) stream.plan.nearby = std::move(window);
+  if (!stream.is_closed()) stream.plan.nearby.add(std::move(window));
 }
 
 }  // namespace ossmc

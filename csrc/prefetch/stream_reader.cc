@@ -120,7 +120,10 @@ class Read {
     std::uint64_t size = 0;
     for (const StreamPart& part : parts_) size += part.second.size();
     const Status status = copy_all();
-    return status.is_ok() ? finish(size) : status;
+    if (!status.is_ok()) return status;
+    // Who looks reads what he has found: that is counted.
+    if (!options_.is_look) count_read(scheduler_, size, waited_);
+    return judge();
   }
 
   // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, where they lie.
@@ -134,16 +137,16 @@ class Read {
     PinnedBytes pinned(scheduler_, stream_.shared_from_this(), index,
                        {chunk.data() + begin, end - begin});
     note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
-    const Status status = finish(end - begin);
+    count_read(scheduler_, end - begin, waited_);
+    const Status status = judge();
     if (!status.is_ok()) return status;
     return pinned;
   }
 
  private:
-  Status finish(std::uint64_t size) {
-    count_read(scheduler_, size, waited_);
-    // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
-    // anything.
+  // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
+  // anything.
+  Status judge() {
     if (!stream_.verification.is_needed()) return Status::ok();
     return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
   }
@@ -401,6 +404,8 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
                ? 0
                : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) - bytes.data()) + 1;
   };
+  ReadOptions look = options;
+  look.is_look = true;
   Claims claims(scheduler, stream);
   const std::uint64_t last_index = limit == 0 ? 0 : (offset + limit - 1) / stream.chunk_bytes();
   std::uint64_t found = 0;
@@ -415,12 +420,18 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
       unpin(scheduler, stream, index);
       found += hit == 0 ? span : hit;
       if (hit != 0) break;
+    } else if (const auto nearby = scheduler.pieces().nearby(stream, offset + found)) {
+      const std::span<const std::byte> bytes = nearby->from(offset + found);
+      const std::size_t span = std::min<std::uint64_t>(bytes.size(), limit - found);
+      const std::uint64_t hit = find_in(bytes.first(span));
+      found += hit == 0 ? span : hit;
+      if (hit != 0) break;
     } else if (options.pieces && chunk.view().phase == ChunkPhase::kAbsent) {
       std::array<std::byte, kLookBytes> bytes;
       const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(
           {bytes.size(), limit - found, stream.chunk_length(index) - begin}));
       const Status status =
-          read_stream(scheduler, stream, offset + found, bytes.data(), size, options, interrupt);
+          read_stream(scheduler, stream, offset + found, bytes.data(), size, look, interrupt);
       if (!status.is_ok()) return status;
       const std::uint64_t hit = find_in({bytes.data(), size});
       found += hit == 0 ? size : hit;

@@ -228,7 +228,7 @@ TEST_F(PiecesEndedTest, NorByAPieceThatIsJustBeingStarted) {
     buffer = nullptr;
   };
   const StreamPart part{10 * kChunk, {buffer.get(), 1000}};
-  started = house_.scheduler.pieces().start(a_, {&part, 1}, call, false);
+  started = house_.scheduler.pieces().start(a_, {&part, 1}, call, ReadOptions{.pieces = true});
   settle();
   EXPECT_EQ(buffer, nullptr);
   EXPECT_EQ(house_.transport.in_progress(), 0);
@@ -268,8 +268,8 @@ TEST_F(PiecesTurnsTest, TwoCallsTakeTurns) {
       parts.emplace_back((10 + 2 * i) * kChunk + 5,
                          std::as_writable_bytes(std::span(to[which])).subspan(i * 100, 100));
     }
-    started[which] =
-        house_.scheduler.pieces().start(which == 0 ? a_ : b, parts, calls[which], false);
+    started[which] = house_.scheduler.pieces().start(which == 0 ? a_ : b, parts, calls[which],
+                                                     ReadOptions{.pieces = true});
   }
   house_.transport.step();
   const std::vector<std::string> all = asked();
@@ -464,7 +464,8 @@ TEST_F(PiecesCrcTest, NorWhenAPartComesWhileTheChunkIsFetched) {
     reply.head_delay = milliseconds(20);
     return flip(40)(std::move(reply));
   });
-  const PieceStart started = house_.scheduler.pieces().start(c_, {&part, 1}, call, false);
+  const PieceStart started =
+      house_.scheduler.pieces().start(c_, {&part, 1}, call, ReadOptions{.pieces = true});
   house_.transport.step();
   std::string all;
   EXPECT_TRUE(house_.read(*c_, 0, c_->size(), &all).is_ok());
@@ -483,7 +484,8 @@ TEST_F(PiecesCrcTest, APartThatCameWhileAnotherCallReceivedItsChunkWasNotCompare
     reply.head_delay = milliseconds(7);  // while the chunk is on its way
     return flip(40)(std::move(reply));
   });
-  const PieceStart started = house_.scheduler.pieces().start(c_, {&part, 1}, call, false);
+  const PieceStart started =
+      house_.scheduler.pieces().start(c_, {&part, 1}, call, ReadOptions{.pieces = true});
   house_.transport.step();
   expect_read(*c_, 0, c_->size());
   ASSERT_EQ(call->missing.load(), 0U);

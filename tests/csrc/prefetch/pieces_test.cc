@@ -195,9 +195,9 @@ TEST_F(PiecesInOrderTest, AReadThatFollowsInTheMiddleOfAChunkDoesNotClaimIt) {
 TEST_F(PiecesInOrderTest, WhatIsKeptForSmallReadsGoesWithTheObject) {
   const auto big = house_.open_known("big", false);
   for (std::uint64_t at = 0; at < 64 << 10; at += 4096) expect_read(*big, at, 4096, true);
-  EXPECT_NE(big->plan.nearby, nullptr);
+  EXPECT_FALSE(big->plan.nearby.empty());
   house_.scheduler.objects().close(*big);
-  EXPECT_EQ(big->plan.nearby, nullptr);
+  EXPECT_TRUE(big->plan.nearby.empty());
   EXPECT_EQ(read(*big, 4096, 4096, settles_).code(), StatusCode::kClosed);
 }
 
@@ -208,8 +208,8 @@ TEST_F(PiecesInOrderTest, ManyReadersWithoutRoomForMoreGetWhatTheyAskFor) {
     expect_read(*streams.back(), 4096, 100, true);
     expect_read(*streams.back(), 4196, 100, true);
   }
-  EXPECT_NE(streams.front()->plan.nearby, nullptr);
-  EXPECT_EQ(streams.back()->plan.nearby, nullptr);
+  EXPECT_FALSE(streams.front()->plan.nearby.empty());
+  EXPECT_TRUE(streams.back()->plan.nearby.empty());
   EXPECT_EQ(asked().back(), name_of("big", 4196, 100));
   expect_clean_end();
 }
@@ -232,15 +232,15 @@ class PiecesJumpsTest : public PiecesTest {
       ASSERT_NO_FATAL_FAILURE(
           expect_read(stream, (35 - next_jump_++) * kChunk + 99, 100, pieces_come_));
   }
-  // One more, that ends the sweep. `meanwhile`: before the transport sees what was ended.
-  void last_jump(ObjectStream& stream, const std::function<void()>& meanwhile) {
+  // The first one, which holds the sweep. `meanwhile`: before the transport sees what was ended.
+  void first_jump(ObjectStream& stream, const std::function<void()>& meanwhile) {
     bool once = false;
     ScriptedInterrupt looks([&] {
       if (!std::exchange(once, true)) meanwhile();
       return pieces_come_.pending();
     });
     expect_read(stream, 10 * kChunk + 99, 100, looks);
-    EXPECT_TRUE(stream.plan.is_paced);
+    EXPECT_TRUE(stream.plan.is_held);
   }
   static constexpr int kSlots = 8;
 
@@ -248,23 +248,49 @@ class PiecesJumpsTest : public PiecesTest {
   std::uint64_t next_jump_ = 0;
 };
 
-TEST_F(PiecesJumpsTest, ThreeJumpsEndTheSweepOfALargeObject) {
+TEST_F(PiecesJumpsTest, AJumpHoldsTheSweepOfALargeObjectAndThreeEndIt) {
   const auto a = open_sweeping();
-  jump(*a, 3);  // the first read is none
   EXPECT_EQ(house_.transport.in_progress(), kSlots);
-  EXPECT_FALSE(a->plan.is_paced);
   jump(*a, 1);
-  EXPECT_TRUE(a->plan.is_paced);
+  EXPECT_TRUE(a->plan.is_held);
+  EXPECT_FALSE(a->plan.is_paced);
   settle();
   // What was in flight for nobody is ended, its memory is free, and nothing is asked for.
   EXPECT_EQ(house_.transport.in_progress(), 0);
   EXPECT_EQ(house_.budget->used_bytes(), kChunk);
-  EXPECT_EQ(asked_so_far(), 1U + kSlots + 4);
+  EXPECT_EQ(asked_so_far(), 1U + kSlots + 1);
+  jump(*a, 1);
+  EXPECT_FALSE(a->plan.is_paced);
+  jump(*a, 1);
+  EXPECT_TRUE(a->plan.is_paced);
   // Reads go on.
   jump(*a, 2);
   expect_read(*a, 0, 100);
-  EXPECT_EQ(asked_so_far(), 1U + kSlots + 6);
+  EXPECT_EQ(asked_so_far(), 1U + kSlots + 5);
   expect_clean_end();
+}
+
+// As loaders do that read the end of a file first.
+TEST_F(PiecesJumpsTest, AReadAtTheSweepsPlaceBringsItBack) {
+  const auto a = open_sweeping();
+  jump(*a, 2);
+  settle();
+  EXPECT_EQ(a->plan.sweep_next, 1U);  // of what was ended
+  expect_read(*a, kChunk + 5, 100, pieces_come_);
+  EXPECT_FALSE(a->plan.is_held);
+  settle();
+  EXPECT_EQ(house_.transport.in_progress(), kSlots);
+}
+
+TEST_F(PiecesJumpsTest, TheThirdTimeIsForGood) {
+  const auto a = open_sweeping();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(a->plan.is_paced) << i;
+    jump(*a, 1);
+    expect_read(*a, kChunk + 5 + i * 100, 100, pieces_come_);
+  }
+  EXPECT_TRUE(a->plan.is_paced);
+  EXPECT_TRUE(a->plan.is_held);
 }
 
 TEST_F(PiecesJumpsTest, TheSweepOfOtherObjectsGoesOn) {
@@ -277,8 +303,9 @@ TEST_F(PiecesJumpsTest, TheSweepOfOtherObjectsGoesOn) {
 
 TEST_F(PiecesJumpsTest, AReadThatFollowsForgivesThem) {
   const auto a = open_sweeping();
-  jump(*a, 3);
-  expect_read(*a, 33 * kChunk + 199, 100, pieces_come_);
+  jump(*a, 2);
+  expect_read(*a, 34 * kChunk + 199, 100, pieces_come_);
+  EXPECT_FALSE(a->plan.is_held);
   jump(*a, 2);
   EXPECT_FALSE(a->plan.is_paced);
 }
@@ -314,8 +341,7 @@ TEST_F(PiecesJumpsTest, WhatSomebodyClaimsOrCopiesFromIsNotEnded) {
 
 TEST_F(PiecesJumpsTest, AChunkThatIsClaimedWhileItsFetchIsEndedComes) {
   const auto a = open_sweeping();
-  jump(*a, 3);
-  last_jump(*a, [&] { house_.scheduler.claims().claim(*a, 3); });
+  first_jump(*a, [&] { house_.scheduler.claims().claim(*a, 3); });
   EXPECT_EQ(std::ranges::count(asked(), chunk_request("a", 3)), 2);
   EXPECT_EQ(a->slot(3).work, Work::kInFlight);
   house_.scheduler.claims().release(*a, 3);
@@ -327,9 +353,8 @@ TEST_F(PiecesJumpsTest, AChunkThatIsClaimedWhileItsFetchIsEndedComes) {
 // Its bytes that are there are copied just then.
 TEST_F(PiecesJumpsTest, AndSoDoesOneThatIsCopiedFromMeanwhile) {
   const auto a = open_sweeping();
-  jump(*a, 3);
   Chunk& chunk = a->slot(3).chunk;
-  last_jump(*a, [&] { ASSERT_TRUE(chunk.try_pin(100)); });
+  first_jump(*a, [&] { ASSERT_TRUE(chunk.try_pin(100)); });
   EXPECT_EQ(chunk.view().phase, ChunkPhase::kFailed);
   answer_once("a", 3 * kChunk, [](FakeReply reply) { return reply; });
   int looks = 0;
@@ -357,9 +382,8 @@ TEST_F(PiecesJumpsTest, AChunkWhoseFetchWasEndedWasTakenForFailed) {
   settle();
   ASSERT_EQ(a->slot(20).work, Work::kInFlight);
   claims.release(*a, 20);
-  jump(*a, 3);
   Chunk& chunk = a->slot(20).chunk;
-  last_jump(*a, [&] { ASSERT_TRUE(chunk.try_pin(100)); });
+  first_jump(*a, [&] { ASSERT_TRUE(chunk.try_pin(100)); });
   ASSERT_EQ(chunk.view().phase, ChunkPhase::kFailed);
   answer_once("a", 20 * kChunk, [](FakeReply reply) { return reply; });
   ScriptedInterrupt unpins([&] {
@@ -401,7 +425,7 @@ TEST_F(PiecesTest, WhatACallReceivesWholeIsNotFetchedMeanwhile) {
     EXPECT_EQ(a->slot(12).work, Work::kInPiece);
     return ++looks == 3;
   });
-  EXPECT_EQ(read(*a, 10 * kChunk, 10 * kChunk, gives_up).code(), StatusCode::kInterrupted);
+  EXPECT_EQ(read(*a, kChunk, 19 * kChunk, gives_up).code(), StatusCode::kInterrupted);
   std::vector<std::string> all = asked();
   EXPECT_EQ(all.size(), kObjectChunks);  // the sweep has gone round it
   std::ranges::sort(all);
@@ -416,7 +440,7 @@ TEST_F(PiecesTest, WhatAnInterruptedCallDidNotReceiveWasNeverSwept) {
     settle();
     return true;
   });
-  EXPECT_EQ(read(*a, 10 * kChunk, 10 * kChunk, gives_up).code(), StatusCode::kInterrupted);
+  EXPECT_EQ(read(*a, kChunk, 19 * kChunk, gives_up).code(), StatusCode::kInterrupted);
   const std::size_t before = asked_so_far();
   settle();
   EXPECT_THAT(asked(before), Contains(chunk_request("a", 12)));
@@ -433,7 +457,7 @@ class PiecesClaimedTest : public PiecesTest {
     a_ = house_.open_known("a", false);
     buffer_.assign(10 * kChunk, '?');
     const StreamPart part{10 * kChunk, std::as_writable_bytes(std::span(buffer_))};
-    started_ = house_.scheduler.pieces().start(a_, {&part, 1}, call_, false);
+    started_ = house_.scheduler.pieces().start(a_, {&part, 1}, call_, ReadOptions{.pieces = true});
   }
   void end_call(bool handed_out) {
     call_->memory->take_back();
