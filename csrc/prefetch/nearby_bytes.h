@@ -70,6 +70,7 @@ class LastNearbyBytes {
   // Makes room for the next.
   void drop_older() { before_ = nullptr; }
   void clear() { before_ = last_ = nullptr; }
+  bool empty() const { return last_ == nullptr && before_ == nullptr; }
   // Who has the byte at `offset`; null: nobody.
   std::shared_ptr<const NearbyBytes> at(std::uint64_t offset) const {
     for (const auto& bytes : {&last_, &before_})

@@ -41,6 +41,8 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
       // Nothing of a lower class may take what it waits for; what needs no memory goes on.
       state_.working_set.clear_refused();
       if (pick_past_blocked(pick)) return true;
+      if (busy < slots && !occupancy.behind && pick_piece(state_.pieces.take_bulk(), pick))
+        return true;
       if (busy < slots && !occupancy.behind && !is_paused(state_.pause, now) &&
           pick_ahead(now, pick, freed, true))
         return true;
@@ -349,6 +351,7 @@ bool Picker::admit_sweep(ObjectStream& stream, std::uint64_t index, TimePoint no
 void Picker::fill_pick(ObjectStream& stream, std::uint64_t index, Pick* pick) {
   ChunkSlot& slot = stream.slot(index);
   slot.work = ChunkSlot::Work::kInFlight;
+  slot.was_given_up = false;
   slot.in_region = stream.plan.region != nullptr;
   if (slot.in_region) pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   pick->is_first = stream.state() == StreamState::kOpening;

@@ -35,10 +35,7 @@ std::vector<StreamPart> PieceRead::start(const std::shared_ptr<ObjectStream>& st
   if (call_ == nullptr) call_ = std::make_shared<PieceCall>();
   PieceStart started = scheduler_.pieces().start(stream, parts, call_, options_);
   pieces_.insert(pieces_.end(), started.pieces.begin(), started.pieces.end());
-  if (started.window != nullptr) {
-    window_ = std::move(started.window);
-    from_window_ = left;
-  }
+  if (started.window != nullptr) windows_.push_back({stream, std::move(started.window), left});
   return std::move(started.by_chunks);
 }
 
@@ -55,10 +52,11 @@ Status PieceRead::wait() {
   has_waited_ = true;
   Status status = wait_for_fewer(1);
   if (!status.is_ok()) return status;
-  if (window_ != nullptr) {
-    copy_nearby(*window_, from_window_);
-    scheduler_.pieces().keep_window(*pieces_.front()->stream, std::move(window_));
+  for (Window& window : windows_) {
+    copy_nearby(*window.bytes, window.part);
+    scheduler_.pieces().keep_window(*window.stream, std::move(window.bytes));
   }
+  windows_.clear();
   end(true);
   return Status::ok();
 }

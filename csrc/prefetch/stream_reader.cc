@@ -43,9 +43,11 @@ class Claims {
     release_before(at);
     if (first_ == held_.size() || held_[first_].place != at) {
       release_before(SIZE_MAX);
-      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at));
+      bool in_piece = false;
+      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at), &in_piece);
       held_.push_back({at, chunk_at(at), failures});
       next_ = at + 1;
+      if (in_piece) return failures;
     }
     for (; next_ < end; ++next_) {
       std::uint32_t failures = 0;
@@ -240,7 +242,7 @@ class Read {
     const std::uint32_t failures =
         claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
                          [&](std::size_t place) { return chunks_[place]; });
-    if (options_.sequential) scheduler_.claims().note_read(stream_, index, false, true);
+    if (options_.sequential) scheduler_.claims().note_reached(stream_, index);
     return wait_for_chunk(scheduler_, stream_, index, failures, needed_end, options_, interrupt_);
   }
 
@@ -442,7 +444,7 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
           claims.wait_for(static_cast<std::size_t>(index),
                           static_cast<std::size_t>(std::min(last_index + 1, index + at_once)),
                           [](std::size_t place) { return place; });
-      if (options.sequential) scheduler.claims().note_read(stream, index, false, true);
+      if (options.sequential) scheduler.claims().note_reached(stream, index);
       const Status status =
           wait_for_chunk(scheduler, stream, index, failures, begin + 1, options, interrupt);
       if (!status.is_ok()) return status;
