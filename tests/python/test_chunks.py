@@ -191,7 +191,7 @@ def test_kept_views_take_all_memory_then_reads_wait_and_say_so(make_connector, b
     reader = connector.open(bucket.uri("object"), prefetch=False)
     kept = [memoryview(chunk) for chunk in itertools.islice(reader.chunks(), 4)]
     position = reader.tell()
-    with pytest.raises(TransferTimeoutError, match="timeout.readSeconds"):
+    with pytest.raises(TransferTimeoutError, match=r"timeout\.readSeconds"):
         next(reader.chunks())
     assert reader.tell() == position
     kept.clear()
