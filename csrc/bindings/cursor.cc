@@ -129,9 +129,15 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     CursorLock cursor = lock_cursor(reader);
     py::bytes result =
         make_bytes(reader.peek_length(cursor, size > 0 ? static_cast<std::size_t>(size) : 0));
+    const std::span<std::byte> out = span_of(result);
     const std::uint64_t position = cursor.position();
-    if (!span_of(result).empty()) fill(reader, cursor, span_of(result));
+    const bool is_ready =
+        out.empty() || (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(cursor, out));
     cursor.set_position(position);
+    if (!is_ready) {
+      raise_unless_ok(
+          without_gil([&](Interrupt& interrupt) { return reader.peek(cursor, out, interrupt); }));
+    }
     return result.release().ptr();
   });
 }

@@ -166,7 +166,8 @@ Status ByteRepair::judge(const Source& source, const std::shared_ptr<ObjectStrea
       wait_for_verdict(*source.scheduler, second,
                        {.progress_limit = progress_limit_, .sequential = false}, interrupt);
   if (!verdict.is_ok() && verdict.code() != StatusCode::kChecksum) return verdict;
-  bool is_spoiled = !verdict.is_ok();
+  // Bytes of the first that were not compared may have been others.
+  bool is_spoiled = !verdict.is_ok() || suspect->verification.has_unchecked();
   for (std::uint64_t i = 0; i < second.chunk_count() && !is_spoiled; ++i) {
     const std::uint64_t begin = second.chunk_begin(i);
     is_spoiled = given_.overlaps({begin, begin + second.chunk_length(i)}) &&

@@ -111,6 +111,17 @@ Result<std::uint64_t> ObjectReader::line_length(const CursorLock& cursor, std::u
   return length;
 }
 
+Status ObjectReader::peek(const CursorLock& cursor, std::span<std::byte> out,
+                          Interrupt& interrupt) {
+  const std::uint64_t begin = cursor.position();
+  ReadOptions options = connector_->read_options(true);
+  options.is_look = true;
+  return run({begin, begin + out.size()}, interrupt, [&](const auto& source) {
+    return read_stream(*source.scheduler, *source.stream, begin, out.data(), out.size(), options,
+                       interrupt);
+  });
+}
+
 std::size_t ObjectReader::peek_length(const CursorLock& cursor, std::size_t wanted) const {
   const std::uint64_t size = wanted == 0 ? kPeekBytes : wanted;
   return static_cast<std::size_t>(

@@ -95,6 +95,8 @@ class ObjectReader {
   // was_repaired() says what it said before.
   Result<std::uint64_t> line_length(const CursorLock& cursor, std::uint64_t limit,
                                     Interrupt& interrupt);
+  // Shows the bytes from the cursor on, which a read is to take next. REQUIRES: so many remain.
+  Status peek(const CursorLock& cursor, std::span<std::byte> out, Interrupt& interrupt);
   // How many bytes a peek for `wanted` (0: any) can show at once: at least one before the end of
   // the object.
   std::size_t peek_length(const CursorLock& cursor, std::size_t wanted) const;

@@ -2,28 +2,44 @@
 
 namespace ossmc {
 
-std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index) {
+// Of what a call has received already another request may begin now; else it is received next.
+bool ChunkClaims::is_in_piece(ChunkSlot& slot) {
+  if (slot.piece == nullptr) return false;
+  if (!slot.piece->has_ended) {
+    state_.pieces.hurry(*slot.piece);
+    return true;
+  }
+  slot.leave_piece();
+  return false;
+}
+
+std::uint32_t ChunkClaims::claim(ObjectStream& stream, std::uint64_t index, bool* in_piece) {
   FreedMemory freed;
   std::uint32_t failures = 0;
+  bool is_elsewhere = false;
   {
     MutexLock lock(state_.mutex);
     ChunkSlot& slot = stream.slot(index);
     state_.note_use();
     state_.urgent.claim(stream, index);
     failures = slot.failures;
-    if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
-    ChunkPhase phase = slot.chunk.view().phase;
-    // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
-    // is also this reader's.
-    if (phase == ChunkPhase::kFailed) {
-      if (!take_chunk(stream, index, &freed)) return failures - 1;
-      state_.residency.forget(stream, index);
-      phase = ChunkPhase::kAbsent;
+    is_elsewhere = is_in_piece(slot);
+    if (!is_elsewhere) {
+      if (stream.is_closed() || slot.work != ChunkSlot::Work::kNone) return failures;
+      ChunkPhase phase = slot.chunk.view().phase;
+      // A chunk that was pinned when it failed is cleared only now; while it still is, that failure
+      // is also this reader's. One that was given up has none.
+      if (phase == ChunkPhase::kFailed) {
+        if (!take_chunk(stream, index, &freed)) return slot.was_given_up ? failures : failures - 1;
+        state_.residency.forget(stream, index);
+        phase = ChunkPhase::kAbsent;
+      }
+      if (phase != ChunkPhase::kAbsent) return failures;
+      if (slot.chunk.handed_out_whole()) state_.residency.note_read_again(stream);
+      state_.urgent.add(stream, index);
     }
-    if (phase != ChunkPhase::kAbsent) return failures;
-    if (slot.chunk.handed_out_whole()) state_.residency.note_read_again(stream);
-    state_.urgent.add(stream, index);
   }
+  if (in_piece != nullptr) *in_piece = is_elsewhere;
   state_.wake();
   return failures;
 }
@@ -90,6 +106,17 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
   if (look_again) state_.wake();
 }
 
+void ChunkClaims::note_reached(ObjectStream& stream, std::uint64_t index) {
+  bool look_again = false;
+  {
+    MutexLock lock(state_.mutex);
+    if (stream.is_closed()) return;
+    state_.note_use();
+    look_again = state_.positions.note_read(stream, index, state_.window_chunks(stream));
+  }
+  if (look_again) state_.wake();
+}
+
 void ChunkClaims::retake_closed(ObjectStream& stream, std::uint64_t index) {
   FreedMemory freed;
   MutexLock lock(state_.mutex);
@@ -129,12 +156,13 @@ Status ChunkClaims::look_again(ObjectStream& stream, std::uint64_t index, std::u
     MutexLock lock(state_.mutex);
     ChunkSlot& slot = stream.slot(index);
     if (slot.failures != failures && !slot.last_failure.is_ok()) return slot.last_failure;
-    if (stream.is_closed() || slot.claims == 0 || slot.work != ChunkSlot::Work::kNone)
+    if (stream.is_closed() || slot.claims == 0 || is_in_piece(slot) ||
+        slot.work != ChunkSlot::Work::kNone)
       return Status::ok();
     if (slot.chunk.view().phase == ChunkPhase::kFailed && take_chunk(stream, index, &freed))
       state_.residency.forget(stream, index);
     if (slot.chunk.view().phase != ChunkPhase::kAbsent) return Status::ok();
-    state_.urgent.add(stream, index);
+    state_.urgent.add_claimed(stream, index);
     *asked = true;
   }
   state_.wake();

@@ -17,8 +17,10 @@ class ChunkClaims {
 
   // A reader waits for this chunk. If it is not in memory, in flight or in line, it joins the end
   // of the line; in line, it keeps its place. It is not evicted until release(). How many fetches
-  // of it have failed before: for failure_since().
-  std::uint32_t claim(ObjectStream& stream, std::uint64_t index);
+  // of it have failed before: for failure_since(). `in_piece`: a call receives it just now, and it
+  // joins the line after that; nothing is to be claimed ahead meanwhile, for that could take all
+  // memory.
+  std::uint32_t claim(ObjectStream& stream, std::uint64_t index, bool* in_piece = nullptr);
   // Ahead of the chunk that a read waits for: claims this one too if it has to be fetched and
   // nobody has asked for it yet; false otherwise. What is in memory already must not be held while
   // an earlier claim of the same read waits for memory.
@@ -32,6 +34,8 @@ class ChunkClaims {
   // The reader went through this chunk; all its bytes were handed out if `consumed`.
   // `by_cursor`: else by a read at a place.
   void note_read(ObjectStream& stream, std::uint64_t index, bool consumed, bool by_cursor);
+  // The cursor's read waits for this chunk: what lies behind it is read ahead already.
+  void note_reached(ObjectStream& stream, std::uint64_t index);
   // A read has copied from a chunk of a closed stream: its memory goes if it was the last.
   void retake_closed(ObjectStream& stream, std::uint64_t index);
 
@@ -48,6 +52,7 @@ class ChunkClaims {
   Status look_again(ObjectStream& stream, std::uint64_t index, std::uint32_t failures, bool* asked);
 
  private:
+  bool is_in_piece(ChunkSlot& slot) OSSMC_REQUIRES(state_.mutex);
   void take_of_closed(ObjectStream& stream, std::uint64_t index, FreedMemory* freed)
       OSSMC_REQUIRES(state_.mutex);
 

@@ -14,13 +14,22 @@
 
 namespace ossmc {
 
+struct Piece;
+
 // A chunk and what the scheduler knows of it. All but `chunk` is guarded by the scheduler's mutex.
 struct ChunkSlot {
-  // kInPiece: a call receives all of it in memory of its own, until it ends.
+  // kInPiece: a call receives all of it in memory of its own, until it ends, or until the bytes
+  // have come and somebody claims the chunk.
   enum class Work : std::uint8_t { kNone, kUrgent, kInFlight, kInPiece };
 
   Chunk chunk;
+  void leave_piece() {
+    work = Work::kNone;
+    piece = nullptr;
+  }
+
   Work work = Work::kNone;
+  const Piece* piece = nullptr;     // of kInPiece
   bool fetched_before = false;      // completely, at least once
   bool in_region = false;           // its bytes lie, or will lie, in the object's region
   std::uint16_t claims = 0;         // how many reads and views claim it: it is not evicted
@@ -29,6 +38,7 @@ struct ChunkSlot {
   std::vector<SeenRange> seen_parts;  // that came as pieces, elsewhere
   Status
       failure;  // of the last fetch, if another would fail alike; cleared when somebody asks again
+  bool was_given_up = false;   // the last fetch: kFailed, though nothing failed
   std::uint32_t failures = 0;  // how many fetches have failed
   Status last_failure;         // of the last of them, never cleared: for failure_since()
 };

@@ -111,27 +111,38 @@ void FetchEnd::put_down_bytes(const FetchBook::Entry& entry, After* after) {
 // What came of the chunk elsewhere is known by its CRC-64 (SeenBefore).
 void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& status, After* after) {
   ObjectStream& stream = *entry.stream;
-  const Piece& piece = *entry.piece;
+  Piece& piece = *entry.piece;
+  piece.has_ended = true;
   if (stream.is_closed() || piece.is_given_up) return;
+  ChunkSlot& slot = stream.slot(entry.index);
+  // Its call may go on for long, or wait for a chunk that the one who claims this one receives.
+  if (slot.piece == &piece && slot.claims > 0) {
+    slot.leave_piece();
+    state_.urgent.add_claimed(stream, entry.index);
+    after->others_may_start = true;
+  }
   if (!status.is_ok()) {
     state_.note_pause(stream, status);
     return;
   }
   const TimePoint now = state_.context.clock.now();
   const bool ends_pause = state_.pause.on_success(now);
-  after->others_may_start = stream.plan.pause.on_success(now) || ends_pause;
+  const bool ends_pause_of_object = stream.plan.pause.on_success(now);
+  if (ends_pause || ends_pause_of_object) after->others_may_start = true;
   if (!state_.context.verify_crc64) return;
-  ChunkSlot& slot = stream.slot(entry.index);
   const std::uint64_t crc = piece.sink.writer_crc();
   const bool is_first_time = !slot.fetched_before;
   if (piece.is_whole()) {
     slot.fetched_before = true;
     slot.seen = {piece.end(), crc};
-  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight) {
+  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight ||
+             slot.work == ChunkSlot::Work::kInPiece) {
     stream.verification.note_unchecked();  // what fetches the chunk does not know of the piece
   } else if (piece.begin == slot.seen.bytes) {
     slot.seen = {piece.end(), crc64_combine(slot.seen.crc, crc, piece.sink.length())};
     slot.fetched_before = slot.seen.bytes == stream.chunk_length(entry.index);
+    // The chunk need not come whole any more.
+    if (slot.fetched_before && !slot.seen_parts.empty()) stream.verification.note_unchecked();
   } else if (slot.seen_parts.size() < kMostSeenParts) {
     slot.seen_parts.push_back({piece.begin, piece.end(), crc});
   } else {
@@ -150,12 +161,13 @@ void FetchEnd::put_down_given_up(const FetchBook::Entry& entry, After* after) {
   if (view.phase == ChunkPhase::kFilling && view.filled > slot.seen.bytes)
     slot.seen = {view.filled, slot.chunk.writer_crc()};
   if (slot.chunk.fail_quietly()) after->waited_for = &slot.chunk;
+  slot.was_given_up = true;
   const bool is_gone = take_chunk(stream, entry.index, &after->freed);
   if (!is_gone && !entry.in_region) state_.residency.add_failed(stream, entry.index);
   stream.plan.sweep_next = std::min(stream.plan.sweep_next, entry.index);
   if (slot.claims == 0) return;
   after->others_may_start = true;
-  if (is_gone) state_.urgent.add(stream, entry.index);
+  if (is_gone) state_.urgent.add_claimed(stream, entry.index);
 }
 
 // The object is known, its first chunk is fetched when there is memory for it.

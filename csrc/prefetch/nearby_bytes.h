@@ -44,6 +44,10 @@ class NearbyBytes {
   std::span<const std::byte> at(std::uint64_t begin, std::size_t size) const {
     return {bytes_.get() + (begin - begin_), size};
   }
+  // All of them from there on. REQUIRES: has(begin, 1).
+  std::span<const std::byte> from(std::uint64_t begin) const {
+    return at(begin, static_cast<std::size_t>(end() - begin));
+  }
 
  private:
   NearbyBytes(std::shared_ptr<NearbyRoom> room, std::uint64_t begin, std::size_t size,
@@ -54,6 +58,29 @@ class NearbyBytes {
   const std::uint64_t begin_;
   const std::size_t size_;
   const std::unique_ptr<std::byte[]> bytes_;
+};
+
+// Those of an object that came last. Two: a line may begin in one and end in the other. Guarded by
+// whoever owns it.
+class LastNearbyBytes {
+ public:
+  void add(std::shared_ptr<const NearbyBytes> bytes) {
+    before_ = std::exchange(last_, std::move(bytes));
+  }
+  // Makes room for the next.
+  void drop_older() { before_ = nullptr; }
+  void clear() { before_ = last_ = nullptr; }
+  bool empty() const { return last_ == nullptr && before_ == nullptr; }
+  // Who has the byte at `offset`; null: nobody.
+  std::shared_ptr<const NearbyBytes> at(std::uint64_t offset) const {
+    for (const auto& bytes : {&last_, &before_})
+      if (*bytes != nullptr && (*bytes)->has(offset, 1)) return *bytes;
+    return nullptr;
+  }
+
+ private:
+  std::shared_ptr<const NearbyBytes> last_;  // null: none
+  std::shared_ptr<const NearbyBytes> before_;
 };
 
 }  // namespace ossmc

@@ -123,7 +123,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     bool is_held = false;   // out of the sweep since its reads jump
     int holds = 0;          // how often it was
     bool is_paced = false;  // read ahead as ReadPattern has it, not as far as there is room
-    std::shared_ptr<const NearbyBytes> nearby;  // null: none
+    LastNearbyBytes nearby;
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
     // or reads from it any more.
     std::shared_ptr<ViewRegion> region;

@@ -178,7 +178,7 @@ void OpenObjects::take_out(ObjectStream& stream, Closed* closed) {
   closed->freed.streams.push_back(stream.shared_from_this());
   closed->claimed = state_.urgent.remove_stream(stream);
   closed->pieces = state_.pieces.remove_stream(stream);
-  stream.plan.nearby = nullptr;
+  stream.plan.nearby.clear();
   stream.become_closed();
   state_.streams.erase(stream.sequence());
   if (state_.streams.empty()) state_.admission.all_are_closed();

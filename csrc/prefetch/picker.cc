@@ -41,6 +41,8 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
       // Nothing of a lower class may take what it waits for; what needs no memory goes on.
       state_.working_set.clear_refused();
       if (pick_past_blocked(pick)) return true;
+      if (busy < slots && !occupancy.behind && pick_piece(state_.pieces.take_bulk(), pick))
+        return true;
       if (busy < slots && !occupancy.behind && !is_paused(state_.pause, now) &&
           pick_ahead(now, pick, freed, true))
         return true;
@@ -145,9 +147,9 @@ bool Picker::pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) {
   pick->index = piece->index;
   pick->piece = piece;
   const ChunkSlot& slot = piece->stream->slot(piece->index);
-  if (piece->is_whole() && state_.context.verify_crc64) {
+  if (piece->is_whole()) {
     pick->is_refetch = slot.fetched_before;
-    pick->seen = {slot.seen, slot.seen_parts};
+    if (state_.context.verify_crc64) pick->seen = {slot.seen, slot.seen_parts};
   }
   return true;
 }
@@ -349,6 +351,7 @@ bool Picker::admit_sweep(ObjectStream& stream, std::uint64_t index, TimePoint no
 void Picker::fill_pick(ObjectStream& stream, std::uint64_t index, Pick* pick) {
   ChunkSlot& slot = stream.slot(index);
   slot.work = ChunkSlot::Work::kInFlight;
+  slot.was_given_up = false;
   slot.in_region = stream.plan.region != nullptr;
   if (slot.in_region) pick->region_data = stream.plan.region->data() + stream.chunk_begin(index);
   pick->is_first = stream.state() == StreamState::kOpening;

@@ -13,8 +13,24 @@
 #include "memory/lent_memory.h"
 #include "memory/range_sink.h"
 #include "prefetch/object_stream.h"
+#include "prefetch/read_pattern.h"
 
 namespace ossmc {
+
+// What is large or small for reads that receive in their callers' memory.
+struct PieceSizes {
+  // A read of more receives whole chunks directly, where nobody fetches them yet. Of what goes by
+  // chunk memory as much is kept for reading again (KeptBytes). Of an object that is not
+  // prefetched: from so much on.
+  std::uint64_t large_bytes = 64u << 20;
+  std::uint64_t large_unprefetched_bytes = ReadPattern::kMostWindowBytes;
+  // An object of which no more is left to sweep is swept, however it is read.
+  std::uint64_t small_rest_bytes = 64u << 20;
+  // Of an object that is prefetched, a chunk of no more comes whole and stays: a part of it would
+  // hardly be there earlier.
+  std::uint32_t small_chunk_bytes = 256u << 10;
+  std::uint32_t bulk_bytes = 1u << 20;  // see PieceLine
+};
 
 // What the pieces of one call have in common. Shared by the call and its pieces. Thread-safe.
 struct PieceCall {
@@ -49,7 +65,8 @@ struct Piece {
   // The end, once: `status` is written before `is_done` (release).
   std::atomic<bool> is_done{false};
   Status status;
-  // The scheduler's mutex: the call has ended, and cares no more.
+  // The scheduler's mutex. Its request has ended; the call has ended, and cares no more.
+  bool has_ended = false;
   bool is_given_up = false;
 };
 

@@ -7,7 +7,7 @@ namespace ossmc {
 
 void PieceLine::add(const std::vector<PiecePtr>& pieces) {
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const bool is_urgent = i == 0 || pieces[i]->sink.length() < kBulkBytes;
+    const bool is_urgent = i == 0 || pieces[i]->sink.length() < bulk_bytes_;
     add_to(is_urgent ? urgent_ : bulk_, pieces[i]);
   }
 }
@@ -51,6 +51,12 @@ std::vector<PieceLine::PiecePtr> PieceLine::remove_if(const Leaves& leaves) {
     std::erase_if(*turns, [](const Turn& turn) { return turn.pieces.empty(); });
   }
   return removed;
+}
+
+void PieceLine::hurry(const Piece& piece) {
+  const std::vector<PiecePtr> found =
+      remove_if([&](const Piece& candidate) { return &candidate == &piece; });
+  for (const PiecePtr& it : found) urgent_.push_front({it->call.get(), {it}});
 }
 
 std::vector<PieceLine::PiecePtr> PieceLine::remove_call(const PieceCall& call) {

@@ -18,7 +18,9 @@ namespace ossmc {
 class PieceLine {
  public:
   using PiecePtr = std::shared_ptr<Piece>;
-  static constexpr std::uint32_t kBulkBytes = 1u << 20;
+
+  explicit PieceLine(std::uint32_t bulk_bytes = PieceSizes().bulk_bytes)
+      : bulk_bytes_(bulk_bytes) {}
 
   // Behind the others of their call, which is the same for all.
   void add(const std::vector<PiecePtr>& pieces);
@@ -27,6 +29,8 @@ class PieceLine {
   // The next one, out of the line; its call is last in turn then. Null: there is none.
   PiecePtr take_urgent() { return take(urgent_); }
   PiecePtr take_bulk() { return take(bulk_); }
+  // Somebody waits for its chunk: it comes before all others, if it is in line.
+  void hurry(const Piece& piece);
   // Those that leave the line.
   std::vector<PiecePtr> remove_call(const PieceCall& call);
   std::vector<PiecePtr> remove_stream(const ObjectStream& stream);
@@ -42,6 +46,7 @@ class PieceLine {
   template <typename Leaves>
   std::vector<PiecePtr> remove_if(const Leaves& leaves);
 
+  const std::uint32_t bulk_bytes_;
   Turns urgent_;
   Turns bulk_;
 };

@@ -12,24 +12,39 @@ namespace {
 // Of chunks that are only checked, so many are asked for at once.
 constexpr std::uint64_t kChunksToCheckAtOnce = 512;
 
-void copy_nearby(const NearbyBytes& nearby, const StreamPart& part) {
+// As much as it has. What is left of the part.
+StreamPart copy_nearby(const NearbyBytes& nearby, const StreamPart& part) {
   const auto& [offset, to] = part;
-  std::memcpy(to.data(), nearby.at(offset, to.size()).data(), to.size());
+  const std::span<const std::byte> bytes = nearby.from(offset);
+  const std::size_t size = std::min(bytes.size(), to.size());
+  std::memcpy(to.data(), bytes.data(), size);
+  return {offset + size, to.subspan(size)};
 }
 
 }  // namespace
 
 std::vector<StreamPart> PieceRead::start(const std::shared_ptr<ObjectStream>& stream,
                                          std::span<const StreamPart> parts) {
-  if (call_ == nullptr) call_ = std::make_shared<PieceCall>();
-  PieceStart started = scheduler_.pieces().start(stream, parts, call_, options_.sequential);
-  pieces_.insert(pieces_.end(), started.pieces.begin(), started.pieces.end());
-  if (started.ready != nullptr) copy_nearby(*started.ready, parts.front());
-  if (started.window != nullptr) {
-    window_ = std::move(started.window);
-    from_window_ = parts.front();
+  StreamPart left;
+  if (parts.size() == 1) {
+    left = parts.front();
+    take_nearby(*stream, &left);
+    if (left.second.empty()) return {};
+    parts = {&left, 1};
   }
+  if (call_ == nullptr) call_ = std::make_shared<PieceCall>();
+  PieceStart started = scheduler_.pieces().start(stream, parts, call_, options_);
+  pieces_.insert(pieces_.end(), started.pieces.begin(), started.pieces.end());
+  if (started.window != nullptr) windows_.push_back({stream, std::move(started.window), left});
   return std::move(started.by_chunks);
+}
+
+void PieceRead::take_nearby(const ObjectStream& stream, StreamPart* part) {
+  while (!part->second.empty()) {
+    const auto nearby = scheduler_.pieces().nearby(stream, part->first);
+    if (nearby == nullptr) return;
+    *part = copy_nearby(*nearby, *part);
+  }
 }
 
 Status PieceRead::wait() {
@@ -37,10 +52,11 @@ Status PieceRead::wait() {
   has_waited_ = true;
   Status status = wait_for_fewer(1);
   if (!status.is_ok()) return status;
-  if (window_ != nullptr) {
-    copy_nearby(*window_, from_window_);
-    scheduler_.pieces().keep_window(*pieces_.front()->stream, std::move(window_));
+  for (Window& window : windows_) {
+    copy_nearby(*window.bytes, window.part);
+    scheduler_.pieces().keep_window(*window.stream, std::move(window.bytes));
   }
+  windows_.clear();
   end(true);
   return Status::ok();
 }

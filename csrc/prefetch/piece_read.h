@@ -36,6 +36,7 @@ class PieceRead {
   bool has_waited() const { return has_waited_; }
 
  private:
+  void take_nearby(const ObjectStream& stream, StreamPart* part);
   Status wait_for_fewer(std::uint32_t missing);
   Status failure() const;
   Status no_progress() const;
@@ -47,8 +48,13 @@ class PieceRead {
   Interrupt& interrupt_;
   std::shared_ptr<PieceCall> call_;  // null: nothing was asked for
   std::vector<std::shared_ptr<Piece>> pieces_;
-  std::shared_ptr<NearbyBytes> window_;
-  StreamPart from_window_;
+  // More than was asked for; the part of the read lies in there when it has come.
+  struct Window {
+    std::shared_ptr<ObjectStream> stream;
+    std::shared_ptr<NearbyBytes> bytes;
+    StreamPart part;
+  };
+  std::vector<Window> windows_;
   bool has_waited_ = false;
 };
 

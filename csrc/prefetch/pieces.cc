@@ -7,18 +7,6 @@ namespace ossmc {
 
 namespace {
 
-// A read of more receives whole chunks directly, where nobody fetches them yet. Of what goes by
-// chunk memory as much is kept for reading again (KeptBytes).
-constexpr std::uint64_t kLargeBytes = 64u << 20;
-
-// An object of which no more is left to sweep is swept, however it is read: it costs less than the
-// round trips of a few reads.
-constexpr std::uint64_t kSmallRestBytes = 64u << 20;
-
-// Of an object that is prefetched, a chunk of no more comes whole and stays: a part of it would
-// hardly be there earlier.
-constexpr std::uint32_t kSmallChunkBytes = 256u << 10;
-
 // Chunks are claimed near their begin; else too much comes that nobody asked for.
 constexpr std::uint32_t kNearBeginDivisor = 8;
 
@@ -40,6 +28,13 @@ ReadPattern& pattern_of(ObjectStream& stream, bool by_cursor) {
   return by_cursor ? stream.plan.cursor_reads : stream.plan.placed_reads;
 }
 
+// Nobody else fetches it meanwhile.
+void hold_chunk(ObjectStream& stream, const Piece& piece) {
+  ChunkSlot& slot = stream.slot(piece.index);
+  slot.work = ChunkSlot::Work::kInPiece;
+  slot.piece = &piece;
+}
+
 // The reader, or the sweep, gets there: what is left of the object to sweep.
 std::uint64_t rest_bytes(const ObjectStream& stream) {
   return (stream.chunk_count() - std::min(stream.chunk_count(), stream.plan.sweep_next)) *
@@ -48,9 +43,16 @@ std::uint64_t rest_bytes(const ObjectStream& stream) {
 
 }  // namespace
 
+std::shared_ptr<const NearbyBytes> Pieces::nearby(const ObjectStream& stream,
+                                                  std::uint64_t offset) const {
+  MutexLock lock(state_.mutex);
+  return stream.plan.nearby.at(offset);
+}
+
 PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
                          std::span<const StreamPart> parts, const std::shared_ptr<PieceCall>& call,
-                         bool by_cursor) {
+                         const ReadOptions& options) {
+  const bool by_cursor = options.sequential;
   PieceStart start;
   const std::uint64_t bytes = bytes_of(parts);
   const std::vector<PlannedPiece> planned =
@@ -61,11 +63,6 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   std::vector<ChunkFetch*> parked;
   {
     MutexLock lock(state_.mutex);
-    const std::shared_ptr<const NearbyBytes>& nearby = stream->plan.nearby;
-    if (parts.size() == 1 && nearby != nullptr && nearby->has(first.first, first.second.size())) {
-      start.ready = nearby;
-      return start;
-    }
     const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
       state_.mutex.assert_held();
       return is_cold(*stream, piece);
@@ -75,8 +72,9 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       state_.note_use();
       cold = note_cold_read(*stream, first.first, end, by_cursor, &parked);
     }
+    const PieceSizes& sizes = state_.options.pieces;
     const bool is_large =
-        bytes >= (stream->prefetches() ? kLargeBytes : ReadPattern::kMostWindowBytes);
+        bytes >= (stream->prefetches() ? sizes.large_bytes : sizes.large_unprefetched_bytes);
     for (const PlannedPiece& piece : planned) {
       const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
       const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
@@ -87,13 +85,13 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
         continue;
       }
       std::shared_ptr<Piece> made;
-      if (planned.size() == 1 && parts.size() == 1 && cold.way != ColdRead::Way::kExact)
-        made = widen(stream, piece, cold.window_bytes, call, &start);
+      if (planned.size() == 1 && parts.size() == 1)
+        made = widen(stream, piece, cold.window_bytes, call, options.is_look, &start);
       if (start.window != nullptr) pattern_of(*stream, by_cursor).on_window(start.window->end());
       if (made == nullptr)
         made = std::make_shared<Piece>(stream, piece.index, piece.begin, piece.end - piece.begin,
                                        piece.parts, call);
-      if (made->is_whole()) stream->slot(piece.index).work = ChunkSlot::Work::kInPiece;
+      if (made->is_whole()) hold_chunk(*stream, *made);
       start.pieces.push_back(std::move(made));
     }
     if (cold.reads_ahead)
@@ -107,15 +105,19 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   return start;
 }
 
-// Larger than it was asked for, into the stream's window; null: it cannot be.
+// Larger than it was asked for, or a look, into the stream's window; null: neither, or no room.
 std::shared_ptr<Piece> Pieces::widen(const std::shared_ptr<ObjectStream>& stream,
                                      const PlannedPiece& planned, std::uint64_t window_bytes,
-                                     const std::shared_ptr<PieceCall>& call, PieceStart* start) {
+                                     const std::shared_ptr<PieceCall>& call, bool is_look,
+                                     PieceStart* start) {
+  const std::uint32_t wanted = planned.end - planned.begin;
   const auto length = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(window_bytes, stream->chunk_length(planned.index) - planned.begin));
-  if (length <= planned.end - planned.begin) return nullptr;
+      std::min<std::uint64_t>(std::max<std::uint64_t>(window_bytes, wanted),
+                              stream->chunk_length(planned.index) - planned.begin));
+  const bool is_kept = is_look && wanted <= ReadPattern::kMostWindowBytes;
+  if (length == wanted && !is_kept) return nullptr;
   const std::uint64_t begin = stream->chunk_begin(planned.index) + planned.begin;
-  stream->plan.nearby = nullptr;  // the one before has been read
+  stream->plan.nearby.drop_older();
   start->window = NearbyBytes::make(state_.nearby_room, begin, length);
   if (start->window == nullptr) return nullptr;
   return std::make_shared<Piece>(stream, planned.index, planned.begin, length,
@@ -133,10 +135,10 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
     state_.positions.resume_sweep(stream);
     return cold;
   }
-  plan.nearby = nullptr;
+  plan.nearby.clear();
   if (plan.region != nullptr) return cold;
   if (!stream.prefetches()) state_.positions.end_reading(stream);
-  if (plan.is_paced || rest_bytes(stream) <= kSmallRestBytes) return cold;
+  if (plan.is_paced || rest_bytes(stream) <= state_.options.pieces.small_rest_bytes) return cold;
   state_.positions.hold_sweep(stream, pattern.jumps());
   *parked = state_.fetches.cancel_unclaimed(stream);
   return cold;
@@ -148,8 +150,8 @@ bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
   const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
   const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
-  const bool is_small =
-      !stream.plan.is_paced && stream.chunk_length(planned.index) <= kSmallChunkBytes;
+  const bool is_small = !stream.plan.is_paced && stream.chunk_length(planned.index) <=
+                                                     state_.options.pieces.small_chunk_bytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
          !is_small && slot.work == ChunkSlot::Work::kNone && slot.claims == 0 &&
          slot.chunk.view().phase == ChunkPhase::kAbsent;
@@ -166,7 +168,7 @@ std::vector<std::shared_ptr<Piece>> Pieces::start_check(const std::shared_ptr<Ob
       if (!is_cold(*stream, {0, index, 0, length, {}})) continue;
       pieces.push_back(
           std::make_shared<Piece>(stream, index, 0, length, std::vector<SinkPart>(), call));
-      stream->slot(index).work = ChunkSlot::Work::kInPiece;
+      hold_chunk(*stream, *pieces.back());
     }
     call->missing.fetch_add(static_cast<std::uint32_t>(pieces.size()), std::memory_order_relaxed);
     state_.pieces.add(pieces);
@@ -180,35 +182,42 @@ void Pieces::end(const PieceCall& call, std::span<const std::shared_ptr<Piece>> 
   std::vector<std::shared_ptr<Piece>> in_line;
   std::vector<ChunkFetch*> parked;
   const bool ends_some = call.missing.load(std::memory_order_relaxed) > 0;
-  bool is_claimed = false;
+  bool may_start = false;
   {
     MutexLock lock(state_.mutex);
     if (ends_some) in_line = state_.pieces.remove_call(call);
     for (const std::shared_ptr<Piece>& piece : pieces) {
       piece->is_given_up = true;
-      is_claimed = end_piece_of(*piece, handed_out) || is_claimed;
+      may_start = end_piece_of(*piece, handed_out) || may_start;
     }
     if (ends_some) parked = state_.fetches.cancel_call(call);
   }
   finish_parked(parked);
-  if (ends_some || is_claimed) state_.wake();
+  if (ends_some || may_start) state_.wake();
 }
 
-// True: somebody claims the chunk, which is in line now.
+// True: others may start something of its chunk.
 bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
   ObjectStream& stream = *piece.stream;
   ChunkSlot& slot = stream.slot(piece.index);
   if (handed_out && (piece.is_whole() || piece.begin <= slot.seen.bytes)) {
     slot.chunk.set_length(stream.chunk_length(piece.index));
-    if (slot.chunk.mark_handed_out(piece.begin, piece.end()))
+    if (slot.chunk.mark_handed_out(piece.begin, piece.end())) {
       stream.verification.note_chunk_handed_out();
+      state_.residency.mark_consumed(stream, piece.index);  // if it has come to memory meanwhile
+      state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
+    }
   }
-  if (!piece.is_whole()) return false;
-  slot.work = ChunkSlot::Work::kNone;
-  if (stream.is_closed()) return false;
-  if (!handed_out) state_.positions.fetch_again(stream, piece.index);  // the sweep went past it
-  if (slot.claims == 0) return false;
-  state_.urgent.add(stream, piece.index);
+  const bool is_held = slot.piece == &piece;
+  if (is_held) slot.leave_piece();
+  if (!piece.is_whole() || stream.is_closed()) return false;
+  if (!handed_out) {
+    state_.positions.fetch_again(stream, piece.index);
+  } else if (!stream.plan.is_paced) {
+    // What is read ahead lies behind it.
+    state_.positions.note_read(stream, piece.index, state_.window_chunks(stream));
+  }
+  if (is_held && slot.claims > 0) state_.urgent.add_claimed(stream, piece.index);
   return true;
 }
 
@@ -219,7 +228,7 @@ void Pieces::finish_parked(const std::vector<ChunkFetch*>& parked) {
 
 void Pieces::keep_window(ObjectStream& stream, std::shared_ptr<const NearbyBytes> window) {
   MutexLock lock(state_.mutex);
-  if (!stream.is_closed()) stream.plan.nearby = std::move(window);
+  if (!stream.is_closed()) stream.plan.nearby.add(std::move(window));
 }
 
 }  // namespace ossmc

@@ -11,6 +11,7 @@
 
 #include "prefetch/nearby_bytes.h"
 #include "prefetch/piece.h"
+#include "prefetch/read_options.h"
 #include "prefetch/read_plan.h"
 #include "prefetch/scheduler_state.h"
 
@@ -23,9 +24,8 @@ using StreamPart = std::pair<std::uint64_t, std::span<std::byte>>;
 struct PieceStart {
   std::vector<StreamPart> by_chunks;           // through chunk memory
   std::vector<std::shared_ptr<Piece>> pieces;  // by these, which have been asked for
-  // The last part lies in there when the pieces have come, or now if there are none.
+  // Not null: the one part lies in there when its piece has come.
   std::shared_ptr<NearbyBytes> window;
-  std::shared_ptr<const NearbyBytes> ready;
 };
 
 // Thread-safe. Owned by the Scheduler; works on its state.
@@ -34,10 +34,11 @@ class Pieces {
   // `owner`: of the fetches, told of those that waited for a retry.
   Pieces(SchedulerState& state, ChunkFetchOwner& owner) : state_(state), owner_(owner) {}
 
-  // A read of `parts` of the object finds nothing at the first of them. `by_cursor`: else at a
-  // place.
+  // What came round earlier reads and has the byte at `offset`; null: nothing has.
+  std::shared_ptr<const NearbyBytes> nearby(const ObjectStream& stream, std::uint64_t offset) const;
+  // A read of `parts` of the object finds nothing at the first of them, nor nearby.
   PieceStart start(const std::shared_ptr<ObjectStream>& stream, std::span<const StreamPart> parts,
-                   const std::shared_ptr<PieceCall>& call, bool by_cursor);
+                   const std::shared_ptr<PieceCall>& call, const ReadOptions& options);
   // All chunks of the object in [first, last), for their CRC-64 alone.
   std::vector<std::shared_ptr<Piece>> start_check(const std::shared_ptr<ObjectStream>& stream,
                                                   std::uint64_t first, std::uint64_t last,
@@ -55,8 +56,8 @@ class Pieces {
       OSSMC_REQUIRES(state_.mutex);
   std::shared_ptr<Piece> widen(const std::shared_ptr<ObjectStream>& stream,
                                const PlannedPiece& planned, std::uint64_t window_bytes,
-                               const std::shared_ptr<PieceCall>& call, PieceStart* start)
-      OSSMC_REQUIRES(state_.mutex);
+                               const std::shared_ptr<PieceCall>& call, bool is_look,
+                               PieceStart* start) OSSMC_REQUIRES(state_.mutex);
   bool end_piece_of(const Piece& piece, bool handed_out) OSSMC_REQUIRES(state_.mutex);
   void finish_parked(const std::vector<ChunkFetch*>& parked);
 

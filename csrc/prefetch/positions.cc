@@ -1,6 +1,7 @@
 #include "prefetch/positions.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ossmc {
 
@@ -21,8 +22,8 @@ void Positions::sweep_again(ObjectStream& stream, std::uint64_t index) {
 
 void Positions::hold_sweep(ObjectStream& stream, bool for_good) {
   ObjectStream::Plan& plan = stream.plan;
-  plan.is_held = true;
-  plan.is_paced = for_good || ++plan.holds >= kMostHolds;
+  if (!std::exchange(plan.is_held, true)) ++plan.holds;
+  plan.is_paced = for_good || plan.holds >= kMostHolds;
   remove(stream);
 }
 

@@ -12,6 +12,8 @@ struct ReadOptions {
   bool sequential = false;
   // What is not in memory may be received in the caller's (prefetch/pieces.h).
   bool pieces = false;
+  // The same bytes are read once more at once: they are kept nearby, however few.
+  bool is_look = false;
 };
 
 }  // namespace ossmc

@@ -41,6 +41,7 @@ SchedulerState::SchedulerState(const SchedulerOptions& options_in, FetchContext&
       small(context_in),
       loads(options_in.slots.threads, options_in.slots.load),
       slots(options_in.slots, loads),
+      pieces(options_in.pieces.bulk_bytes),
       residency(
           {.of_object = options_in.kept_bytes, .in_all = budget->limit_bytes() / kKeptDivisor}),
       working_set(options_in.least_ready_bytes),

@@ -43,6 +43,7 @@ struct SchedulerOptions {
   // See KeptBytes and WorkingSet.
   std::uint64_t kept_bytes = KeptBytes().of_object;
   std::uint64_t least_ready_bytes = 16u << 20;
+  PieceSizes pieces = {};
   SlotOptions slots;  // concurrent ranged requests, urgent extra ones not counted
 };
 

@@ -43,9 +43,11 @@ class Claims {
     release_before(at);
     if (first_ == held_.size() || held_[first_].place != at) {
       release_before(SIZE_MAX);
-      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at));
+      bool in_piece = false;
+      const std::uint32_t failures = scheduler_.claims().claim(stream_, chunk_at(at), &in_piece);
       held_.push_back({at, chunk_at(at), failures});
       next_ = at + 1;
+      if (in_piece) return failures;
     }
     for (; next_ < end; ++next_) {
       std::uint32_t failures = 0;
@@ -118,7 +120,10 @@ class Read {
     std::uint64_t size = 0;
     for (const StreamPart& part : parts_) size += part.second.size();
     const Status status = copy_all();
-    return status.is_ok() ? finish(size) : status;
+    if (!status.is_ok()) return status;
+    // Who looks reads what he has found: that is counted.
+    if (!options_.is_look) count_read(scheduler_, size, waited_);
+    return judge();
   }
 
   // REQUIRES: no parts. Bytes [begin, end) of that chunk alone, where they lie.
@@ -132,16 +137,16 @@ class Read {
     PinnedBytes pinned(scheduler_, stream_.shared_from_this(), index,
                        {chunk.data() + begin, end - begin});
     note_handed_out(scheduler_, stream_, index, begin, end, options_.sequential);
-    const Status status = finish(end - begin);
+    count_read(scheduler_, end - begin, waited_);
+    const Status status = judge();
     if (!status.is_ok()) return status;
     return pinned;
   }
 
  private:
-  Status finish(std::uint64_t size) {
-    count_read(scheduler_, size, waited_);
-    // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
-    // anything.
+  // Whoever gets the last missing byte waits for the verdict on all; once it is bad, nobody gets
+  // anything.
+  Status judge() {
     if (!stream_.verification.is_needed()) return Status::ok();
     return wait_for_verdict(scheduler_, stream_, options_, interrupt_);
   }
@@ -237,7 +242,7 @@ class Read {
     const std::uint32_t failures =
         claims_.wait_for(place_, std::min(chunks_.size(), place_ + at_once_),
                          [&](std::size_t place) { return chunks_[place]; });
-    if (options_.sequential) scheduler_.claims().note_read(stream_, index, false, true);
+    if (options_.sequential) scheduler_.claims().note_reached(stream_, index);
     return wait_for_chunk(scheduler_, stream_, index, failures, needed_end, options_, interrupt_);
   }
 
@@ -399,6 +404,8 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
                ? 0
                : static_cast<std::uint64_t>(static_cast<const std::byte*>(hit) - bytes.data()) + 1;
   };
+  ReadOptions look = options;
+  look.is_look = true;
   Claims claims(scheduler, stream);
   const std::uint64_t last_index = limit == 0 ? 0 : (offset + limit - 1) / stream.chunk_bytes();
   std::uint64_t found = 0;
@@ -413,12 +420,18 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
       unpin(scheduler, stream, index);
       found += hit == 0 ? span : hit;
       if (hit != 0) break;
+    } else if (const auto nearby = scheduler.pieces().nearby(stream, offset + found)) {
+      const std::span<const std::byte> bytes = nearby->from(offset + found);
+      const std::size_t span = std::min<std::uint64_t>(bytes.size(), limit - found);
+      const std::uint64_t hit = find_in(bytes.first(span));
+      found += hit == 0 ? span : hit;
+      if (hit != 0) break;
     } else if (options.pieces && chunk.view().phase == ChunkPhase::kAbsent) {
       std::array<std::byte, kLookBytes> bytes;
       const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(
           {bytes.size(), limit - found, stream.chunk_length(index) - begin}));
       const Status status =
-          read_stream(scheduler, stream, offset + found, bytes.data(), size, options, interrupt);
+          read_stream(scheduler, stream, offset + found, bytes.data(), size, look, interrupt);
       if (!status.is_ok()) return status;
       const std::uint64_t hit = find_in({bytes.data(), size});
       found += hit == 0 ? size : hit;
@@ -431,7 +444,7 @@ Result<std::uint64_t> find_byte(Scheduler& scheduler, ObjectStream& stream, std:
           claims.wait_for(static_cast<std::size_t>(index),
                           static_cast<std::size_t>(std::min(last_index + 1, index + at_once)),
                           [](std::size_t place) { return place; });
-      if (options.sequential) scheduler.claims().note_read(stream, index, false, true);
+      if (options.sequential) scheduler.claims().note_reached(stream, index);
       const Status status =
           wait_for_chunk(scheduler, stream, index, failures, begin + 1, options, interrupt);
       if (!status.is_ok()) return status;

@@ -19,6 +19,13 @@ void UrgentWork::add(ObjectStream& stream, std::uint64_t index) {
                      Entry{last_place_, stream.shared_from_this(), index});
 }
 
+void UrgentWork::add_claimed(ObjectStream& stream, std::uint64_t index) {
+  ChunkSlot& slot = stream.slot(index);
+  assert(slot.claims > 0);
+  slot.failure = Status::ok();
+  put_back(stream, index, slot.place_in_line);
+}
+
 void UrgentWork::put_back(ObjectStream& stream, std::uint64_t index, std::uint64_t place) {
   ChunkSlot& slot = stream.slot(index);
   assert(slot.work == ChunkSlot::Work::kNone && place != 0);

@@ -31,6 +31,9 @@ class UrgentWork {
   // At the end of the line; somebody has claimed it. It is asked for again, whatever failed before.
   // REQUIRES: Work::kNone.
   void add(ObjectStream& stream, std::uint64_t index);
+  // The same of a chunk that was not in line when it was claimed: where it would be if it had been.
+  // What a read holds it has claimed after what it waits for.
+  void add_claimed(ObjectStream& stream, std::uint64_t index);
   // Where it was before it was taken out; it could not be started now. REQUIRES: Work::kNone.
   void put_back(ObjectStream& stream, std::uint64_t index, std::uint64_t place);
   // Out of the line: it is being started, or cannot be. Its work is kNone then.

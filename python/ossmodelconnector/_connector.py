@@ -448,7 +448,8 @@ class OssModelConnector:
             >>> [int.from_bytes(size, "little") for size in sizes][:1]
             [1016]
         """
-        if isinstance(ranges, (str, bytes)):
+        given: object = ranges
+        if isinstance(given, (str, bytes)):
             raise TypeError("read_ranges takes triples of (uri, offset, length)")
         places: dict[_ObjectToOpen, int] = {}
         wanted = []
@@ -724,6 +725,8 @@ def _range_of_object(item: object) -> tuple[object, int, int]:
         raise ValueError(
             f"a range is (uri, offset, length), the numbers not negative: ({offset}, {length})"
         )
+    if max(offset, length) > sys.maxsize:
+        raise OverflowError(f"no object is so large: a range of ({offset}, {length})")
     return uri, offset, length
 
 

@@ -499,7 +499,22 @@ def test_ctrl_c_ends_a_call_that_waits_for_a_reply(server, silent_endpoint, call
 
 
 @pytest.mark.parametrize(
-    "call", ["read", "readinto", "readline", "read_at", "read_ranges", "getbuffer"]
+    "call",
+    [
+        "read",
+        "readinto",
+        "readline",
+        "read_at",
+        "read_ranges",
+        "getbuffer",
+        "chunks",
+        "verify",
+        "ranges",
+        "cold read",
+        "cold readinto",
+        "cold read_at",
+        "cold read_ranges",
+    ],
 )
 def test_ctrl_c_ends_a_blocked_read(slow_server, slow_store, call):
     uri = slow_store.uri("large.bin")

@@ -17,6 +17,8 @@ KiB = 1024
 # Empty, one byte, and around one, two and many chunks of each size below.
 SIZES = (0, 1, KiB - 1, KiB, KiB + 1, 2 * KiB, 3 * KiB + 7, 65_535, 65_536, 65_537, 200_001)
 CHUNKS = (KiB, 3000, 4 * KiB, 64 * KiB)
+# In the last one every object lies whole: without prefetch its reads are parts of one chunk.
+OPENED_CHUNKS = (*CHUNKS, 8192 * KiB)
 
 
 def lines_of(size, seed):
@@ -47,7 +49,7 @@ def connectors(make_shared_connector):
                 "timeout": {"readSeconds": 5},
             }
         )
-        for chunk in CHUNKS
+        for chunk in OPENED_CHUNKS
     }
 
 
@@ -61,6 +63,13 @@ counts = st.one_of(
     st.none(), st.just(-1), st.just(0), st.integers(-7, 50), near_boundaries, st.booleans()
 )
 buffer_sizes = st.one_of(st.integers(0, 50), near_boundaries)
+ranges_in_objects = st.lists(
+    st.tuples(
+        st.one_of(st.integers(0, 210_000), near_boundaries),
+        st.one_of(st.integers(0, 3000), near_boundaries),
+    ),
+    max_size=8,
+)
 operations = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(("read", "read1", "readline", "readlines")), counts),
@@ -76,6 +85,9 @@ operations = st.lists(
         st.tuples(st.just("tell")),
         st.tuples(st.just("next")),
         st.tuples(st.just("iterate"), st.integers(0, 5)),
+        st.tuples(st.just("read_at"), st.integers(0, 210_000), buffer_sizes),
+        st.tuples(st.just("read_ranges"), ranges_in_objects),
+        st.tuples(st.just("chunks"), st.integers(1, 3)),
     ),
     max_size=12,
 )
@@ -96,18 +108,60 @@ def outcome(file, name, arguments):
         return type(error)
 
 
-@given(size=st.sampled_from(SIZES), chunk=st.sampled_from(CHUNKS), calls=operations)
-@example(size=0, chunk=KiB, calls=[("read",), ("peek", 0), ("seek", 5), ("read", 1), ("readline",)])
-@example(size=65_537, chunk=64 * KiB, calls=[("seek", -1, 2), ("read", 2), ("tell",), ("seek", 0)])
-def test_any_sequence_of_calls(objects, connectors, store, size, chunk, calls):
+def read_beside(reader, data, name, *arguments):
+    """A call that BytesIO does not have."""
+    if name == "read_ranges":
+        (ranges,) = arguments
+        expected = [data[offset : offset + length] for offset, length in ranges]
+        assert reader.read_ranges(ranges) == expected
+        return
+    offset, length = arguments
+    buffer = bytearray(b"\xaa" * length)
+    wanted = data[offset : offset + length]
+    assert reader.read_at(offset, buffer) == len(wanted)
+    assert buffer == wanted + b"\xaa" * (length - len(wanted))
+
+
+def show_chunks(reader, model, count):
+    chunks = reader.chunks()
+    for _, chunk in zip(range(count), chunks):
+        assert chunk.readonly
+        assert len(chunk) > 0
+        assert chunk == model.read(len(chunk))
+    chunks.close()
+
+
+@given(
+    size=st.sampled_from(SIZES),
+    chunk=st.sampled_from(OPENED_CHUNKS),
+    prefetch=st.booleans(),
+    calls=operations,
+)
+@example(
+    size=0,
+    chunk=KiB,
+    prefetch=True,
+    calls=[("read",), ("peek", 0), ("seek", 5), ("read", 1), ("readline",)],
+)
+@example(
+    size=65_537,
+    chunk=64 * KiB,
+    prefetch=True,
+    calls=[("seek", -1, 2), ("read", 2), ("tell",), ("seek", 0)],
+)
+def test_any_sequence_of_calls(objects, connectors, store, size, chunk, prefetch, calls):
     model = io.BytesIO(store[f"property/{size}"])
-    with connectors[chunk].open(objects[size]) as reader:
+    with connectors[chunk].open(objects[size], prefetch=prefetch) as reader:
         for name, *arguments in calls:
             if name == "peek":
                 shown = reader.peek(*arguments)
                 rest = model.getvalue()[model.tell() :]
                 assert rest.startswith(shown)
                 assert shown or not rest
+            elif name in ("read_at", "read_ranges"):
+                read_beside(reader, model.getvalue(), name, *arguments)
+            elif name == "chunks":
+                show_chunks(reader, model, *arguments)
             else:
                 expected = outcome(model, name, arguments)
                 assert outcome(reader, name, arguments) == expected, (name, arguments)
@@ -267,26 +321,19 @@ def test_attributes_cannot_be_set(objects, connectors):
 
 @given(
     size=st.sampled_from(SIZES),
-    chunk=st.sampled_from(CHUNKS),
-    ranges=st.lists(
-        st.tuples(
-            st.one_of(st.integers(0, 210_000), near_boundaries),
-            st.one_of(st.integers(0, 3000), near_boundaries),
-        ),
-        max_size=8,
-    ),
+    chunk=st.sampled_from(OPENED_CHUNKS),
+    prefetch=st.booleans(),
+    ranges=ranges_in_objects,
 )
-def test_read_ranges_and_read_at(objects, connectors, store, size, chunk, ranges):
+def test_read_ranges_and_read_at(objects, connectors, store, size, chunk, prefetch, ranges):
     data = store[f"property/{size}"]
-    expected = [data[offset : offset + length] for offset, length in ranges]
-    with connectors[chunk].open(objects[size]) as reader:
+    with connectors[chunk].open(objects[size], prefetch=prefetch) as reader:
         reader.seek(3)
-        assert reader.read_ranges(ranges) == expected
+        read_beside(reader, data, "read_ranges", ranges)
+        expected = [data[offset : offset + length] for offset, length in ranges]
         assert reader.read_ranges(iter(ranges)) == expected
-        for (offset, length), wanted in zip(ranges, expected):
-            buffer = bytearray(b"\xaa" * length)
-            assert reader.read_at(offset, buffer) == len(wanted)
-            assert buffer == wanted + b"\xaa" * (length - len(wanted))
+        for offset, length in ranges:
+            read_beside(reader, data, "read_at", offset, length)
         assert reader.tell() == 3
 
 
@@ -337,7 +384,8 @@ def text_object(store):
 
 
 @given(
-    chunk=st.sampled_from(CHUNKS),
+    chunk=st.sampled_from(OPENED_CHUNKS),
+    prefetch=st.booleans(),
     calls=st.lists(
         st.one_of(
             st.tuples(st.just("read"), st.one_of(st.integers(-1, 100), near_boundaries)),
@@ -351,11 +399,11 @@ def text_object(store):
         max_size=10,
     ),
 )
-def test_text_is_what_text_io_wrapper_gives(connectors, text_object, chunk, calls):
+def test_text_is_what_text_io_wrapper_gives(connectors, text_object, chunk, prefetch, calls):
     model = io.TextIOWrapper(
         io.BytesIO(TEXT.encode()), encoding="utf-8", errors="strict", newline=None
     )
-    with connectors[chunk].open(text_object, binary=False) as text:
+    with connectors[chunk].open(text_object, binary=False, prefetch=prefetch) as text:
         marks = {model: 0, text: 0}
 
         def call(file, name, *arguments):

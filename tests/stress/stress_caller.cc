@@ -1,34 +1,27 @@
 #include "stress/stress_caller.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 namespace ossmc {
 
-// A user who presses Ctrl-C now and then.
-class StressCaller::SomeInterrupts final : public Interrupt {
- public:
-  explicit SomeInterrupts(StressCaller& caller) : caller_(caller) {}
-  bool pending() override {
-    if (!caller_.chance_.one_in(100)) return false;
-    caller_.was_interrupted_ = true;
-    return true;
-  }
+namespace {
 
- private:
-  StressCaller& caller_;
-};
+// At one in so many of the times that a call asks.
+constexpr std::uint64_t kInterruptOneIn = 100;
+
+}  // namespace
 
 StressCaller::StressCaller(const StressObjects& objects, const StressRound& round,
                            StressTally& tally, Connector& connector, StressShared& shared,
                            std::uint64_t number)
     : objects_(objects),
       round_(round),
-      tally_(tally),
       connector_(connector),
       shared_(shared),
-      chance_(round.seed * 64 + number) {}
+      chance_(round.seed * 64 + number),
+      judge_(round, tally, connector),
+      lender_(objects, judge_, connector, shared, chance_) {}
 
 void StressCaller::work(TimePoint end) {
   while (system_clock().now() < end && !connector_.is_closed()) step();
@@ -37,7 +30,7 @@ void StressCaller::work(TimePoint end) {
 }
 
 void StressCaller::step() {
-  was_interrupted_ = false;
+  if (!chance_.one_in(4)) return lender_.step();
   const std::uint64_t slot = chance_.below(StressShared::kSlots);
   const std::shared_ptr<ObjectReader> reader = shared_.reader(slot);
   const std::uint64_t choice = chance_.below(20);
@@ -71,12 +64,6 @@ void StressCaller::step() {
   }
 }
 
-void StressCaller::begin(const char* what) {
-  since_ = system_clock().now();
-  doing_ = what;
-  tally_.note_operation(what);
-}
-
 // Empty ones often: they are opened and gone in no time.
 const StressObject& StressCaller::some_object() {
   const StressObject& object = objects_[chance_.below(objects_.size())];
@@ -84,67 +71,67 @@ const StressObject& StressCaller::some_object() {
 }
 
 void StressCaller::open(std::uint64_t slot) {
-  begin("open");
+  judge_.begin("open");
   const StressObject& object = some_object();
-  SomeInterrupts interrupt(*this);
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   Result<std::shared_ptr<ObjectReader>> opened =
       connector_.open({.uri = object.uri(), .prefetches = !chance_.one_in(4)}, interrupt);
-  if (!is_done(opened.status(), nullptr)) return;
-  check_opened(**opened, object);
+  if (!judge_.is_done(opened.status(), nullptr)) return;
+  judge_.check_opened(**opened, object);
   shared_.put(slot, std::move(opened).value());
 }
 
 void StressCaller::open_many() {
-  begin("open_many");
+  judge_.begin("open_many");
   std::vector<const StressObject*> objects;
   std::vector<ObjectToOpen> to_open;
   for (std::uint64_t count = 1 + chance_.below(6); count > 0; --count) {
     objects.push_back(&some_object());
     to_open.push_back({.uri = objects.back()->uri(), .prefetches = !chance_.one_in(4)});
   }
-  SomeInterrupts interrupt(*this);
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   const auto opened = connector_.open_many(to_open, interrupt);
-  if (!is_done(opened.status(), nullptr)) return;
+  if (!judge_.is_done(opened.status(), nullptr)) return;
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    check_opened(*(*opened)[i], *objects[i]);
+    judge_.check_opened(*(*opened)[i], *objects[i]);
     // Others are closed unread.
     if (chance_.one_in(2)) shared_.put(chance_.below(StressShared::kSlots), (*opened)[i]);
   }
 }
 
 void StressCaller::stat() {
-  begin("stat");
+  judge_.begin("stat");
   const StressObject& object = some_object();
-  SomeInterrupts interrupt(*this);
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   const Result<ObjectStat> told = connector_.stat(object.uri(), "", interrupt);
-  if (is_done(told.status(), nullptr) && told->size != object.bytes.size())
-    complain("tells a wrong size of " + object.key);
+  if (judge_.is_done(told.status(), nullptr) && told->size != object.bytes.size())
+    judge_.complain("tells a wrong size of " + object.key);
   if (connector_.stats().memory_peak_bytes > round_.config.prefetch_memory_bytes)
-    complain("has taken more memory than the budget");
+    judge_.complain("has taken more memory than the budget");
 }
 
 // In the middle of others' reads.
 void StressCaller::close(ObjectReader& reader, std::uint64_t slot) {
-  begin("close");
+  judge_.begin("close");
   reader.close();
   shared_.put(slot, nullptr);
 }
 
 void StressCaller::read_at(ObjectReader& reader, const StressObject& object) {
-  begin("read_at");
+  judge_.begin("read_at");
   const std::uint64_t offset = chance_.below(object.bytes.size() + 2);
   std::vector<std::byte> out(chance_.below(12'000));
-  SomeInterrupts interrupt(*this);
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   const Result<std::size_t> got = reader.read_at(offset, out, interrupt);
-  if (!is_done(got.status(), &reader)) return;
+  if (!judge_.is_done(got.status(), &reader)) return;
   const std::uint64_t left = object.bytes.size() - std::min(offset, object.bytes.size());
   if (*got != std::min<std::uint64_t>(out.size(), left))
-    return complain("read_at of " + object.key + " is short");
-  check_bytes(object, offset, std::span(out).first(*got));
+    return judge_.complain("read_at of " + object.key + " is short");
+  judge_.check_bytes(object, offset, std::span(out).first(*got));
 }
 
 void StressCaller::read_parts(ObjectReader& reader, const StressObject& object) {
-  begin("read_parts");
+  judge_.begin("read_parts");
   std::vector<std::vector<std::byte>> outs(1 + chance_.below(6));
   std::vector<StreamPart> parts;
   for (std::vector<std::byte>& out : outs) {
@@ -152,20 +139,20 @@ void StressCaller::read_parts(ObjectReader& reader, const StressObject& object) 
     out.resize(std::min<std::uint64_t>(object.bytes.size() - offset, chance_.below(9'000)));
     parts.emplace_back(offset, out);
   }
-  SomeInterrupts interrupt(*this);
-  if (!is_done(reader.read_parts(parts, interrupt), &reader)) return;
-  for (const auto& [offset, out] : parts) check_bytes(object, offset, out);
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
+  if (!judge_.is_done(reader.read_parts(parts, interrupt), &reader)) return;
+  for (const auto& [offset, out] : parts) judge_.check_bytes(object, offset, out);
 }
 
 void StressCaller::view(ObjectReader& reader, const StressObject& object) {
   if (views_.size() >= 3) drop_view();
-  begin("view");
-  SomeInterrupts interrupt(*this);
+  judge_.begin("view");
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   const Result<std::shared_ptr<ObjectView>> made = reader.view(interrupt);
-  if (!is_done(made.status(), &reader)) return;
+  if (!judge_.is_done(made.status(), &reader)) return;
   if ((*made)->size() != object.bytes.size())
-    return complain("a view of " + object.key + " has a wrong size");
-  check_bytes(object, 0, {(*made)->data(), (*made)->size()});
+    return judge_.complain("a view of " + object.key + " has a wrong size");
+  judge_.check_bytes(object, 0, {(*made)->data(), (*made)->size()});
   if (chance_.one_in(3) && shared_.try_keep(object.bytes.size()))
     views_.push_back({&object, *made});
 }
@@ -173,19 +160,19 @@ void StressCaller::view(ObjectReader& reader, const StressObject& object) {
 // Its reader may be closed since; its bytes are there still.
 void StressCaller::drop_view() {
   if (views_.empty()) return;
-  begin("end of a view");
+  judge_.begin("end of a view");
   auto [object, view] = std::move(views_.back());
   views_.pop_back();
-  check_bytes(*object, 0, {view->data(), view->size()});
+  judge_.check_bytes(*object, 0, {view->data(), view->size()});
   view = nullptr;
   shared_.end_keep(object->bytes.size());
 }
 
 void StressCaller::read_on(ObjectReader& reader, const StressObject& object) {
-  begin("read");
-  SomeInterrupts interrupt(*this);
+  judge_.begin("read");
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   Result<CursorLock> cursor = reader.cursor().lock(interrupt);
-  if (!is_done(cursor.status(), &reader)) return;
+  if (!judge_.is_done(cursor.status(), &reader)) return;
   if (chance_.one_in(4)) cursor->set_position(chance_.below(object.bytes.size() + 1));
   for (std::uint64_t times = 1 + chance_.below(4); times > 0; --times) {
     const std::uint64_t position = cursor->position();
@@ -193,84 +180,53 @@ void StressCaller::read_on(ObjectReader& reader, const StressObject& object) {
         std::min<std::uint64_t>(object.bytes.size() - position, chance_.below(20'000)));
     if (!reader.read_if_ready(*cursor, out)) {
       const Result<std::size_t> got = reader.read(*cursor, out, interrupt);
-      if (!is_done(got.status(), &reader)) return;
-      if (*got != out.size()) return complain("a read of " + object.key + " is short");
+      if (!judge_.is_done(got.status(), &reader)) return;
+      if (*got != out.size()) return judge_.complain("a read of " + object.key + " is short");
     }
     if (cursor->position() != position + out.size())
-      return complain("a read of " + object.key + " leaves the cursor at a wrong place");
-    check_bytes(object, position, out);
+      return judge_.complain("a read of " + object.key + " leaves the cursor at a wrong place");
+    judge_.check_bytes(object, position, out);
   }
 }
 
+// Chunks in place, one after the other. Some are held until the end, also of a closed reader.
 void StressCaller::visit(ObjectReader& reader, const StressObject& object) {
-  begin("visit");
-  SomeInterrupts interrupt(*this);
-  Result<CursorLock> cursor = reader.cursor().lock(interrupt);
-  if (!is_done(cursor.status(), &reader)) return;
-  cursor->set_position(chance_.below(object.bytes.size() + 1));
-  const std::uint64_t position = cursor->position();
-  const Result<std::shared_ptr<ChunkView>> shown = reader.next_chunk(*cursor, interrupt);
-  if (is_done(shown.status(), &reader) && *shown != nullptr)
-    check_bytes(object, position, (*shown)->bytes());
+  judge_.begin("visit");
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<ChunkView>>> held;
+  std::uint64_t held_bytes = 0;
+  {
+    SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
+    Result<CursorLock> cursor = reader.cursor().lock(interrupt);
+    if (!judge_.is_done(cursor.status(), &reader)) return;
+    cursor->set_position(chance_.below(object.bytes.size() + 1));
+    for (std::uint64_t times = 1 + chance_.below(4); times > 0; --times) {
+      const std::uint64_t position = cursor->position();
+      const Result<std::shared_ptr<ChunkView>> shown = reader.next_chunk(*cursor, interrupt);
+      if (!judge_.is_done(shown.status(), &reader) || *shown == nullptr) break;
+      judge_.check_bytes(object, position, (*shown)->bytes());
+      if (!chance_.one_in(2) || !shared_.try_keep(round_.config.least_chunk_bytes())) continue;
+      held.emplace_back(position, *shown);
+      held_bytes += round_.config.least_chunk_bytes();
+    }
+  }
+  if (chance_.one_in(8)) reader.close();
+  for (const auto& [position, shown] : held) judge_.check_bytes(object, position, shown->bytes());
+  held.clear();
+  shared_.end_keep(held_bytes);
 }
 
 void StressCaller::find_line(ObjectReader& reader, const StressObject& object) {
-  begin("line");
-  SomeInterrupts interrupt(*this);
+  judge_.begin("line");
+  SomeInterrupts interrupt(judge_, chance_, kInterruptOneIn);
   Result<CursorLock> cursor = reader.cursor().lock(interrupt);
-  if (!is_done(cursor.status(), &reader)) return;
+  if (!judge_.is_done(cursor.status(), &reader)) return;
   cursor->set_position(chance_.below(object.bytes.size() + 1));
   const Result<std::uint64_t> length = reader.line_length(*cursor, UINT64_MAX, interrupt);
-  if (!is_done(length.status(), &reader)) return;
+  if (!judge_.is_done(length.status(), &reader)) return;
   const std::size_t found = object.bytes.find('\n', cursor->position());
   const std::uint64_t end = found == std::string::npos ? object.bytes.size() : found + 1;
-  if (cursor->position() + *length != end) complain("a line of " + object.key + " has a wrong end");
-}
-
-void StressCaller::check_opened(const ObjectReader& reader, const StressObject& object) {
-  if (reader.size() != object.bytes.size())
-    complain(object.key + " was opened with a wrong size, " + std::to_string(reader.size()));
-}
-
-void StressCaller::check_bytes(const StressObject& object, std::uint64_t offset,
-                               std::span<const std::byte> got) {
-  tally_.note_compared(got.size());
-  if (!object.matches(offset, got))
-    complain("wrong bytes of " + object.key + ", of " + std::to_string(got.size()) + " at " +
-             std::to_string(offset));
-}
-
-bool StressCaller::is_done(const Status& status, const ObjectReader* reader) {
-  if (status.is_ok()) return true;
-  if (is_explained(status.code(), reader)) {
-    tally_.note_error(status.code());
-  } else {
-    complain("fails for no reason: " + std::string(status_code_name(status.code())) + ", " +
-             status.message());
-  }
-  return false;
-}
-
-bool StressCaller::is_explained(StatusCode code, const ObjectReader* reader) const {
-  switch (code) {
-    case StatusCode::kClosed:
-      return reader != nullptr ? reader->is_closed() : connector_.is_closed();
-    case StatusCode::kInterrupted:
-      return was_interrupted_;
-    case StatusCode::kConnect:
-    case StatusCode::kServer:
-    case StatusCode::kThrottled:
-    case StatusCode::kTransferTimeout:
-      return round_.has_faults();
-    case StatusCode::kMemoryBudget:
-      return std::string_view(doing()) == "view";
-    default:
-      return false;
-  }
-}
-
-void StressCaller::complain(const std::string& what) {
-  tally_.complain("seed " + std::to_string(round_.seed) + ", " + doing() + ": " + what);
+  if (cursor->position() + *length != end)
+    judge_.complain("a line of " + object.key + " has a wrong end");
 }
 
 }  // namespace ossmc

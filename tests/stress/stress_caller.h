@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 #include "connector/connector.h"
+#include "stress/stress_judge.h"
+#include "stress/stress_lender.h"
 #include "stress/stress_objects.h"
 #include "stress/stress_round.h"
 #include "stress/stress_shared.h"
@@ -32,18 +34,16 @@ class StressCaller {
   // --- any thread ---
   bool has_ended() const { return has_ended_.load(); }
   // What it calls, and for how long it has done so.
-  const char* doing() const { return doing_.load(); }
-  Duration doing_for() const { return system_clock().now() - since_.load(); }
+  const char* doing() const { return judge_.doing(); }
+  Duration doing_for() const { return judge_.doing_for(); }
 
  private:
-  class SomeInterrupts;
   struct KeptView {
     const StressObject* object;
     std::shared_ptr<ObjectView> view;
   };
 
   void step();
-  void begin(const char* what);
   const StressObject& some_object();
   void open(std::uint64_t slot);
   void open_many();
@@ -57,26 +57,16 @@ class StressCaller {
   void visit(ObjectReader& reader, const StressObject& object);
   void find_line(ObjectReader& reader, const StressObject& object);
 
-  void check_opened(const ObjectReader& reader, const StressObject& object);
-  void check_bytes(const StressObject& object, std::uint64_t offset,
-                   std::span<const std::byte> got);
-  // Whether it was done. An error must have a reason; `reader`: null for calls of the connector.
-  bool is_done(const Status& status, const ObjectReader* reader);
-  bool is_explained(StatusCode code, const ObjectReader* reader) const;
-  void complain(const std::string& what);
-
   const StressObjects& objects_;
   const StressRound& round_;
-  StressTally& tally_;
   Connector& connector_;
   StressShared& shared_;
   Chance chance_;
-  bool was_interrupted_ = false;
+  StressJudge judge_;
+  StressLender lender_;
   std::vector<KeptView> views_;
 
   std::atomic<bool> has_ended_{false};
-  std::atomic<const char*> doing_{"nothing"};
-  std::atomic<TimePoint> since_{system_clock().now()};
 };
 
 }  // namespace ossmc

@@ -27,6 +27,8 @@ StressRound StressRound::draw(std::uint64_t seed, std::uint64_t number) {
   round.one_fault_in = kOneFaultIn[chance.below(std::size(kOneFaultIn))];
   round.tells_crc64 = chance.one_in(2);
   round.is_closed_in_the_middle = chance.one_in(3);
+  round.is_impatient = chance.one_in(5);
+  if (round.is_impatient) config.read_timeout = std::chrono::milliseconds(20 + chance.below(200));
   return round;
 }
 

@@ -17,6 +17,7 @@ struct StressRound {
   std::uint64_t seed = 0;  // of all that is drawn in the round
   Config config;
   std::uint64_t one_fault_in = 0;        // of so many replies; 0: never
+  bool is_impatient = false;             // reads end after a fraction of a second
   bool tells_crc64 = false;              // the store does
   bool is_closed_in_the_middle = false;  // the connector is, while callers are at work
 };

@@ -35,6 +35,46 @@ TEST(NearbyBytes, AreFoundByTheirPlaceInTheObject) {
   EXPECT_EQ(bytes.size(), 3U);
 }
 
+TEST(NearbyBytes, AreFoundFromAPlaceToTheirEnd) {
+  const auto nearby = NearbyBytes::make(std::make_shared<NearbyRoom>(1000), 500, 5);
+  ASSERT_NE(nearby, nullptr);
+  std::memcpy(nearby->data(), "abcde", 5);
+  EXPECT_EQ(std::memcmp(nearby->from(502).data(), "cde", 3), 0);
+  EXPECT_EQ(nearby->from(502).size(), 3U);
+  EXPECT_EQ(nearby->from(504).size(), 1U);
+}
+
+TEST(LastNearbyBytes, AreTheTwoThatCameLast) {
+  const auto room = std::make_shared<NearbyRoom>(10'000);
+  LastNearbyBytes last;
+  EXPECT_EQ(last.at(0), nullptr);
+  const std::shared_ptr<const NearbyBytes> one = NearbyBytes::make(room, 0, 10);
+  const std::shared_ptr<const NearbyBytes> two = NearbyBytes::make(room, 10, 10);
+  const std::shared_ptr<const NearbyBytes> three = NearbyBytes::make(room, 20, 10);
+  last.add(one);
+  last.add(two);
+  EXPECT_EQ(last.at(9), one);
+  EXPECT_EQ(last.at(10), two);
+  EXPECT_EQ(last.at(20), nullptr);
+  last.add(three);
+  EXPECT_EQ(last.at(9), nullptr);
+  EXPECT_EQ(last.at(10), two);
+  last.drop_older();
+  EXPECT_EQ(last.at(10), nullptr);
+  EXPECT_EQ(last.at(29), three);
+  last.clear();
+  EXPECT_EQ(last.at(29), nullptr);
+}
+
+TEST(LastNearbyBytes, OfTwoThatHaveAByteTheLaterOneGivesIt) {
+  const auto room = std::make_shared<NearbyRoom>(10'000);
+  LastNearbyBytes last;
+  last.add(NearbyBytes::make(room, 0, 10));
+  const std::shared_ptr<const NearbyBytes> later = NearbyBytes::make(room, 5, 10);
+  last.add(later);
+  EXPECT_EQ(last.at(5), later);
+}
+
 TEST(NearbyRoom, GivesAQuarterOfWhatIsLeftAtMost) {
   NearbyRoom room(1000);
   EXPECT_FALSE(room.try_take(251));

@@ -17,7 +17,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr std::uint32_t kBulk = PieceLine::kBulkBytes;
+constexpr std::uint32_t kBulk = PieceSizes().bulk_bytes;
 
 class PieceLineTest : public testing::Test {
  protected:

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/crc64.h"
 #include "prefetch/object_view.h"
 #include "prefetch/scheduler.h"
 #include "prefetch/stream_reader.h"
@@ -43,6 +44,7 @@ struct HouseOptions {
   std::uint32_t little_bytes = 256u << 10;  // as SchedulerOptions has it: more than a chunk here
   std::uint64_t kept_bytes = SchedulerOptions().kept_bytes;
   std::uint64_t least_ready_bytes = SchedulerOptions().least_ready_bytes;
+  PieceSizes pieces = {};
   int threads = 2;
   int slots_per_thread = 4;
   int most_slots_per_thread = 0;  // more: the scheduler finds its level
@@ -63,6 +65,7 @@ class SchedulerHouse {
                    .little_bytes = options.little_bytes,
                    .kept_bytes = options.kept_bytes,
                    .least_ready_bytes = options.least_ready_bytes,
+                   .pieces = options.pieces,
                    .slots = {.threads = options.threads,
                              .start_per_thread = options.slots_per_thread,
                              .most_per_thread = options.most_slots_per_thread,
@@ -88,6 +91,21 @@ class SchedulerHouse {
   }
   std::shared_ptr<ObjectStream> open(const std::string& key) {
     return scheduler.objects().open({"bucket", key});
+  }
+  // By a version that is known, without a request. The object has a CRC-64 `with_crc`.
+  std::shared_ptr<ObjectStream> open_known(const std::string& key, bool prefetches,
+                                           bool with_crc = false) {
+    const FakeObject& object = objects[key];
+    ObjectVersion version;
+    version.size = object.size;
+    version.etag = object.etag;
+    if (with_crc) {
+      const std::string bytes = expected(key, 0, object.size);
+      version.crc64 = crc64_update(0, bytes.data(), bytes.size());
+    }
+    StreamOptions options;
+    options.prefetches = prefetches;
+    return scheduler.objects().open_known({"bucket", key}, version, options).value();
   }
   // Opens and waits, HEAD included.
   std::shared_ptr<ObjectStream> open_now(const std::string& key) {
