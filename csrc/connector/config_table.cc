@@ -41,7 +41,8 @@ constexpr ConfigRow kRows[] = {
     {"timeout.connectSeconds", &Config::connect_timeout, 0.1, kDay, "", "",
      "the longest that a connection may take to be made"},
     {"timeout.stallSeconds", &Config::stall_timeout, 0.1, kDay, "", "",
-     "an attempt that is too slow for that long is aborted and resumed"},
+     "an attempt that is too slow for that long is aborted and resumed; pages of listings and HEAD "
+     "are waited for up to `timeout.readSeconds`"},
     {"timeout.readSeconds", &Config::read_timeout, 0.1, kDay, "", "",
      "the longest that a read may go without one new byte that it waits for; a read that advances "
      "never times out"},

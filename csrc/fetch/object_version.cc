@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <string_view>
-#include <type_traits>
 
 #include "protocol/any_date.h"
 #include "protocol/dates.h"
@@ -74,21 +73,19 @@ bool tells_nothing_of(const ObjectVersion& known, const ObjectVersion& told) {
   return !known.etag.empty() && tag_of(told).empty() && !shares_marks(known, told);
 }
 
-bool add_marks(ObjectVersion& known, const ObjectVersion& told) {
-  bool is_new = false;
-  const auto add = [&](auto& mark, const auto& from) {
-    if (mark != std::remove_reference_t<decltype(mark)>() ||
-        from == std::remove_reference_t<decltype(mark)>())
-      return;
-    mark = from;
-    is_new = true;
-  };
-  add(known.etag, told.etag);
-  add(known.weak_etag, told.weak_etag);
-  add(known.crc64, told.crc64);
-  add(known.last_modified, told.last_modified);
-  add(known.version_id, told.version_id);
-  return is_new;
+bool has_more_marks(const ObjectVersion& known, const ObjectVersion& told) {
+  return (known.etag.empty() && !told.etag.empty()) ||
+         (known.weak_etag.empty() && !told.weak_etag.empty()) || (!known.crc64 && told.crc64) ||
+         (known.last_modified.empty() && !told.last_modified.empty()) ||
+         (known.version_id.empty() && !told.version_id.empty());
+}
+
+void add_marks(ObjectVersion& known, const ObjectVersion& told) {
+  if (known.etag.empty()) known.etag = told.etag;
+  if (known.weak_etag.empty()) known.weak_etag = told.weak_etag;
+  if (!known.crc64) known.crc64 = told.crc64;
+  if (known.last_modified.empty()) known.last_modified = told.last_modified;
+  if (known.version_id.empty()) known.version_id = told.version_id;
 }
 
 }  // namespace ossmc

@@ -85,6 +85,17 @@ std::optional<ObjectVersion> pinned(const ObjectVersion* known, const AskedVersi
   return std::nullopt;
 }
 
+// The MD5 of nothing, which an empty object has as its ETag unless it was uploaded in parts.
+constexpr std::string_view kEmptyEtag = "d41d8cd98f00b204e9800998ecf8427e";
+
+// A length of 0 that what else the head tells of the object denies. Frameworks put one into replies
+// to HEAD, since these have no body.
+bool is_empty_by_mistake(const ResponseHead& head) {
+  if (head.content_length != std::uint64_t{0}) return false;
+  const bool has_crc = head.object_type != "Symlink" && head.crc64.value_or(0) != 0;
+  return has_crc || (!head.etag.empty() && !equal_ignoring_case(head.etag, kEmptyEtag));
+}
+
 // What stands between a 200 and the whole object: nothing, or the words for it.
 std::string_view part_by_its_head(const ResponseHead& head) {
   if (head.bad_content_range) return "a Content-Range";
@@ -221,18 +232,7 @@ CheckedReply check_size(const ResponseHead& head, std::uint64_t size, const Aske
                        head);
 }
 
-}  // namespace
-
-CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
-  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
-  const bool is_doubtful = head.object_size && head.object_size != head.content_length;
-  if (head.status != 200 || !head.content_length || is_doubtful) {
-    return refuse_for_good("the reply to HEAD has no usable Content-Length", head, Next::kSize);
-  }
-  return check_size(head, *head.content_length, version);
-}
-
-CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version) {
+CheckedReply check_first_byte(const ResponseHead& head, const AskedVersion& version) {
   // What says that there is no first byte need not have a version's headers.
   if (head.status == 416) {
     if (head.content_range && head.content_range->total.value_or(0) != 0)
@@ -249,6 +249,28 @@ CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& vers
       "neither HEAD nor a GET of the first byte tells the object's size: the store, or a gateway "
       "before it, sends no Content-Length and no total in Content-Range",
       head);
+}
+
+}  // namespace
+
+CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
+  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
+  const bool is_empty =
+      version.is_empty || (version.listed != nullptr && version.listed->size == 0);
+  const bool is_doubtful = (head.object_size && head.object_size != head.content_length) ||
+                           (is_empty_by_mistake(head) && !is_empty);
+  if (head.status != 200 || !head.content_length || is_doubtful) {
+    return refuse_for_good("the reply to HEAD has no usable Content-Length", head, Next::kSize);
+  }
+  return check_size(head, *head.content_length, version);
+}
+
+CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version,
+                              const ResponseHead* before) {
+  CheckedReply reply = check_first_byte(head, version);
+  if (before == nullptr || reply.failure || reply.version.is_marked()) return reply;
+  reply.version = version_of(*before, reply.version.size);
+  return reply;
 }
 
 bool tells_empty(const ResponseHead& head) {

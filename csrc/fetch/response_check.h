@@ -34,6 +34,7 @@ struct CheckedReply {
 struct AskedVersion {
   std::string_view id = {};               // not empty: of that id
   const ListedVersion* listed = nullptr;  // set: of that size and ETag
+  bool is_empty = false;                  // as another reply has said
 };
 
 // `asked` is the range of the request, whose end may pass the object's end only when `known` is
@@ -44,8 +45,10 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
 // For a HEAD. Next::kSize: it tells no size. REQUIRES: head.status is 200 or 204.
 CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version = {});
 
-// For a GET of the first byte, sent to learn the size alone; any status.
-CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version = {});
+// For a GET of the first byte, sent to learn the size alone; any status. `before`: of the HEAD that
+// did not tell it, which may tell the version where this one does not.
+CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version = {},
+                              const ResponseHead* before = nullptr);
 
 // Is this how a store answers a ranged GET of an empty object, but with 200 or 206? 416 with
 // "bytes */0", or 204 of something that has a version.

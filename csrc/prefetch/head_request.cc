@@ -27,14 +27,13 @@ std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectNam
                       name.uri(), kMaxBodyBytes, std::move(done));
 }
 
-Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name,
-                                      const ListedVersion* listed) {
-  return version_or_why_not(
-      check_head_reply(reply.head(), {.id = name.version_id, .listed = listed}), "HEAD", name);
+Result<ObjectVersion> version_of_head(const PendingReply& head, const ObjectName& name,
+                                      const AskedVersion& version) {
+  return version_or_why_not(check_head_reply(head.head(), version), "HEAD", name);
 }
 
-bool tells_size(const PendingReply& head) {
-  return check_head_reply(head.head()).next != CheckedReply::Next::kSize;
+bool tells_size(const PendingReply& head, const AskedVersion& version) {
+  return check_head_reply(head.head(), version).next != CheckedReply::Next::kSize;
 }
 
 std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectName& name,
@@ -44,10 +43,9 @@ std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectNam
                       std::move(done));
 }
 
-Result<ObjectVersion> version_of_size(const PendingReply& reply, const ObjectName& name,
-                                      const ListedVersion* listed) {
-  return version_or_why_not(
-      check_size_reply(reply.head(), {.id = name.version_id, .listed = listed}), "GET", name);
+Result<ObjectVersion> version_of_size(const ResponseHead& head, const PendingReply& size,
+                                      const ObjectName& name, const AskedVersion& version) {
+  return version_or_why_not(check_size_reply(size.head(), version, &head), "GET", name);
 }
 
 }  // namespace ossmc

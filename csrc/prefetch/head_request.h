@@ -14,16 +14,16 @@ namespace ossmc {
 std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done = {});
 
-// Of an empty object some gateways leave Content-Length out, and of others too.
-bool tells_size(const PendingReply& head);
+// Some gateways leave Content-Length out, of an empty object or of all, or send 0 for all.
+bool tells_size(const PendingReply& head, const AskedVersion& version);
 std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done = {});
 
-// Of either. kObjectChanged: it is not `listed`, if that is set. REQUIRES: the reply ended with
-// kOk.
-Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name,
-                                      const ListedVersion* listed = nullptr);
-Result<ObjectVersion> version_of_size(const PendingReply& reply, const ObjectName& name,
-                                      const ListedVersion* listed = nullptr);
+// Of either. kObjectChanged: it is not version.listed, if that is set. REQUIRES: the replies ended
+// with kOk.
+Result<ObjectVersion> version_of_head(const PendingReply& head, const ObjectName& name,
+                                      const AskedVersion& version);
+Result<ObjectVersion> version_of_size(const ResponseHead& head, const PendingReply& size,
+                                      const ObjectName& name, const AskedVersion& version);
 
 }  // namespace ossmc

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "protocol/object_name.h"
+
 namespace ossmc {
 
 LearntVersion::~LearntVersion() { delete told_.load(std::memory_order_relaxed); }
@@ -9,17 +11,15 @@ LearntVersion::~LearntVersion() { delete told_.load(std::memory_order_relaxed); 
 std::optional<std::string> LearntVersion::take(const ObjectVersion& reply) {
   const Told* last = told_.load(std::memory_order_acquire);
   while (true) {
-    auto next = std::make_unique<Told>();
-    if (last == nullptr) {
-      next->version = reply;
-    } else {
+    if (last != nullptr) {
       if (auto other = difference(last->version, reply)) return other;
-      if (tells_nothing_of(last->version, reply)) {
-        return "ETag was \"" + last->version.etag + "\", and the reply tells nothing of it";
-      }
-      next->version = last->version;
-      if (!add_marks(next->version, reply)) break;
+      if (tells_nothing_of(last->version, reply))
+        return "ETag was " + in_quotes(last->version.etag) + ", and the reply tells nothing of it";
+      if (!has_more_marks(last->version, reply)) break;
     }
+    auto next = std::make_unique<Told>();
+    next->version = last == nullptr ? reply : last->version;
+    add_marks(next->version, reply);
     next->before.reset(last);
     if (told_.compare_exchange_strong(last, next.get(), std::memory_order_acq_rel)) {
       static_cast<void>(next.release());

@@ -35,16 +35,17 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
 
 Result<ObjectVersion> head_object(Scheduler& scheduler, const ObjectName& name, Duration limit,
                                   Interrupt& interrupt) {
+  const AskedVersion version{.id = name.version_id};
   const Clock& clock = scheduler.context().clock;
   const TimePoint deadline = clock.now() + limit;
   const auto head = ask_head(scheduler.small_requests(), name);
   Status status = head->wait(interrupt, clock, limit);
   if (!status.is_ok()) return status;
-  if (tells_size(*head)) return version_of_head(*head, name);
+  if (tells_size(*head, version)) return version_of_head(*head, name, version);
   const auto size = ask_size(scheduler.small_requests(), name);
   status = size->wait(interrupt, clock, deadline - clock.now());
   if (!status.is_ok()) return status;
-  return version_of_size(*size, name);
+  return version_of_size(head->head(), *size, name, version);
 }
 
 }  // namespace ossmc

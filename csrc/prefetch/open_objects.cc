@@ -7,6 +7,17 @@
 
 namespace ossmc {
 
+namespace {
+
+// plan.range_was_refused does not change once a HEAD was sent.
+AskedVersion asked_version(const ObjectStream& stream) {
+  return {.id = stream.name().version_id,
+          .listed = stream.listed(),
+          .is_empty = stream.plan.range_was_refused};
+}
+
+}  // namespace
+
 OpenObjects::StreamPtr OpenObjects::add(ObjectName name, StreamOptions options) {
   auto stream = std::make_shared<ObjectStream>(std::move(name), state_.next_sequence++,
                                                state_.options.chunk_bytes, std::move(options));
@@ -87,23 +98,28 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
     std::shared_ptr<PendingReply> head =
         ask_head(state_.small, opening->name(),
                  [this, stream = std::move(stream)](PendingReply& reply, const Status& status) {
+                   const AskedVersion version = asked_version(*stream);
                    if (!status.is_ok()) {
                      complete(*stream, status);
-                   } else if (tells_size(reply)) {
-                     complete(*stream, version_of_head(reply, stream->name(), stream->listed()));
+                   } else if (tells_size(reply, version)) {
+                     complete(*stream, version_of_head(reply, stream->name(), version));
                    } else {
-                     ask_size_of(stream);
+                     ask_size_of(stream, reply.head());
                    }
                  });
     keep_for_close(*opening, std::move(head), false);
   }
 }
 
-void OpenObjects::ask_size_of(const StreamPtr& stream) {
+void OpenObjects::ask_size_of(const StreamPtr& stream, const ResponseHead& head) {
   std::shared_ptr<PendingReply> size = ask_size(
-      state_.small, stream->name(), [this, stream](PendingReply& reply, const Status& status) {
-        complete(*stream, status.is_ok() ? version_of_size(reply, stream->name(), stream->listed())
-                                         : Result<ObjectVersion>(status));
+      state_.small, stream->name(),
+      [this, stream, head](PendingReply& reply, const Status& status) {
+        if (status.is_ok()) {
+          complete(*stream, version_of_size(head, reply, stream->name(), asked_version(*stream)));
+        } else {
+          complete(*stream, status);
+        }
       });
   keep_for_close(*stream, std::move(size), true);
 }

@@ -42,7 +42,7 @@ class OpenObjects {
 
  private:
   // Of one whose HEAD did not tell the size.
-  void ask_size_of(const StreamPtr& stream);
+  void ask_size_of(const StreamPtr& stream, const ResponseHead& head);
   // `is_second`: it follows a HEAD.
   void keep_for_close(ObjectStream& stream, std::shared_ptr<PendingReply> reply, bool is_second)
       OSSMC_EXCLUDES(state_.mutex);

@@ -249,11 +249,14 @@ class OssModelConnector:
                 it raises ends the listing.
 
         Returns:
-            An `ObjectList`, in the order of the keys' UTF-8 bytes unless `fast`. Objects that are
-            there from beginning to end are in it exactly once.
+            An `ObjectList`. Unless `fast` it is in the store's order, which at OSS is that of the
+            keys' UTF-8 bytes; a store that has another order is warned of once in the log, and
+            `ObjectList.sort` makes one. Objects that are there from beginning to end are in it
+            exactly once.
 
         Raises:
             BucketNotFoundError: there is no such bucket.
+            ProtocolError: a page is none, or leads back to one before it.
             OssError: or another of its kinds.
 
         Example:
@@ -292,8 +295,8 @@ class OssModelConnector:
         Raises:
             BucketNotFoundError: there is no such bucket; as all errors of requests, from the
                 iterator.
-            ProtocolError: with `fast`, the store turned out in the middle not to list in byte
-                order, which plain listings do without.
+            ProtocolError: the store turned out in the middle to mean a blank by ``+`` in keys, or
+                with `fast` not to list in byte order, which `list` does without.
 
         Example:
             >>> sum(obj.size for obj in connector.iter_objects("bucket", "qwen/", fast=True))
@@ -460,9 +463,7 @@ class OssModelConnector:
         self._start_helpers()
         return self._core.read_ranges(builtins.list(places), wanted)
 
-    def verify(
-        self, uri: str | ObjectInfo
-    ) -> Literal["crc64", "length+etag", "length+modified"]:
+    def verify(self, uri: str | ObjectInfo) -> Literal["crc64", "length+etag", "length+modified"]:
         """Receives all of an object and checks it, without keeping a byte.
 
         Args:

@@ -80,8 +80,8 @@ class Connector:
     def log_settings(self) -> tuple[int, str, str]: ...
     @property
     def closed(self) -> bool: ...
-    # Objects are (uri, version_id or "", size, etag or "", unix seconds); the last three as a listing
-    # told them.
+    # Objects are (uri, version_id or "", size, etag or "", unix seconds); the last three as a
+    # listing told them.
     def open(self, object: tuple[str, str, int, str, float], prefetch: bool) -> Reader: ...
     def open_many(
         self, objects: Sequence[tuple[str, str, int, str, float]], prefetch: bool

@@ -30,7 +30,8 @@ class ObjectInfo(_core.ObjectRow):
         key: the object's name in the bucket.
         size: in bytes.
         etag: the version's tag, without quotes; in listings ``""`` for a symbolic link.
-        last_modified: a datetime in UTC, aware of it.
+        last_modified: a datetime in UTC, aware of it; the first second of 1970 where the server
+            tells none, or one that cannot be read.
         storage_class: ``"Standard"``, ``"IA"``, ``"Archive"``, ...
         version_id: which version this is of, from `OssModelConnector.stat` in a versioned bucket;
             None elsewhere, and in listings. `OssModelConnector.open` then opens that version.

@@ -418,6 +418,22 @@ TEST(CheckHeadReply, OneThatDoesNotTellTheSizeMayBeAskedAnotherWay) {
   EXPECT_EQ(check_head_reply(Reply{200, "", "1000"}.head()).next, Next::kNothing);
 }
 
+TEST(CheckHeadReply, ALengthOfZeroIsAskedForOnceMoreWhereTheVersionIsNotThatOfNothing) {
+  const auto next = [](const NameValue& header) {
+    return check_head_reply(parse_response_head(200, {{"Content-Length", "0"}, header})).next;
+  };
+  using Next = CheckedReply::Next;
+  EXPECT_EQ(next({"ETag", "\"5B3C1A2E053D763E1B002CC607C5A0FE\""}), Next::kSize);
+  EXPECT_EQ(next({"x-oss-hash-crc64ecma", "17"}), Next::kSize);
+  EXPECT_EQ(next({"ETag", "\"D41D8CD98F00B204E9800998ECF8427E\""}), Next::kNothing);
+  EXPECT_EQ(next({"x-oss-hash-crc64ecma", "0"}), Next::kNothing);
+  EXPECT_EQ(next({"Last-Modified", "Fri, 01 Mar 2024 10:00:00 GMT"}), Next::kNothing);
+  const Reply zero{200, "", "0"};
+  EXPECT_FALSE(check_head_reply(zero.head(), {.is_empty = true}).failure.has_value());
+  const ListedVersion listed{0, kEtag};
+  EXPECT_FALSE(check_head_reply(zero.head(), {.listed = &listed}).failure.has_value());
+}
+
 TEST(CheckSizeReply, AGetOfTheFirstByteTellsTheSize) {
   const struct {
     Reply reply;
@@ -445,6 +461,15 @@ TEST(CheckSizeReply, AGetOfTheFirstByteTellsTheSize) {
     EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
     EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
   }
+}
+
+TEST(CheckSizeReply, WhatItDoesNotTellOfTheVersionTheHeadDid) {
+  const ResponseHead before = parse_response_head(200, {{"ETag", "\"before\""}});
+  const ResponseHead bare = parse_response_head(416, {{"Content-Range", "bytes */0"}});
+  EXPECT_EQ(check_size_reply(bare, {}, &before).version.etag, "before");
+  EXPECT_EQ(check_size_reply(bare, {}, &before).version.size, 0u);
+  EXPECT_EQ(check_size_reply(Reply{206, "bytes 0-0/9", "1"}.head(), {}, &before).version.etag,
+            kEtag);
 }
 
 TEST(TellsEmpty, By416WithNoBytesInAllAndBy204OfAnObject) {

@@ -276,6 +276,21 @@ TEST_F(IoPoolFaults, StalledExchangesAreAborted) {
   EXPECT_TRUE(server.wait_until([&] { return server.open_connections() == 0; }, kHang));
 }
 
+// A page of a listing, which a store may be long in making.
+TEST_F(IoPoolFaults, WhatMayBeSlowIsWaitedForBeforeItsHeadAndInItsBody) {
+  options_.stall_timeout = 100ms;
+  WireServer server([](WireConnection& peer, const WireRequest&) {
+    peer.wait(300ms);
+    peer.send(http_head("200 OK", {"Content-Length: 2"}) + "a");
+    peer.wait(300ms);
+    peer.send("b");
+  });
+  RecordedExchange exchange(server.url("/"));
+  exchange.may_be_slow_ = true;
+  EXPECT_EQ(run(exchange).error, TransportError::kNone);
+  EXPECT_EQ(exchange.body(), "ab");
+}
+
 TEST_F(IoPoolFaults, ASteadyExchangeIsNotTakenForStalled) {
   options_.stall_timeout = 200ms;
   WireServer server([](WireConnection& peer, const WireRequest&) {

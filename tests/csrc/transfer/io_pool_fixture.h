@@ -47,6 +47,7 @@ class RecordedExchange final : public Exchange {
   std::function<void()> on_end_;        // called last
   std::atomic<bool> cancelled_{false};
   bool is_awaited_ = true;
+  bool may_be_slow_ = false;
 
   const HttpRequest& request() noexcept override {
     const std::lock_guard lock(mutex_);
@@ -81,6 +82,7 @@ class RecordedExchange final : public Exchange {
   }
   bool cancelled() const noexcept override { return cancelled_.load(); }
   bool is_awaited() const noexcept override { return is_awaited_; }
+  bool may_be_slow() const noexcept override { return may_be_slow_; }
 
   // Blocks until on_done.
   ExchangeOutcome wait() {
