@@ -64,14 +64,21 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   bool sweep_goes_on = false;
   {
     MutexLock lock(state_.mutex);
-    const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
+    const auto first_cold = std::find_if(planned.begin(), planned.end(), [&](const auto& piece) {
       state_.mutex.assert_held();
       return is_cold(*stream, piece);
     });
     ColdRead cold;
-    if (any_cold) {
+    if (first_cold != planned.end()) {
       state_.note_use();
-      cold = note_cold_read(*stream, first.first, end, by_cursor, &parked, &sweep_goes_on);
+      std::uint64_t begin = first.first;
+      // It goes through chunks that are on their way, and follows them.
+      for (auto piece = planned.begin(); parts.size() == 1 && piece != first_cold; ++piece) {
+        const std::uint64_t chunk_begin = stream->chunk_begin(piece->index);
+        begin = chunk_begin + stream->chunk_length(piece->index);
+        pattern_of(*stream, by_cursor).on_chunk_read(chunk_begin, begin);
+      }
+      cold = note_cold_read(*stream, begin, end, by_cursor, &parked, &sweep_goes_on);
     }
     const PieceSizes& sizes = state_.options.pieces;
     const bool is_large =
