@@ -124,22 +124,30 @@ def test_a_length_below_the_range_is_resumed(faults, connect, read):
     assert len(requests_of_chunk(faults, PLACE)) == 2
 
 
-def breach(number, name, change, most=MAX_ATTEMPTS, error=ProtocolError):
-    return pytest.param(change, most, error, marks=pytest.mark.fault(number), id=name)
+OVERLONG = pytest.mark.fault(6)
+WHOLE = pytest.mark.fault(7)
+RANGE = pytest.mark.fault(8)
+HEAD = pytest.mark.fault(9)
+
+
+def breach(fault, name, change, most=MAX_ATTEMPTS, error=ProtocolError):
+    return pytest.param(change, most, error, marks=fault, id=name)
 
 
 @pytest.mark.parametrize(
     ("change", "most", "error"),
     [
-        breach(6, "overlong body", lengthen),
-        breach(7, "200 for a range", whole_object, 1),
-        breach(8, "shifted", set_header("Content-Range", "bytes 1-65536/1048576")),
-        breach(8, "superset", set_header("Content-Range", "bytes 0-1048575/1048576")),
-        breach(8, "beyond 2^63", set_header("Content-Range", "bytes 0-65535/18446744073709551616")),
-        breach(8, "malformed", set_header("Content-Range", "bytes */*")),
-        breach(8, "missing", lambda reply: reply.headers.pop("Content-Range")),
-        breach(9, "multipart", multipart),
-        breach(9, "huge head", huge_head, error=OssError),
+        breach(OVERLONG, "overlong body", lengthen),
+        breach(WHOLE, "200 for a range", whole_object, 1),
+        breach(RANGE, "shifted", set_header("Content-Range", "bytes 1-65536/1048576")),
+        breach(RANGE, "superset", set_header("Content-Range", "bytes 0-1048575/1048576")),
+        breach(
+            RANGE, "beyond 2^63", set_header("Content-Range", "bytes 0-65535/18446744073709551616")
+        ),
+        breach(RANGE, "malformed", set_header("Content-Range", "bytes */*")),
+        breach(RANGE, "missing", lambda reply: reply.headers.pop("Content-Range")),
+        breach(HEAD, "multipart", multipart),
+        breach(HEAD, "huge head", huge_head, error=OssError),
     ],
 )
 def test_replies_that_break_the_rules(faults, connect, read, change, most, error):
