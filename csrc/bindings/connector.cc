@@ -8,6 +8,7 @@
 
 #include "auth/signature_choice.h"
 #include "bindings/handles.h"
+#include "connector/verify_object.h"
 
 namespace ossmc::bindings {
 
@@ -145,8 +146,9 @@ void register_connector(py::module_& module) {
           "verify",
           [](ConnectorHandle& self, const py::tuple& object) {
             const ObjectToOpen wanted = object_of(object, false);
-            return value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->verify(wanted, interrupt); }));
+            return value_or_raise(without_gil([&](Interrupt& interrupt) {
+              return verify_object(*self.connector, wanted, interrupt);
+            }));
           },
           py::arg("object"))
       .def(

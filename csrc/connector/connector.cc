@@ -177,17 +177,6 @@ Result<OpenedStreams> Connector::open_streams(const std::vector<ObjectToOpen>& o
   return streams;
 }
 
-Result<bool> Connector::verify(const ObjectToOpen& object, Interrupt& interrupt) {
-  for (bool is_first = true;; is_first = false) {
-    const Result<std::unique_ptr<ObjectRanges>> opened = open_ranges({object}, interrupt);
-    if (!opened.is_ok()) return opened.status();
-    Result<bool> is_right = (*opened)->check(0, interrupt);
-    // Wrong on its way, perhaps: as for readers, it is fetched a second time.
-    if (is_right.is_ok() || !is_first || is_right.status().code() != StatusCode::kChecksum)
-      return is_right;
-  }
-}
-
 Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view version_id,
                                    Interrupt& interrupt) {
   Result<ObjectName> name = checked_name(uri, version_id);

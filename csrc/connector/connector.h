@@ -94,9 +94,6 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // The same for reads of ranges of them, without readers.
   Result<std::unique_ptr<ObjectRanges>> open_ranges(const std::vector<ObjectToOpen>& objects,
                                                     Interrupt& interrupt);
-  // Receives all of an object, and keeps nothing. True: its CRC-64 is right; false: the server
-  // tells none. kChecksum: it is wrong, twice.
-  Result<bool> verify(const ObjectToOpen& object, Interrupt& interrupt);
   // `version_id` empty: of the current version.
   Result<ObjectStat> stat(std::string_view uri, std::string_view version_id, Interrupt& interrupt);
   // In the order of the keys unless `fast`. kBucketNotFound for a missing bucket.

@@ -147,9 +147,9 @@ bool Picker::pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) {
   pick->index = piece->index;
   pick->piece = piece;
   const ChunkSlot& slot = piece->stream->slot(piece->index);
-  if (piece->is_whole() && state_.context.verify_crc64) {
+  if (piece->is_whole()) {
     pick->is_refetch = slot.fetched_before;
-    pick->seen = {slot.seen, slot.seen_parts};
+    if (state_.context.verify_crc64) pick->seen = {slot.seen, slot.seen_parts};
   }
   return true;
 }

@@ -202,20 +202,22 @@ bool Pieces::end_piece_of(const Piece& piece, bool handed_out) {
   ChunkSlot& slot = stream.slot(piece.index);
   if (handed_out && (piece.is_whole() || piece.begin <= slot.seen.bytes)) {
     slot.chunk.set_length(stream.chunk_length(piece.index));
-    if (slot.chunk.mark_handed_out(piece.begin, piece.end()))
+    if (slot.chunk.mark_handed_out(piece.begin, piece.end())) {
       stream.verification.note_chunk_handed_out();
+      state_.residency.mark_consumed(stream, piece.index);  // if it has come to memory meanwhile
+      state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
+    }
   }
-  if (slot.piece != &piece) return false;
-  slot.leave_piece();
-  if (stream.is_closed()) return false;
-  if (slot.claims > 0) {
-    state_.urgent.add_claimed(stream, piece.index);
-  } else if (!handed_out) {
+  const bool is_held = slot.piece == &piece;
+  if (is_held) slot.leave_piece();
+  if (!piece.is_whole() || stream.is_closed()) return false;
+  if (!handed_out) {
     state_.positions.fetch_again(stream, piece.index);
   } else if (!stream.plan.is_paced) {
     // What is read ahead lies behind it.
     state_.positions.note_read(stream, piece.index, state_.window_chunks(stream));
   }
+  if (is_held && slot.claims > 0) state_.urgent.add_claimed(stream, piece.index);
   return true;
 }
 

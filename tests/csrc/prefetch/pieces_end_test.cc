@@ -348,6 +348,33 @@ TEST_F(PiecesLittleMemoryTest, PiecesGoPastAClaimThatWaitsForMemory) {
   expect_clean_end();
 }
 
+// Its rest had been read in memory. It stood among what nobody had read, which goes last.
+TEST_F(PiecesLittleMemoryTest, AChunkWhoseLastBytesCameAsAPieceWasNotConsumed) {
+  const auto a = house_.open_known("a", false);
+  const auto call = std::make_shared<PieceCall>();
+  std::string to(1000, '?');
+  const StreamPart part{5 * kChunk, std::as_writable_bytes(std::span(to))};
+  const PieceStart started = house_.scheduler.pieces().start(a, {&part, 1}, call, false);
+  ASSERT_EQ(started.pieces.size(), 1U);
+  ChunkClaims& claims = house_.scheduler.claims();
+  std::string rest;
+  ASSERT_TRUE(house_.read(*a, 5 * kChunk + 1000, kChunk - 1000, &rest, false).is_ok());
+  claims.claim(*a, 6);
+  settle();
+  claims.release(*a, 6);
+  ASSERT_EQ(call->missing.load(), 0U);
+  call->memory->take_back();
+  house_.scheduler.pieces().end(*call, started.pieces, true);
+  claims.claim(*a, 20);
+  settle();
+  const auto phase = [&](std::uint64_t index) { return a->slot(index).chunk.view().phase; };
+  EXPECT_EQ(phase(20), ChunkPhase::kReady);
+  EXPECT_EQ(phase(6), ChunkPhase::kReady);
+  EXPECT_EQ(phase(5), ChunkPhase::kAbsent);
+  claims.release(*a, 20);
+  expect_clean_end();
+}
+
 // --- what is known of the bytes ---
 
 class PiecesCrcTest : public PiecesTest {

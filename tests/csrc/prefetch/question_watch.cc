@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "fetch/chunk_fetch.h"
+#include "memory/range_sink.h"
 #include "prefetch/hedge_rule.h"
+#include "prefetch/piece.h"
 #include "support/csrc/fake_transport.h"
 
 namespace ossmc {
@@ -58,18 +60,41 @@ void QuestionWatch::after_ask(Exchange* got) {
   if (got == nullptr && note_)
     note_("nothing to start with " + std::to_string(busy_before_) + " busy");
   if (auto* const hedge = dynamic_cast<Hedge*>(got)) note_hedge(*hedge);
-  if (const auto* fetch = dynamic_cast<ChunkFetch*>(got)) {
+  if (auto* const fetch = dynamic_cast<ChunkFetch*>(got)) {
+    const bool is_piece = dynamic_cast<const RangeSink*>(&fetch->sink()) != nullptr;
     started = note_start(*fetch);
-    if (!started.has_value()) return;
+    if (!started.has_value() && !is_piece) return;
   }
   if (!options_.around_questions) return;
   check_evictions(started);
   if (started.has_value()) check_start(*started);
 }
 
-std::optional<QuestionWatch::Place> QuestionWatch::note_start(const ChunkFetch& fetch) {
+void QuestionWatch::note_piece(ChunkFetch& fetch) {
+  const std::string key = key_of(fetch.request());
+  const std::uint64_t begin = std::stoull(header_of(fetch.request(), "Range").substr(6));
+  ++pieces_[{key, begin / options_.chunk_bytes}];
+  ++found_.pieces;
+  if (note_) note_("start of a piece of " + key + " at " + std::to_string(begin));
+  const std::optional<Place> whole = streams_.place_of_piece(fetch.sink());
+  if (whole.has_value() && whole->slot().chunk.view().phase != ChunkPhase::kAbsent)
+    complain("a call receives " + chunk_name(*whole->stream, whole->index) +
+             ", of which something is there");
+  if (!options_.around_questions) return;
+  if (busy_before_ >= options_.most_slots + kUrgentExtraSlots)
+    complain("a piece of " + key + " was started with all slots taken, the urgent ones too");
+  if (!whole.has_value() || whole->seen().piece == whole->slot().piece) return;
+  ++found_.whole_pieces;
+  whole->seen().piece = whole->slot().piece;
+  if (whole->seen().was_fetched) ++found_.refetched;
+}
+
+std::optional<QuestionWatch::Place> QuestionWatch::note_start(ChunkFetch& fetch) {
   if (++exchanges_[&fetch.sink()] > 1) complain("a chunk is fetched by two exchanges at a time");
-  if (dynamic_cast<const RangeSink*>(&fetch.sink()) != nullptr) return std::nullopt;  // a piece
+  if (dynamic_cast<const RangeSink*>(&fetch.sink()) != nullptr) {
+    note_piece(fetch);
+    return std::nullopt;
+  }
   const std::optional<Place> started = streams_.place_of(fetch.sink());
   if (!started.has_value()) {
     // Where threads give way, before whoever opened the object could tell of it.
@@ -110,7 +135,9 @@ void QuestionWatch::check_hedges() {
     if (hedge->cancelled()) continue;
     const auto [it, is_first] = allowed.try_emplace({hedged.key, hedged.index});
     if (is_first) {
-      it->second = streams_.being_opened(hedged.key);
+      const auto pieces = pieces_.find(it->first);
+      it->second =
+          streams_.being_opened(hedged.key) + (pieces == pieces_.end() ? 0 : pieces->second);
       for (const auto& [sequence, watched] : streams_.all()) {
         const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
         if (stream != nullptr && stream->name().key == hedged.key &&
@@ -242,8 +269,11 @@ void QuestionWatch::check_unread_evictions(std::pair<std::uint64_t, std::uint64_
 // --- around an end ---
 
 void QuestionWatch::before_end(Exchange& exchange, const ExchangeOutcome& outcome) {
-  const auto* fetch = dynamic_cast<ChunkFetch*>(&exchange);
+  auto* const fetch = dynamic_cast<ChunkFetch*>(&exchange);
   if (fetch != nullptr) --exchanges_[&fetch->sink()];
+  const bool is_piece =
+      fetch != nullptr && dynamic_cast<const RangeSink*>(&fetch->sink()) != nullptr;
+  if (is_piece && fetch->sink().writer_room() > 0) streams_.piece_failed(key_of(fetch->request()));
   if (const auto* hedge = dynamic_cast<Hedge*>(&exchange)) hedges_.erase(hedge);
   if (!options_.around_questions) return;
   streams_.look();

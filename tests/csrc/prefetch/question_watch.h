@@ -11,6 +11,8 @@
 //              work takes more than the usual slots, or starts on a thread that is behind
 //   once       a chunk that was fetched is fetched again only after it was evicted; a retry is one
 //              that was counted
+//   pieces     take no memory and no more slots than urgent work; of whole chunks, only where
+//              nothing of the chunk is there
 //   hedges     are at most 2 in 100 requests
 // After each question, threads that give way or not: a chunk has one exchange of its own and one
 // hedge at most, and that has memory of its own.
@@ -59,6 +61,8 @@ class QuestionWatch final : public ShuffledTransport::Observer {
   bool reads_jump() const { return reads_jump_; }
 
   struct Found {
+    std::uint64_t pieces = 0;
+    std::uint64_t whole_pieces = 0;
     std::uint64_t refetched = 0;
     std::uint64_t evicted_unread = 0;
     std::uint64_t evicted_consumed = 0;
@@ -70,7 +74,8 @@ class QuestionWatch final : public ShuffledTransport::Observer {
   using Seen = WatchedStreams::Seen;
   using Work = WatchedStreams::Work;
 
-  std::optional<Place> note_start(const ChunkFetch& fetch);
+  std::optional<Place> note_start(ChunkFetch& fetch);
+  void note_piece(ChunkFetch& fetch);
   void note_hedge(Hedge& hedge);
   void check_start(const Place& place);
   void check_order(const Place& place);
@@ -94,6 +99,8 @@ class QuestionWatch final : public ShuffledTransport::Observer {
     std::uint64_t index = 0;
   };
   std::map<const Hedge*, Hedged> hedges_;  // in flight
+  // Of how many pieces of a chunk there were requests. Each may have a hedge, which may outlive it.
+  std::map<std::pair<std::string, std::uint64_t>, int> pieces_;
   bool reads_jump_;
 
   // Around a question.

@@ -93,6 +93,7 @@ Schedule::Schedule(std::uint64_t seed, ScheduleKind kind, bool with_trace)
                                   .little_bytes = shape_.little_bytes,
                                   .kept_bytes = shape_.kept_bytes,
                                   .least_ready_bytes = shape_.least_ready_bytes,
+                                  .pieces = shape_.pieces,
                                   .slots = {.threads = shape_.threads,
                                             .start_per_thread = shape_.slots_per_thread,
                                             .most_per_thread = shape_.most_slots_per_thread}},
@@ -310,6 +311,9 @@ void Schedule::take_counts() {
   counts_.refetches = load(parts_.counters.refetches);
   counts_.evicted_unread = judge_.watch().questions().found().evicted_unread;
   counts_.evicted_consumed = judge_.watch().questions().found().evicted_consumed;
+  counts_.pieces = judge_.watch().questions().found().pieces;
+  counts_.whole_pieces = judge_.watch().questions().found().whole_pieces;
+  counts_.sweeps_ended = judge_.watch().streams().sweeps_ended();
   counts_.refused_blocks = memory_.blocks();
   counts_.refused_regions = memory_.regions();
 }

@@ -12,12 +12,19 @@ Duration draw_limit(ScheduleParts& parts) {
   return std::chrono::milliseconds(2 + parts.chance.below(parts.chance.one_in(2) ? 30 : 300));
 }
 
+bool draw_pieces(ScheduleParts& parts, ScheduleCall::What what) {
+  const bool is_read = what == ScheduleCall::What::kRead || what == ScheduleCall::What::kReadRanges;
+  return is_read && parts.shape.pieces_one_in != 0 &&
+         parts.chance.one_in(parts.shape.pieces_one_in);
+}
+
 }  // namespace
 
 ScheduleCall::ScheduleCall(ScheduleParts& parts, What what)
     : parts_(parts),
       what_(what),
       limit_(draw_limit(parts)),
+      has_pieces_(draw_pieces(parts, what)),
       // Where threads give way, one refused before that may be told of only now.
       refusals_before_(parts.shape.kind == ScheduleKind::kGivingWay ? 0 : parts.memory.refusals()) {
   if (what_ == What::kView) ++parts_.asking_for_views;
@@ -42,6 +49,9 @@ bool ScheduleCall::ended(const char* name, const ObjectStream& stream, const Sto
   // Nobody wakes a caller whose time is up.
   if (status.code() == StatusCode::kTransferTimeout && had_short_limit)
     parts_.virtual_threads.take_unwoken();
+  // Who waits for pieces of an object that is closed is woken when their requests have ended; he
+  // may look before.
+  if (status.code() == StatusCode::kClosed && has_pieces_) parts_.virtual_threads.take_unwoken();
   if (!status.is_ok()) count(status);
   return parts_.judge.outcome(name, stream, object, status,
                               {.was_interrupted = was_interrupted_,
@@ -57,6 +67,7 @@ void ScheduleCall::count(const Status& status) {
     case StatusCode::kInterrupted:
       ++counts.interrupted;
       if (what_ == What::kReadRanges) ++counts.ranges_interrupted;
+      if (has_pieces_) ++counts.pieces_interrupted;
       if (what_ == What::kView) ++counts.views_interrupted;
       break;
     case StatusCode::kTransferTimeout:

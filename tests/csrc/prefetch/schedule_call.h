@@ -43,8 +43,9 @@ class ScheduleCall final : public Interrupt {
   ScheduleCall& operator=(const ScheduleCall&) = delete;
 
   Duration limit() const { return limit_; }
+  bool has_pieces() const { return has_pieces_; }
   ReadOptions options(bool sequential = false) const {
-    return {.progress_limit = limit_, .sequential = sequential};
+    return {.progress_limit = limit_, .sequential = sequential, .pieces = has_pieces_};
   }
   // The user's Ctrl-C, and the end of a run that has failed.
   bool pending() override;
@@ -58,6 +59,7 @@ class ScheduleCall final : public Interrupt {
   ScheduleParts& parts_;
   const What what_;
   const Duration limit_;
+  const bool has_pieces_;
   const std::uint64_t refusals_before_;
   bool was_interrupted_ = false;
 };

@@ -57,7 +57,7 @@ void ScheduleCallers::call(Caller& caller) {
 void ScheduleCallers::act(Caller& caller) {
   Chance& chance = parts_.chance;
   if (handles_.empty() || (handles_.size() < 8 && chance.one_in(4))) {
-    if (chance.one_in(8)) {
+    if (chance.one_in(parts_.shape.known_one_in)) {
       open_known();
     } else {
       open();
@@ -82,6 +82,8 @@ void ScheduleCallers::act(Caller& caller) {
       return reads_.read_line(*handle);
     case 7:
       return reads_.copy_slowly(*handle);
+    case 8:
+      return reads_.read_backwards(*handle);
     default:
       for (std::uint64_t times = 1 + chance.below(4); times > 0 && !parts_.judge.has_complaint();
            --times)
@@ -146,11 +148,15 @@ void ScheduleCallers::open_known() {
   version.etag = known.fake.etag;
   version.crc64 = known.crc;
   WatchedStreams& watched = parts_.judge.watch().streams();
+  const std::uint64_t unprefetched = parts_.shape.unprefetched_one_in;
+  const bool prefetches = unprefetched == 0 || !chance.one_in(unprefetched);
   watched.will_open(object.key);
-  auto stream = parts_.scheduler.objects().open_known({"bucket", object.key}, version);
+  auto stream = parts_.scheduler.objects().open_known({"bucket", object.key}, version, prefetches);
   if (!stream.is_ok()) return parts_.judge.complain("open_known: " + stream.status().message());
   watched.opened(*stream, false);
-  parts_.judge.note("open_known " + chunk_name(**stream, 0));
+  if (!prefetches) ++parts_.counts.not_prefetched;
+  parts_.judge.note("open_known " + chunk_name(**stream, 0) +
+                    (prefetches ? "" : ", not prefetched"));
   handles_.push_back(std::make_shared<ScheduleHandle>(ScheduleHandle{*stream, &object, &known, 0}));
 }
 

@@ -23,6 +23,7 @@ std::string place_of(const ObjectStream& stream, std::uint64_t offset, std::uint
 std::uint64_t ScheduleReads::some_size(std::uint64_t left) {
   Chance& chance = parts_.chance;
   std::uint64_t wanted = 1 + chance.below(left);
+  if (chance.one_in(8)) wanted = left;
   if (chance.one_in(2))
     wanted = std::min<std::uint64_t>(left, 1 + chance.below(2 * parts_.shape.chunk_bytes));
   if (chance.one_in(4)) wanted = std::min<std::uint64_t>(left, 1 + chance.below(16));
@@ -50,6 +51,7 @@ void ScheduleReads::read_on(ScheduleHandle& handle) {
     status = read_stream(parts_.scheduler, *stream, offset, out.data(), wanted, call.options(true),
                          call);
   }
+  if (call.has_pieces()) watched.read_in_pieces(*stream);
   if (!call.ended("read", *stream, *handle.object, status)) {
     if (status.code() == StatusCode::kInterrupted || status.code() == StatusCode::kTransferTimeout)
       watched.read_given_up(*stream);
@@ -57,20 +59,37 @@ void ScheduleReads::read_on(ScheduleHandle& handle) {
   }
   parts_.judge.check_bytes("read", *handle.version, offset, out);
   handle.cursor = offset + wanted;
-  if (handle.cursor % stream->chunk_bytes() == 0 || handle.cursor == size)
+  if (!call.has_pieces() && (handle.cursor % stream->chunk_bytes() == 0 || handle.cursor == size))
     watched.read_through(*stream, (handle.cursor - 1) / stream->chunk_bytes());
 }
 
 void ScheduleReads::read_at(const ScheduleHandle& handle) {
+  const std::uint64_t size = handle.stream->size();
+  if (size == 0) return;
+  const std::uint64_t offset = parts_.chance.below(size);
+  read_at(handle, offset, some_size(size - offset));
+}
+
+void ScheduleReads::read_backwards(const ScheduleHandle& handle) {
+  std::uint64_t before = handle.stream->size();
+  for (std::uint64_t left = 4 + parts_.chance.below(4); left > 0 && before > 0; --left) {
+    const std::uint64_t offset =
+        before - 1 - parts_.chance.below(std::min(before, before / left + 1));
+    read_at(handle, offset, 1 + parts_.chance.below(std::min<std::uint64_t>(before - offset, 16)));
+    before = offset;
+    if (parts_.judge.has_complaint()) return;
+  }
+}
+
+void ScheduleReads::read_at(const ScheduleHandle& handle, std::uint64_t offset,
+                            std::uint64_t wanted) {
   const std::shared_ptr<ObjectStream> stream = handle.stream;
-  if (stream->size() == 0) return;
-  const std::uint64_t offset = parts_.chance.below(stream->size());
-  const std::uint64_t wanted = some_size(stream->size() - offset);
   parts_.judge.note("read_at of " + place_of(*stream, offset, wanted));
   std::vector<std::byte> out(wanted);
   ScheduleCall call(parts_, ScheduleCall::What::kRead);
   const Status status =
       read_stream(parts_.scheduler, *stream, offset, out.data(), wanted, call.options(), call);
+  if (call.has_pieces()) parts_.judge.watch().streams().read_in_pieces(*stream);
   if (call.ended("read_at", *stream, *handle.object, status))
     parts_.judge.check_bytes("read_at", *handle.version, offset, out);
 }
@@ -95,6 +114,7 @@ void ScheduleReads::read_ranges(const ScheduleHandle& handle) {
   parts_.judge.note("read_ranges of " + chunk_name(*stream, 0) + ":" + text);
   ScheduleCall call(parts_, ScheduleCall::What::kReadRanges);
   const Status status = read_stream_parts(parts_.scheduler, *stream, ranges, call.options(), call);
+  if (call.has_pieces()) parts_.judge.watch().streams().read_in_pieces(*stream);
   if (!call.ended("read_ranges", *stream, *handle.object, status)) return;
   for (const StreamPart& range : ranges)
     parts_.judge.check_bytes("read_ranges", *handle.version, range.first, range.second);
@@ -109,6 +129,7 @@ void ScheduleReads::read_line(const ScheduleHandle& handle) {
   ScheduleCall call(parts_, ScheduleCall::What::kRead);
   const Result<std::uint64_t> length =
       find_byte(parts_.scheduler, *stream, offset, limit, std::byte{'\n'}, call.options(), call);
+  if (call.has_pieces()) parts_.judge.watch().streams().read_in_pieces(*stream);
   if (call.ended("line", *stream, *handle.object, length.status()))
     parts_.judge.check_line(*handle.version, offset, limit, *length);
 }

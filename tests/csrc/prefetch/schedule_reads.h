@@ -16,6 +16,8 @@ class ScheduleReads {
 
   void read_on(ScheduleHandle& handle);
   void read_at(const ScheduleHandle& handle);
+  // Several small reads, each before the one before it: they jump, however small the object.
+  void read_backwards(const ScheduleHandle& handle);
   void read_ranges(const ScheduleHandle& handle);
   void read_line(const ScheduleHandle& handle);
   // A reader that is in the middle of its copy, or of its search for a byte, while others go on.
@@ -23,6 +25,7 @@ class ScheduleReads {
 
  private:
   std::uint64_t some_size(std::uint64_t left);
+  void read_at(const ScheduleHandle& handle, std::uint64_t offset, std::uint64_t wanted);
 
   ScheduleParts& parts_;
 };

@@ -36,6 +36,9 @@ struct ScheduleCounts {
   std::uint64_t with_hedges = 0;  // schedules that had any
   std::uint64_t evicted_unread = 0;
   std::uint64_t evicted_consumed = 0;
+  std::uint64_t pieces = 0;        // that were started
+  std::uint64_t whole_pieces = 0;  // of these, chunks
+  std::uint64_t sweeps_ended = 0;  // by jumps
   std::uint64_t refused_blocks = 0;
   std::uint64_t refused_regions = 0;
 
@@ -49,6 +52,8 @@ struct ScheduleCounts {
   std::uint64_t out_of_time = 0;         // calls with a short limit
   std::uint64_t ranges_interrupted = 0;  // of these, reads of more than one chunk
   std::uint64_t ranges_out_of_time = 0;
+  std::uint64_t pieces_interrupted = 0;  // reads that could have them
+  std::uint64_t not_prefetched = 0;      // objects that were opened so
 
   // --- views ---
   std::uint64_t views = 0;

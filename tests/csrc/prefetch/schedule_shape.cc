@@ -42,7 +42,19 @@ void draw_chances(ScheduleShape& shape, Chance& chance) {
   shape.interrupts_one_in = draw(4, 40);
   shape.short_limits_one_in = draw(1, 5);
   shape.views_one_in = chance.one_in(2) ? 2 + chance.below(8) : 0;
+  shape.pieces_one_in = chance.one_in(4) ? 0 : 1 + chance.below(3);
+  shape.known_one_in = chance.one_in(2) ? 8 : 2;
+  shape.unprefetched_one_in = chance.one_in(3) ? 0 : 1 + chance.below(2);
   shape.answers_whole_one_in = chance.one_in(2) ? 0 : 1 + chance.below(3);
+}
+
+// In proportion to chunks that are so small.
+PieceSizes some_piece_sizes(std::uint32_t chunk_bytes, Chance& chance) {
+  return {.large_bytes = chunk_bytes * (1 + chance.below(6)),
+          .large_unprefetched_bytes = chunk_bytes * (1 + chance.below(4)),
+          .small_rest_bytes = chunk_bytes * chance.below(6),
+          .small_chunk_bytes = chance.one_in(4) ? chunk_bytes : 0,
+          .bulk_bytes = chance.one_in(2) ? chunk_bytes : chunk_bytes / 2};
 }
 
 }  // namespace
@@ -60,6 +72,7 @@ ScheduleShape draw_shape(ScheduleKind kind, Chance& chance) {
   shape.kept_bytes = chance.one_in(2) ? shape.budget_bytes : chance.below(4) * shape.chunk_bytes;
   shape.least_ready_bytes =
       chance.one_in(2) ? shape.budget_bytes : chance.below(4) * shape.chunk_bytes;
+  shape.pieces = some_piece_sizes(shape.chunk_bytes, chance);
   shape.threads = 1 + static_cast<int>(chance.below(3));
   shape.slots_per_thread =
       1 + static_cast<int>(chance.one_in(4) ? chance.below(16) : chance.below(4));

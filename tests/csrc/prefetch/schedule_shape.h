@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "csrc/prefetch/stored_object.h"
+#include "prefetch/piece.h"
 #include "support/csrc/chance.h"
 
 namespace ossmc {
@@ -43,7 +44,8 @@ struct ScheduleShape {
   std::uint64_t budget_bytes = 0;
   std::uint64_t kept_bytes = 0;         // of what was read of an object
   std::uint64_t least_ready_bytes = 0;  // however little is in flight
-  int threads = 0;                      // for I/O
+  PieceSizes pieces;
+  int threads = 0;  // for I/O
   int slots_per_thread = 0;
   int most_slots_per_thread = 0;  // more: the scheduler finds its level
   unsigned faults = 0;
@@ -74,6 +76,9 @@ struct ScheduleShape {
   std::uint64_t interrupts_one_in = 0;    // each time that somebody who waits looks
   std::uint64_t short_limits_one_in = 0;  // how long a call goes on without a byte
   std::uint64_t views_one_in = 0;         // what a caller does has to do with views
+  std::uint64_t pieces_one_in = 0;        // a read may receive in its caller's memory
+  std::uint64_t known_one_in = 0;         // an object is opened by a version that is known
+  std::uint64_t unprefetched_one_in = 0;  // and of those, so many are not prefetched
 };
 
 std::uint64_t chance_seed(std::uint64_t seed, ScheduleKind kind);

@@ -1,5 +1,7 @@
 #include "csrc/prefetch/watched_streams.h"
 
+#include "prefetch/piece.h"
+
 namespace ossmc {
 
 std::string chunk_name(const ObjectStream& stream, std::uint64_t index) {
@@ -17,6 +19,21 @@ void WatchedStreams::opened(const std::shared_ptr<ObjectStream>& stream, bool is
 
 void WatchedStreams::read_through(const ObjectStream& stream, std::optional<std::uint64_t> index) {
   streams_[stream.sequence()].read_through = index;
+}
+
+void WatchedStreams::piece_failed(const std::string& key) {
+  for (auto& [sequence, watched] : streams_) {
+    const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
+    if (stream == nullptr || stream->name().key != key) continue;
+    watched.is_swept_again = watched.is_swept_again || watched.is_swept;
+    watched.is_swept = false;
+    watched.read_through.reset();
+  }
+}
+
+int WatchedStreams::sweeps_ended() const {
+  return static_cast<int>(std::count_if(streams_.begin(), streams_.end(),
+                                        [](const auto& entry) { return entry.second.left_sweep; }));
 }
 
 void WatchedStreams::view_made(std::uint64_t sequence, const std::shared_ptr<ViewRegion>& region) {
@@ -63,7 +80,14 @@ void WatchedStreams::look() {
       place.watched->read_through.reset();
     seen.consumed = is_consumed;
     seen.has_region = place.stream->plan.region != nullptr;
-    if (view.phase == ChunkPhase::kReady) seen.was_fetched = true;
+    // By a call that received it, too.
+    if (view.phase == ChunkPhase::kReady || slot.fetched_before) seen.was_fetched = true;
+    if (slot.piece != seen.piece) seen.piece = nullptr;
+    // Decision 10: an object whose reads jump leaves the sweep.
+    if (place.stream->prefetches() && place.stream->plan.is_paced) {
+      place.watched->left_sweep = true;
+      place.watched->is_swept = false;
+    }
     // Decision 2: an object that cannot be fetched any more leaves the lower classes.
     if (!slot.failure.is_ok()) {
       place.watched->is_swept = false;
@@ -79,6 +103,19 @@ std::optional<WatchedStreams::Place> WatchedStreams::place_of(const ByteSink& si
     watched.chunks.resize(std::max<std::size_t>(watched.chunks.size(), slots_of(*stream)));
     for (std::uint64_t i = 0; i < slots_of(*stream); ++i) {
       if (&stream->slot(i).chunk == &sink) return Place{&watched, stream, i};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<WatchedStreams::Place> WatchedStreams::place_of_piece(const ByteSink& sink) {
+  for (auto& [sequence, watched] : streams_) {
+    const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
+    if (stream == nullptr) continue;
+    watched.chunks.resize(std::max<std::size_t>(watched.chunks.size(), slots_of(*stream)));
+    for (std::uint64_t i = 0; i < slots_of(*stream); ++i) {
+      const Piece* const piece = stream->slot(i).piece;
+      if (piece != nullptr && &piece->sink == &sink) return Place{&watched, stream, i};
     }
   }
   return std::nullopt;

@@ -52,6 +52,7 @@ class WatchedStreams {
     std::uint64_t urgent_since = 0;  // its place in line
     bool was_fetched = false;        // completely
     bool retry_counted = false;
+    const Piece* piece = nullptr;  // of a call that receives the chunk, if it was started
   };
   struct Watched {
     std::weak_ptr<ObjectStream> weak;
@@ -60,6 +61,7 @@ class WatchedStreams {
     bool first_asked = false;
     std::optional<std::uint64_t> read_through;
     bool gave_up_read = false;
+    bool left_sweep = false;           // for its reads jump
     std::weak_ptr<ViewRegion> region;  // of the last view
     std::uint64_t region_bytes = 0;
     int views = 0;
@@ -88,6 +90,14 @@ class WatchedStreams {
   void read_given_up(const ObjectStream& stream) {
     streams_[stream.sequence()].gave_up_read = true;
   }
+  // A read of it may have received in its caller's memory, or jumped: it goes on as if nobody had
+  // read.
+  void read_in_pieces(const ObjectStream& stream) {
+    streams_[stream.sequence()].read_through.reset();
+  }
+  // A request of a piece did not bring it: the object may be one that cannot be fetched any more.
+  void piece_failed(const std::string& key);
+  int sweeps_ended() const;
   // A caller has a view of it, or no longer.
   void view_made(std::uint64_t sequence, const std::shared_ptr<ViewRegion>& region);
   void view_dropped(std::uint64_t sequence) { --streams_[sequence].views; }
@@ -115,6 +125,8 @@ class WatchedStreams {
   // Takes down what is to be seen, and since when what is urgent is so.
   void look();
   std::optional<Place> place_of(const ByteSink& sink);
+  // Of a piece that is a whole chunk.
+  std::optional<Place> place_of_piece(const ByteSink& sink);
   // What a fetch of it has to reserve.
   std::uint64_t bytes_of(const ObjectStream& stream, std::uint64_t index) const;
   static bool is_evictable(const Place& place);
