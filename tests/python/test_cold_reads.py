@@ -242,6 +242,30 @@ def test_parts_then_whole_are_compared(open_cold, data):
     assert reader.verified == "crc64"
 
 
+@pytest.mark.parametrize("verifies", [True, False])
+def test_part_of_a_chunk_that_was_whole_once_is_compared_with_it(
+    make_connector, cold, server, data, verifies
+):
+    connector = make_connector(config={"prefetch.chunkBytes": CHUNK, "verify.crc64": verifies})
+    reader = connector.open(cold.uri("random"), prefetch=False)
+    by_read_at(reader, 0, SIZE)
+    server.clear_log()
+    assert by_read_at(reader, CHUNK + 7, CHUNK + 17) == data[CHUNK + 7 : CHUNK + 17]
+    expected = (CHUNK, 2 * CHUNK) if verifies else (CHUNK + 7, CHUNK + 17)
+    assert asked_ranges(server.local) == [expected]
+    assert reader.verified == ("crc64" if verifies else "length+etag")
+
+
+def test_parts_that_do_not_join_are_not_called_checked(open_cold, data):
+    reader = open_cold()
+    places = list(range(0, SIZE, MiB))
+    for begin in reversed(places):
+        assert by_read_at(reader, begin, min(begin + MiB, SIZE)) == data[begin : begin + MiB]
+    assert reader.verified == "length+etag"
+    reader.read()
+    assert reader.verified == "crc64"
+
+
 def test_archive_with_little_of_it_read(connector, cold, server, tmp_path):
     path = tmp_path / "archive.zip"
     with zipfile.ZipFile(path, "w") as archive:
