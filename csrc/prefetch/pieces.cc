@@ -61,6 +61,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   const StreamPart& first = parts.front();
   const std::uint64_t end = first.first + first.second.size();
   std::vector<ChunkFetch*> parked;
+  bool sweep_goes_on = false;
   {
     MutexLock lock(state_.mutex);
     const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
@@ -70,7 +71,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
     ColdRead cold;
     if (any_cold) {
       state_.note_use();
-      cold = note_cold_read(*stream, first.first, end, by_cursor, &parked);
+      cold = note_cold_read(*stream, first.first, end, by_cursor, &parked, &sweep_goes_on);
     }
     const PieceSizes& sizes = state_.options.pieces;
     const bool is_large =
@@ -101,7 +102,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
     state_.pieces.add(start.pieces);
   }
   finish_parked(parked);
-  if (!start.pieces.empty() || !parked.empty()) state_.wake();
+  if (!start.pieces.empty() || !parked.empty() || sweep_goes_on) state_.wake();
   return start;
 }
 
@@ -125,14 +126,15 @@ std::shared_ptr<Piece> Pieces::widen(const std::shared_ptr<ObjectStream>& stream
 }
 
 ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::uint64_t end,
-                                bool by_cursor, std::vector<ChunkFetch*>* parked) {
+                                bool by_cursor, std::vector<ChunkFetch*>* parked,
+                                bool* sweep_goes_on) {
   ObjectStream::Plan& plan = stream.plan;
   ReadPattern& pattern = pattern_of(stream, by_cursor);
   const ColdRead cold = pattern.on_cold_read(begin, end, stream.chunk_bytes());
   const bool is_at_sweep = begin / stream.chunk_bytes() <= plan.sweep_next;
   if (is_at_sweep) pattern.forgive_jumps();
   if (cold.follows || is_at_sweep) {
-    state_.positions.resume_sweep(stream);
+    *sweep_goes_on = state_.positions.resume_sweep(stream);
     return cold;
   }
   plan.nearby.clear();
