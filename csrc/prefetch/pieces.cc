@@ -16,6 +16,10 @@ std::uint64_t bytes_of(std::span<const StreamPart> parts) {
   return bytes;
 }
 
+bool is_whole(const ObjectStream& stream, const PlannedPiece& planned) {
+  return planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
+}
+
 std::vector<PlannedPiece> plan_parts(const ObjectStream& stream, std::span<const StreamPart> parts,
                                      std::uint64_t most_gap_bytes) {
   std::vector<WantedRange> ranges;
@@ -68,9 +72,13 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       state_.mutex.assert_held();
       return is_cold(*stream, piece);
     });
+    // What begins in chunks goes on by them: that is no jump.
+    const bool begins_by_chunks = parts.size() == 1 && !is_cold(*stream, planned.front());
     ColdRead cold;
-    if (any_cold) {
-      state_.note_use();
+    if (any_cold) state_.note_use();
+    if (begins_by_chunks) {
+      cold.way = ColdRead::Way::kChunks;
+    } else if (any_cold) {
       cold = note_cold_read(*stream, first.first, end, by_cursor, &parked, &sweep_goes_on);
     }
     const PieceSizes& sizes = state_.options.pieces;
@@ -78,7 +86,9 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
         bytes >= (stream->prefetches() ? sizes.large_bytes : sizes.large_unprefetched_bytes);
     for (const PlannedPiece& piece : planned) {
       const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
-      const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
+      // Of a large read that follows, the rest of the last chunk is the first that is read ahead.
+      const bool may_be_piece = is_large && is_whole(*stream, piece);
+      const bool by_chunk = cold.way == ColdRead::Way::kChunks && is_near_begin && !may_be_piece;
       if (by_chunk || !is_cold(*stream, piece)) {
         for (const SinkPart& part : piece.parts)
           start.by_chunks.push_back({stream->chunk_begin(piece.index) + piece.begin + part.begin,
@@ -150,8 +160,8 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
 // compared with it whole.
 bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
-  const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
-  const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
+  const bool compares =
+      slot.fetched_before && state_.context.verify_crc64 && !is_whole(stream, planned);
   const bool is_small = !stream.plan.is_paced && stream.chunk_length(planned.index) <=
                                                      state_.options.pieces.small_chunk_bytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
