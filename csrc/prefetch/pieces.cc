@@ -16,6 +16,10 @@ std::uint64_t bytes_of(std::span<const StreamPart> parts) {
   return bytes;
 }
 
+bool is_whole(const ObjectStream& stream, const PlannedPiece& planned) {
+  return planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
+}
+
 std::vector<PlannedPiece> plan_parts(const ObjectStream& stream, std::span<const StreamPart> parts,
                                      std::uint64_t most_gap_bytes) {
   std::vector<WantedRange> ranges;
@@ -85,7 +89,9 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
         bytes >= (stream->prefetches() ? sizes.large_bytes : sizes.large_unprefetched_bytes);
     for (const PlannedPiece& piece : planned) {
       const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
-      const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
+      // Of a large read that follows, the rest of the last chunk is the first that is read ahead.
+      const bool may_be_piece = is_large && is_whole(*stream, piece);
+      const bool by_chunk = cold.way == ColdRead::Way::kChunks && is_near_begin && !may_be_piece;
       if (by_chunk || !is_cold(*stream, piece)) {
         for (const SinkPart& part : piece.parts)
           start.by_chunks.push_back({stream->chunk_begin(piece.index) + piece.begin + part.begin,
@@ -157,8 +163,8 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
 // compared with it whole.
 bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
-  const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
-  const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
+  const bool compares =
+      slot.fetched_before && state_.context.verify_crc64 && !is_whole(stream, planned);
   const bool is_small = !stream.plan.is_paced && stream.chunk_length(planned.index) <=
                                                      state_.options.pieces.small_chunk_bytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&
