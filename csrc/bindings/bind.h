@@ -178,6 +178,8 @@ class WritableBuffer {
 
 // A text of the store as a str.
 py::str decoded(std::string_view text);
+// The value of a header: UTF-8, or else Latin-1, which HTTP has it.
+py::str header_text(std::string_view text);
 
 // A new bytes object, its content not set yet.
 py::bytes make_bytes(std::uint64_t size);

@@ -50,18 +50,19 @@ py::dict stats_dict(const ConnectorStats& stats) {
 }
 
 py::tuple stat_tuple(const ObjectStat& stat) {
-  return py::make_tuple(stat.key, stat.size, stat.etag, stat.last_modified_unix, stat.storage_class,
-                        stat.version_id);
+  return py::make_tuple(stat.key, stat.size, header_text(stat.etag), stat.last_modified_unix,
+                        header_text(stat.storage_class), stat.version_id);
 }
 
-// Of (uri, version id or "", listed size, listed ETag or ""), as the Python layer makes it.
+// Of (uri, version id or "", listed size, ETag or "", time), as the Python layer makes it.
 ObjectToOpen object_of(const py::tuple& object, bool prefetch) {
   ObjectToOpen wanted{.uri = utf8(object[0], "uri"),
                       .version_id = utf8(object[1], "version_id"),
                       .prefetches = prefetch};
   std::string etag = utf8(object[3], "etag");
   if (!etag.empty())
-    wanted.listed = ListedVersion{object[2].cast<std::uint64_t>(), std::move(etag)};
+    wanted.listed =
+        ListedVersion{object[2].cast<std::uint64_t>(), std::move(etag), object[4].cast<double>()};
   return wanted;
 }
 

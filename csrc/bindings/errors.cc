@@ -38,10 +38,21 @@ void raise(const Status& status) {
       PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
   if (!text) throw py::error_already_set();
   const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
-      name, text, without_secrets(detail.uri), detail.http_status, detail.error_code, detail.ec,
-      detail.request_id, detail.attempts);
+      name, text, without_secrets(detail.uri), detail.http_status, header_text(detail.error_code),
+      header_text(detail.ec), header_text(detail.request_id), detail.attempts);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
+}
+
+py::str header_text(std::string_view text) {
+  const auto size = static_cast<Py_ssize_t>(text.size());
+  PyObject* made = PyUnicode_DecodeUTF8(text.data(), size, nullptr);
+  if (made == nullptr) {
+    PyErr_Clear();
+    made = PyUnicode_DecodeLatin1(text.data(), size, nullptr);
+  }
+  if (made == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(made);
 }
 
 void register_errors(py::module_& module) {

@@ -101,11 +101,12 @@ void register_reader(py::module_& module) {
       .def_property_readonly("uri",
                              [](const ReaderHandle& self) { return self.reader->name().uri(); })
       .def_property_readonly("size", [](const ReaderHandle& self) { return self.reader->size(); })
-      .def_property_readonly("etag", [](const ReaderHandle& self) { return self.reader->etag(); })
+      .def_property_readonly(
+          "etag", [](const ReaderHandle& self) { return header_text(self.reader->etag()); })
       .def_property_readonly("version_id",
                              [](const ReaderHandle& self) { return self.reader->version_id(); })
-      .def_property_readonly("is_verified",
-                             [](const ReaderHandle& self) { return self.reader->is_verified(); })
+      .def_property_readonly("verified",
+                             [](const ReaderHandle& self) { return self.reader->verified(); })
       .def_property_readonly("closed",
                              [](const ReaderHandle& self) { return self.reader->is_closed(); })
       .def("read_at", &read_at, py::arg("offset"), py::arg("buffer"))

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "connector/memory_arbiter.h"
 #include "prefetch/object_open.h"
-#include "protocol/dates.h"
+#include "protocol/any_date.h"
 #include "transfer/tls_roots.h"
 
 namespace ossmc {
@@ -190,7 +190,7 @@ Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view versio
   stat.key = name->key;
   stat.size = version->size;
   stat.etag = version->etag;
-  stat.last_modified_unix = parse_http_date(version->last_modified).value_or(0.0);
+  stat.last_modified_unix = parse_any_date(version->last_modified).value_or(0.0);
   stat.storage_class = version->storage_class.empty() ? "Standard" : version->storage_class;
   stat.version_id = version->version_id;
   return stat;

@@ -14,7 +14,7 @@ ObjectListing::ObjectListing(std::shared_ptr<Engine> engine, SmallRequestQueue& 
       queue_(queue),
       work_(std::make_unique<Work>(Work{std::move(engine), nullptr})) {
   if (!options_.fast) {
-    list_plainly(KeyOrder::kByteOrder);
+    list_plainly();
     return;
   }
   const Engine& on = *work_->engine;
@@ -44,20 +44,23 @@ Result<bool> ObjectListing::next_of_lister(ObjectColumns& rows, Interrupt& inter
   const std::size_t before = rows.size();
   Result<bool> more = work_->lister->next_rows(rows, interrupt);
   given_ += rows.size() - before;
-  if (more.is_ok() || fast_ == nullptr || !fast_->is_unordered() || rows.size() != given_)
+  if (more.is_ok() || fast_ == nullptr || !fast_->is_plain_better() || rows.size() != given_)
     return more;
   process_log().write(LogLevel::kWarning,
                       more.status().message() + "; beginning anew, one page after the other");
   rows = {};
   given_ = 0;
   fast_ = nullptr;
-  list_plainly(KeyOrder::kAny);
+  list_plainly()->set_warned();
   return next_of_lister(rows, interrupt);
 }
 
-void ObjectListing::list_plainly(KeyOrder order) {
-  work_->lister = std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
-                                                 options_.prefix, options_.page_limit, order);
+SerialLister* ObjectListing::list_plainly() {
+  auto plain = std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
+                                              options_.prefix, options_.page_limit);
+  SerialLister* const lister = plain.get();
+  work_->lister = std::move(plain);
+  return lister;
 }
 
 }  // namespace ossmc

@@ -33,9 +33,10 @@ class ObjectListing final : public Lister {
   ObjectListing(const ObjectListing&) = delete;
   ObjectListing& operator=(const ObjectListing&) = delete;
 
-  // A fast listing of a store that does not list in byte order begins anew, as a plain one and with
-  // a warning in the log, where `rows` holds all rows so far: they are dropped. kProtocol where it
-  // does not. kInternal after an error, or an exception, of a call before: rows may be missing.
+  // A fast listing of a store that does not list in byte order, or means a blank by "+", begins
+  // anew, as a plain one and with a warning in the log, where `rows` holds all rows so far: they
+  // are dropped. kProtocol where it does not. kInternal after an error, or an exception, of a call
+  // before: rows may be missing.
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
 
  private:
@@ -45,7 +46,7 @@ class ObjectListing final : public Lister {
   };
 
   Result<bool> next_of_lister(ObjectColumns& rows, Interrupt& interrupt);
-  void list_plainly(KeyOrder order);
+  SerialLister* list_plainly();
 
   const std::uint64_t fork_generation_;
   const ListingOptions options_;

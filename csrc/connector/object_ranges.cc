@@ -31,12 +31,13 @@ Status ObjectRanges::read(const std::vector<WantedRange>& ranges, Interrupt& int
   return Status::ok();
 }
 
-Result<bool> ObjectRanges::check(std::size_t object, Interrupt& interrupt) {
+Result<std::string_view> ObjectRanges::check(std::size_t object, Interrupt& interrupt) {
   const std::shared_ptr<ObjectStream>& stream = streams_.all()[object];
   Status status = PieceRead(streams_.scheduler(), options_, interrupt).check(stream);
   if (status.is_ok()) status = wait_for_verdict(streams_.scheduler(), *stream, options_, interrupt);
   if (!status.is_ok()) return status;
-  return stream->verdict() == ObjectStream::Verdict::kGood;
+  if (stream->verdict() == ObjectStream::Verdict::kGood) return std::string_view("crc64");
+  return stream->learnt()->checked_by();
 }
 
 }  // namespace ossmc

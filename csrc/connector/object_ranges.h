@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,9 +26,9 @@ class ObjectRanges {
   // Fills all ranges. REQUIRES: each lies within its object. After an error their content is
   // unspecified.
   Status read(const std::vector<WantedRange>& ranges, Interrupt& interrupt);
-  // Receives all of an object for its CRC-64 alone. True: it is right; false: there is none to
-  // judge by. kChecksum: it is wrong.
-  Result<bool> check(std::size_t object, Interrupt& interrupt);
+  // Receives all of an object for its CRC-64 alone: "crc64", or where there is none to judge by
+  // what all replies were checked by. kChecksum: it is wrong.
+  Result<std::string_view> check(std::size_t object, Interrupt& interrupt);
 
  private:
   const OpenedStreams streams_;

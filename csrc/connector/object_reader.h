@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,7 +109,10 @@ class ObjectReader {
 
   // What became of the object's CRC-64: see ByteRepair.
   bool was_repaired() const { return bytes_.was_repaired(); }
-  bool is_verified() const { return bytes_.is_verified(); }
+  // "crc64", or else what all replies have been checked by.
+  std::string_view verified() const {
+    return bytes_.is_verified() ? "crc64" : learnt_->checked_by();
+  }
 
   // In a forked child, before anything else uses the reader there. Reopens at the next read, at the
   // same version and position.

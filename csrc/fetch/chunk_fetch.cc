@@ -75,29 +75,49 @@ Status ChunkFetch::prepare(bool* ready) {
 
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
+  const AskedVersion version{.id = name_.version_id, .listed = listed_};
+  if (known_ == nullptr && tells_empty(head)) {
+    CheckedReply empty = check_size_reply(head, version);
+    if (!empty.failure.has_value()) {
+      learnt_ = std::move(empty.version);
+      known_ = &learnt_;
+      first_reply_ = FirstReply::kVersionOnly;
+      return true;
+    }
+    failure_ = std::move(empty.failure);
+    return false;
+  }
   if (!head.is_success()) return true;  // the body tells why
-  CheckedReply checked = check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_,
-                                           {.id = name_.version_id, .listed = listed_});
+  CheckedReply checked =
+      check_range_reply(head, {attempt_begin_, begin_ + sink_.length()}, known_, version);
   if (checked.failure.has_value()) {
+    if (checked.next == CheckedReply::Next::kSize) first_reply_ = FirstReply::kNoSize;
     // A store that ignores ranges, and an object that is larger than what there was memory for.
-    if (known_ == nullptr && head.status == 200) first_reply_ = FirstReply::kTooLong;
+    if (checked.next == CheckedReply::Next::kSizeIfLittle) first_reply_ = FirstReply::kTooLong;
     failure_ = std::move(checked.failure);
     return false;
   }
-  if (known_ == nullptr) {
-    learnt_ = std::move(checked.version);
-    known_ = &learnt_;
-    const Status status = owner_.on_version(*this, learnt_, checked.range);
-    if (!status.is_ok()) {
-      failure_ = Failure{status, RetryClass::kNever, {}};
-      return false;
-    }
-    ledger_.set_what(describe_range(name_, begin_, begin_ + sink_.length()));
-  } else {
-    tell_reply(checked.version);
+  head_good_ = known_ == nullptr ? take_version(std::move(checked)) : takes_reply(checked.version);
+  return head_good_;
+}
+
+bool ChunkFetch::take_version(CheckedReply checked) {
+  learnt_ = std::move(checked.version);
+  known_ = &learnt_;
+  const Status status = owner_.on_version(*this, learnt_, checked.range);
+  if (!status.is_ok()) {
+    failure_ = Failure{status, RetryClass::kNever, {}};
+    return false;
   }
-  head_good_ = true;
+  ledger_.set_what(describe_range(name_, begin_, begin_ + sink_.length()));
   return true;
+}
+
+bool ChunkFetch::takes_reply(const ObjectVersion& told) {
+  const std::optional<std::string> difference = owner_.on_reply(*this, told);
+  if (!difference) return true;
+  failure_ = changed_object(head_, *difference);
+  return false;
 }
 
 bool ChunkFetch::on_body(const std::byte* data, std::size_t size) noexcept {
@@ -185,10 +205,6 @@ std::string_view ChunkFetch::if_match() const {
   return listed_ != nullptr ? std::string_view(listed_->etag) : std::string_view();
 }
 
-void ChunkFetch::tell_reply(const ObjectVersion& told) {
-  if (known_ != nullptr && known_->is_listed) owner_.on_reply(*this, told);
-}
-
 // REQUIRES: the attempt did not bring what is missing.
 AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
   if (failure_.has_value()) return ledger_.on_failure(*failure_);
@@ -203,15 +219,18 @@ AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
   if (outcome.error != TransportError::kNone && !is_error_reply)
     return ledger_.on_transport_error(outcome);
   if (head_good_) {
+    const std::string text = "the reply ended " + std::to_string(sink_.writer_room()) +
+                             " bytes before the end of its range";
+    // Taken for the whole object though it told no length, it will end there the next time too.
+    const bool is_of_no_length = head_.status == 200 && !head_.content_length;
     return ledger_.on_failure(
-        {Status(StatusCode::kConnect, "the reply ended " + std::to_string(sink_.writer_room()) +
-                                          " bytes before the end of its range"),
-         RetryClass::kTransient,
-         {}});
+        is_of_no_length ? Failure{Status(StatusCode::kProtocol, text), RetryClass::kNever, {}}
+                        : Failure{Status(StatusCode::kConnect, text), RetryClass::kTransient, {}});
   }
   if (head_.status == 416 && known_ == nullptr) first_reply_ = FirstReply::kNoRange;
   return ledger_.on_failure(classify_error_reply(Operation::kGetObject, name_.uri(), head_,
-                                                 error_body_, name_.version_id));
+                                                 error_body_,
+                                                 {name_.version_id, known_ != nullptr}));
 }
 
 bool ChunkFetch::finish_with_hedge() {
@@ -219,7 +238,6 @@ bool ChunkFetch::finish_with_hedge() {
   const std::uint64_t begin = begin_ + sink_.writer_filled();
   // What is hidden may have been started anew, before the tail's first byte.
   if (tail == nullptr || differs_ || tail->range().begin > begin) return false;
-  tell_reply(tail->told());
   if (!append(tail->data() + (begin - tail->range().begin), tail->range().end - begin))
     return false;
   ledger_.on_success();

@@ -43,9 +43,10 @@ class ChunkFetchOwner {
   // bytes it brings. The owner may shrink the chunk, or drop_bytes(). An error ends the fetch with
   // it.
   virtual Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) = 0;
-  // Only for a fetch of a version that a listing told: what a good reply says of it, before its
-  // bytes are in the chunk.
-  virtual void on_reply(ChunkFetch& fetch, const ObjectVersion& told) = 0;
+  // What each other good reply says of the version, before its bytes are in the chunk; a hedge's
+  // too, from the I/O thread that runs it. A text: how it differs from what replies of the object
+  // have said so far; none of its bytes is used.
+  virtual std::optional<std::string> on_reply(ChunkFetch& fetch, const ObjectVersion& told) = 0;
   // Wants to run again at `due`. The owner hands it out again through its WorkSource.
   virtual void on_retry(ChunkFetch& fetch, TimePoint due) = 0;
   // The end. A chunk is still kFilling: the owner calls finish() or fail(). It destroys the fetch
@@ -64,8 +65,9 @@ class ChunkFetch final : public Exchange {
   enum class FirstReply : std::uint8_t {
     kBytes,
     kNoRange,      // 416: the object is empty, or the store does not do ranges; ask with HEAD
+    kNoSize,       // it does not tell how long the object is
     kTooLong,      // 200 with more bytes than were asked for
-    kVersionOnly,  // the bytes were dropped
+    kVersionOnly,  // the bytes were dropped, or there are none
   };
 
   // `known`: the version that was learnt when the object was opened; null for the first request of
@@ -92,7 +94,8 @@ class ChunkFetch final : public Exchange {
   // fetch; where none is, call finish_with_hedge(), under no lock.
   void use_hedge() { tail_.store(hedge_.get(), std::memory_order_release); }
 
-  // By the hedge, when its exchange has ended.
+  // By the hedge: may bytes of this reply be used? And when its exchange has ended.
+  bool takes_hedge(const ObjectVersion& told) { return !owner_.on_reply(*this, told); }
   void on_hedge_done(bool whole) noexcept { owner_.on_hedge_ended(*this, whole); }
   // Fills what is missing from the hedge, and ends the fetch. False: there is none to be used, or
   // it does not fit.
@@ -123,7 +126,9 @@ class ChunkFetch final : public Exchange {
   bool append(const std::byte* data, std::size_t size);
   // What the version is pinned by; empty: nothing.
   std::string_view if_match() const;
-  void tell_reply(const ObjectVersion& told);
+  // The first good reply's, and that of a later one. False: none of its bytes is used.
+  bool take_version(CheckedReply checked);
+  bool takes_reply(const ObjectVersion& told);
   void note_times(const ExchangeOutcome& outcome);
   AttemptLedger::Verdict verdict_on(const ExchangeOutcome& outcome);
 

@@ -31,8 +31,7 @@ bool Hedge::on_head(const ResponseHead& head) noexcept {
   // What is wrong with a reply, the chunk's own attempts find out and tell.
   if (!head.is_success()) return false;
   CheckedReply checked = check_range_reply(head, range_, &version_, {.id = name_.version_id});
-  head_good_ = !checked.failure.has_value();
-  told_ = std::move(checked.version);
+  head_good_ = !checked.failure.has_value() && fetch_.takes_hedge(checked.version);
   return head_good_;
 }
 

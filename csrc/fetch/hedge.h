@@ -33,9 +33,8 @@ class Hedge final : public Exchange {
 
   const ByteRange& range() const { return range_; }
   std::uint64_t ticket_bytes() const { return ticket_.bytes(); }
-  // After the end, if all bytes came: they, and what the reply said of the version.
+  // After the end, if all bytes came.
   const std::byte* data() const { return block_.data(); }
-  const ObjectVersion& told() const { return told_; }
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -56,7 +55,6 @@ class Hedge final : public Exchange {
 
   SignedRequest request_;
   ResponseHead head_;
-  ObjectVersion told_;
   bool head_good_ = false;
   std::size_t filled_ = 0;
 };

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/ascii.h"
 #include "protocol/object_name.h"
 
 namespace ossmc {
 
 namespace {
 
-CheckedReply refuse(StatusCode code, RetryClass retry, std::string text, const ResponseHead& head) {
+using Next = CheckedReply::Next;
+
+Failure failure(StatusCode code, RetryClass retry, std::string text, const ResponseHead& head) {
   ErrorDetail detail;
   detail.http_status = head.status;
   detail.request_id = head.request_id;
@@ -17,8 +20,29 @@ CheckedReply refuse(StatusCode code, RetryClass retry, std::string text, const R
   text += " (HTTP " + std::to_string(head.status);
   if (!head.request_id.empty()) text += ", request id " + printable(head.request_id, 80);
   text += ")";
+  return {Status(code, std::move(text), std::move(detail)), retry, {}};
+}
+
+CheckedReply refuse(StatusCode code, RetryClass retry, std::string text, const ResponseHead& head,
+                    Next next = Next::kNothing) {
   CheckedReply reply;
-  reply.failure = Failure{Status(code, std::move(text), std::move(detail)), retry, {}};
+  reply.failure = failure(code, retry, std::move(text), head);
+  reply.next = next;
+  return reply;
+}
+
+CheckedReply refuse_for_good(std::string text, const ResponseHead& head,
+                             Next next = Next::kNothing) {
+  return refuse(StatusCode::kProtocol, RetryClass::kNever, std::move(text), head, next);
+}
+
+CheckedReply refuse_for_now(std::string text, const ResponseHead& head) {
+  return refuse(StatusCode::kProtocol, RetryClass::kTransient, std::move(text), head);
+}
+
+CheckedReply refuse_change(std::string_view difference, const ResponseHead& head) {
+  CheckedReply reply;
+  reply.failure = changed_object(head, difference);
   return reply;
 }
 
@@ -30,6 +54,7 @@ ObjectVersion version_of(const ResponseHead& head, std::uint64_t size) {
   ObjectVersion version;
   version.size = size;
   version.etag = head.etag;
+  version.weak_etag = head.weak_etag;
   // The CRC of a symlink's reply is the link's, not the target's ("SymLink" in OSS's PutSymlink
   // reference).
   if (head.object_type != "Symlink") version.crc64 = head.crc64;
@@ -47,29 +72,87 @@ bool is_of_version(const ResponseHead& head, std::string_view version_id) {
 }
 
 CheckedReply refuse_version_id(const ResponseHead& head, std::string_view version_id) {
-  return refuse(
-      StatusCode::kProtocol, RetryClass::kNever,
+  return refuse_for_good(
       "version " + in_quotes(version_id) + " was asked for, the reply is of " +
           (head.version_id.empty() ? "none (no x-oss-version-id)" : in_quotes(head.version_id)),
       head);
 }
 
-// The identity is looked at first: a changed object explains a changed total.
-std::optional<CheckedReply> refuse_change(const ResponseHead& head, std::uint64_t total,
-                                          std::uint64_t known_size, const std::string& known_etag) {
-  if (!known_etag.empty() && head.etag != known_etag) {
-    return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                  "the object was overwritten since its version became known: ETag was \"" +
-                      printable(known_etag, 80) + "\", is \"" + printable(head.etag, 80) + "\"",
-                  head);
-  }
-  if (total != known_size) {
-    return refuse(StatusCode::kObjectChanged, RetryClass::kNever,
-                  "the object's size changed since its version became known from " +
-                      std::to_string(known_size) + " to " + std::to_string(total),
-                  head);
-  }
+// The version that a reply must be of, if that is known.
+std::optional<ObjectVersion> pinned(const ObjectVersion* known, const AskedVersion& version) {
+  if (known != nullptr) return *known;
+  if (version.listed != nullptr) return version_of(*version.listed);
   return std::nullopt;
+}
+
+// What stands between a 200 and the whole object: nothing, or the words for it.
+std::string_view part_by_its_head(const ResponseHead& head) {
+  if (head.bad_content_range) return "a Content-Range";
+  if (head.content_range) {
+    const ContentRange& told = *head.content_range;
+    const bool is_whole = told.range && told.range->begin == 0 && told.total == told.range->end &&
+                          head.content_length.value_or(*told.total) == *told.total;
+    if (!is_whole) return "a Content-Range";
+  }
+  if (head.object_size && head.object_size != head.content_length) return "another size";
+  if (to_ascii_lower(head.content_type).starts_with("multipart/byteranges"))
+    return "multipart/byteranges";
+  return {};
+}
+
+// Which bytes of how many a reply holds. By its head alone; `size`: the object's, if known.
+struct Told {
+  std::optional<CheckedReply> refused = {};
+  ByteRange range = {};
+  std::uint64_t total = 0;
+};
+
+Told told_by_206(const ResponseHead& head, const std::optional<std::uint64_t>& size) {
+  if (!head.content_range) {
+    return {refuse_for_now(head.bad_content_range ? "206 with a Content-Range that cannot be read"
+                                                  : "206 without a Content-Range",
+                           head)};
+  }
+  const ContentRange& told = *head.content_range;
+  if (!told.range && told.total != std::uint64_t{0})
+    return {refuse_for_now("206 with the Content-Range of a 416", head)};
+  if (!told.range) return {{}, {0, 0}, 0};
+  const std::optional<std::uint64_t> total = told.total ? told.total : size;
+  if (total && *total >= told.range->end) return {{}, *told.range, *total};
+  return {refuse_for_good("206 whose Content-Range does not tell the object's size (\"*\")", head,
+                          Next::kSize)};
+}
+
+// Not a page of a proxy, which has nothing of an object, nor that very version.
+bool may_be_changed(const std::optional<ObjectVersion>& pin, const ResponseHead& head) {
+  const bool is_same = pin && !pin->etag.empty() && pin->etag == head.etag;
+  return !is_same && version_of(head, 0).is_marked();
+}
+
+// A store that ignores ranges sends the whole object. That is right only where the whole object was
+// wanted, and where nothing says that it is less: gateways send parts by a 200.
+Told told_by_200(const ResponseHead& head, ByteRange asked, const std::optional<ObjectVersion>& pin,
+                 bool is_first) {
+  const auto size = pin ? std::optional(pin->size) : std::nullopt;
+  const std::string where = " where the range " + range_text(asked) + " was asked for";
+  if (const std::string_view part = part_by_its_head(head); !part.empty())
+    return {refuse_for_good("200 with " + std::string(part) + where, head)};
+  const std::optional<std::uint64_t>& length =
+      head.content_length ? head.content_length : head.object_size;
+  if (!length) {
+    if (size && asked.begin == 0 && asked.end >= *size) return {{}, {0, *size}, *size};
+    return {refuse_for_good("200 with no length" + where, head,
+                            is_first ? Next::kSize : Next::kNothing)};
+  }
+  const std::string text = "200 with " + std::to_string(*length) + " bytes" + where;
+  const bool is_other_size = size && *length != *size;
+  if (is_other_size && *length != asked.size() && may_be_changed(pin, head))
+    return {{}, {0, *length}, *length};
+  if (is_other_size || asked.begin != 0 || *length > asked.end)
+    return {refuse_for_good(text, head, is_first ? Next::kSizeIfLittle : Next::kNothing)};
+  // As long as the range: the whole object, or the range of a larger one.
+  if (!size && *length == asked.end) return {refuse_for_good(text, head, Next::kSize)};
+  return {{}, {0, *length}, *length};
 }
 
 }  // namespace
@@ -77,77 +160,110 @@ std::optional<CheckedReply> refuse_change(const ResponseHead& head, std::uint64_
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
                                const ObjectVersion* known, const AskedVersion& version) {
   if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
-  ByteRange range;
-  std::uint64_t total = 0;
-  if (head.status == 206) {
-    if (!head.content_range.has_value()) {
-      return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                    head.bad_content_range ? "206 with a Content-Range that cannot be read"
-                                           : "206 without a Content-Range",
-                    head);
-    }
-    range = head.content_range->range;
-    total = head.content_range->total;
-  } else {
-    // A store that ignores ranges sends the whole object. That is right only where the whole object
-    // was wanted.
-    if (!head.content_length.has_value() || asked.begin != 0 || *head.content_length > asked.end ||
-        (known != nullptr && known->size != *head.content_length && known->size != 0)) {
-      return refuse(StatusCode::kProtocol, RetryClass::kNever,
-                    "200 with " +
-                        (head.content_length ? std::to_string(*head.content_length) + " bytes"
-                                             : std::string("no length")) +
-                        " where the range " + range_text(asked) + " was asked for",
-                    head);
-    }
-    total = *head.content_length;
-    range = {0, total};
-  }
-  if (total > kMaxObjectBytes) {
-    return refuse(StatusCode::kProtocol, RetryClass::kNever,
-                  "an object of " + std::to_string(total) + " bytes is not possible", head);
-  }
-  std::optional<CheckedReply> changed;
-  if (known != nullptr) {
-    changed = refuse_change(head, total, known->size, known->etag);
-  } else if (version.listed != nullptr) {
-    changed = refuse_change(head, total, version.listed->size, version.listed->etag);
-  }
-  if (changed) return std::move(*changed);
-  const ByteRange wanted{asked.begin, std::min(asked.end, total)};
-  if (!(range == wanted)) {
-    return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                  "asked for bytes " + range_text(wanted) + ", the reply's Content-Range says " +
-                      range_text(range),
-                  head);
-  }
-  if (head.content_length.has_value() && *head.content_length != range.size()) {
-    return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                  "Content-Length " + std::to_string(*head.content_length) +
-                      " does not fit Content-Range " + range_text(range),
-                  head);
-  }
+  const std::optional<ObjectVersion> pin = pinned(known, version);
   CheckedReply reply;
-  reply.range = range;
-  reply.version = version_of(head, total);
+  reply.version = version_of(head, 0);
+  // The identity is looked at first: a changed object explains all else.
+  if (pin) {
+    if (const auto changed = difference(*pin, reply.version)) return refuse_change(*changed, head);
+  }
+  const auto size = pin ? std::optional(pin->size) : std::nullopt;
+  Told told = head.status == 206 ? told_by_206(head, size)
+                                 : told_by_200(head, asked, pin, known == nullptr);
+  if (told.refused) return std::move(*told.refused);
+  if (told.total > kMaxObjectBytes) {
+    return refuse_for_good("an object of " + std::to_string(told.total) + " bytes is not possible",
+                           head);
+  }
+  if (pin && told.total != pin->size) {
+    return refuse_change(
+        "size was " + std::to_string(pin->size) + ", is " + std::to_string(told.total), head);
+  }
+  if (pin && tells_nothing_of(*pin, reply.version)) {
+    return refuse_change("ETag was " + in_quotes(pin->etag) + ", and the reply tells nothing of it",
+                         head);
+  }
+  const ByteRange wanted{std::min(asked.begin, told.total), std::min(asked.end, told.total)};
+  if (!(told.range == wanted)) {
+    return refuse_for_now("asked for bytes " + range_text(wanted) +
+                              ", the reply's Content-Range says " + range_text(told.range),
+                          head);
+  }
+  if (head.content_length.has_value() && *head.content_length != told.range.size()) {
+    return refuse_for_now("Content-Length " + std::to_string(*head.content_length) +
+                              " does not fit Content-Range " + range_text(told.range),
+                          head);
+  }
+  reply.range = told.range;
+  reply.version.size = told.total;
   return reply;
 }
 
-CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
-  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
-  if (!head.content_length.has_value() || *head.content_length > kMaxObjectBytes) {
-    return refuse(StatusCode::kProtocol, RetryClass::kTransient,
-                  "HEAD reply without a usable Content-Length", head);
-  }
-  if (version.listed != nullptr) {
-    std::optional<CheckedReply> changed =
-        refuse_change(head, *head.content_length, version.listed->size, version.listed->etag);
-    if (changed) return std::move(*changed);
+namespace {
+
+// A reply that tells of an object of that size.
+CheckedReply check_size(const ResponseHead& head, std::uint64_t size, const AskedVersion& version) {
+  if (size > kMaxObjectBytes) {
+    return refuse_for_good("an object of " + std::to_string(size) + " bytes is not possible", head);
   }
   CheckedReply reply;
-  reply.range = {0, *head.content_length};
-  reply.version = version_of(head, *head.content_length);
-  return reply;
+  reply.range = {0, size};
+  reply.version = version_of(head, size);
+  if (version.listed == nullptr) return reply;
+  const ObjectVersion listed = version_of(*version.listed);
+  if (const auto changed = difference(listed, reply.version)) return refuse_change(*changed, head);
+  if (size != listed.size) {
+    return refuse_change("size was " + std::to_string(listed.size) + ", is " + std::to_string(size),
+                         head);
+  }
+  if (!head.is_success() || !tells_nothing_of(listed, reply.version)) return reply;
+  return refuse_change("ETag was " + in_quotes(listed.etag) + ", and the reply tells nothing of it",
+                       head);
+}
+
+}  // namespace
+
+CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
+  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
+  const bool is_doubtful = head.object_size && head.object_size != head.content_length;
+  if (head.status != 200 || !head.content_length || is_doubtful) {
+    return refuse_for_good("the reply to HEAD has no usable Content-Length", head, Next::kSize);
+  }
+  return check_size(head, *head.content_length, version);
+}
+
+CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version) {
+  // What says that there is no first byte need not have a version's headers.
+  if (head.status == 416) {
+    if (head.content_range && head.content_range->total.value_or(0) != 0)
+      return refuse_for_good("416 to a GET of the first byte, though there is one", head);
+    return check_size(head, 0, version);
+  }
+  if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
+  if (tells_empty(head)) return check_size(head, 0, version);
+  if (head.status == 206 && head.content_range && head.content_range->total)
+    return check_size(head, *head.content_range->total, version);
+  if (head.status == 200 && head.content_length && part_by_its_head(head).empty())
+    return check_size(head, *head.content_length, version);
+  return refuse_for_good(
+      "neither HEAD nor a GET of the first byte tells the object's size: the store, or a gateway "
+      "before it, sends no Content-Length and no total in Content-Range",
+      head);
+}
+
+bool tells_empty(const ResponseHead& head) {
+  if (head.status == 416)
+    return head.content_range && head.content_range->total == std::uint64_t{0};
+  return head.status == 204 && head.content_length.value_or(0) == 0 && !head.bad_content_range &&
+         (!head.content_range || head.content_range->total == std::uint64_t{0}) &&
+         version_of(head, 0).is_marked();
+}
+
+Failure changed_object(const ResponseHead& head, std::string_view difference) {
+  return failure(
+      StatusCode::kObjectChanged, RetryClass::kNever,
+      "the object was overwritten since its version became known: " + std::string(difference),
+      head);
 }
 
 }  // namespace ossmc

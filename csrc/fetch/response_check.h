@@ -8,36 +8,26 @@
 #include <string>
 #include <string_view>
 
+#include "fetch/object_version.h"
 #include "protocol/error_reply.h"
 #include "protocol/http.h"
 
 namespace ossmc {
-
-// One version of one object. Every byte handed out belongs to exactly one.
-struct ObjectVersion {
-  std::uint64_t size = 0;
-  std::string etag;
-  std::optional<std::uint64_t> crc64;  // of the whole object; absent on old objects and symlinks
-  std::string last_modified;           // as sent
-  std::string storage_class;
-  std::string version_id;  // empty outside of versioned buckets
-  // Size and ETag are by a listing, which does not tell the rest.
-  bool is_listed = false;
-};
-
-// What a listing tells of a version. Its ETag is strong, and not empty.
-struct ListedVersion {
-  std::uint64_t size = 0;
-  std::string etag;
-};
 
 // Largest object that is believed: 1 PiB, 20 times what OSS stores (48.8 TB).
 inline constexpr std::uint64_t kMaxObjectBytes = 1ULL << 50;
 
 struct CheckedReply {
   std::optional<Failure> failure;  // set: use no byte of the body
-  ByteRange range;                 // what the body holds
-  ObjectVersion version;           // as this reply tells it
+  // What may be asked after a failure of an object's first request.
+  enum class Next : std::uint8_t {
+    kNothing,
+    kSize,          // the reply does not tell the object's size, another one may
+    kSizeIfLittle,  // it is longer than what was asked for; right if little was
+  };
+  Next next = Next::kNothing;
+  ByteRange range;        // what the body holds
+  ObjectVersion version;  // as this reply tells it
 };
 
 // Which version a request is about.
@@ -51,7 +41,17 @@ struct AskedVersion {
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
                                const ObjectVersion* known, const AskedVersion& version = {});
 
-// For a HEAD. REQUIRES: head.status == 200.
+// For a HEAD. Next::kSize: it tells no size. REQUIRES: head.status is 200 or 204.
 CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version = {});
+
+// For a GET of the first byte, sent to learn the size alone; any status.
+CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& version = {});
+
+// Is this how a store answers a ranged GET of an empty object, but with 200 or 206? 416 with
+// "bytes */0", or 204 of something that has a version.
+bool tells_empty(const ResponseHead& head);
+
+// The reply is of another version than the one that is read.
+Failure changed_object(const ResponseHead& head, std::string_view difference);
 
 }  // namespace ossmc

@@ -56,6 +56,9 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
                  "", head_, body_.size(), ledger_.attempts(), outcome);
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
+  } else if (is_answered()) {
+    ledger_.on_success();
+    owner_.on_finished(self, Status::ok());
   } else if (too_long_) {
     settle(ledger_.on_failure(
         {Status(StatusCode::kProtocol,
@@ -70,8 +73,14 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
     owner_.on_finished(self, Status::ok());
   } else {
     settle(ledger_.on_failure(
-        classify_error_reply(operation_, uri_, head_, body_, version_id_of(store_request_))));
+        classify_error_reply(operation_, uri_, head_, body_, {version_id_of(store_request_)})));
   }
+}
+
+bool SmallRequest::is_answered() const {
+  if (!head_seen_ || operation_ == Operation::kList) return false;
+  if (head_.status == 204) return true;
+  return operation_ == Operation::kGetObject && (head_.is_success() || head_.status == 416);
 }
 
 void SmallRequest::settle(const AttemptLedger::Verdict& verdict) {

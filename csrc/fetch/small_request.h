@@ -1,5 +1,5 @@
-// SmallRequest: a request whose whole reply is small (HEAD, a page of a listing), from its first
-// attempt to its end.
+// SmallRequest: a request whose whole reply is small (HEAD, a page of a listing), or of which the
+// head is enough (a GET for the size), from its first attempt to its end.
 #pragma once
 
 #include <atomic>
@@ -48,9 +48,13 @@ class SmallRequest final : public Exchange, public std::enable_shared_from_this<
   bool on_body(const std::byte* data, std::size_t size) noexcept override;
   void on_done(const ExchangeOutcome& outcome) noexcept override;
   bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
+  // A page may take a store its time. Its caller has a limit.
+  bool may_be_slow() const noexcept override { return true; }
 
  private:
   void settle(const AttemptLedger::Verdict& verdict);
+  // By the head alone, whatever became of the body.
+  bool is_answered() const;
 
   FetchContext& context_;
   SmallRequestOwner& owner_;

@@ -96,9 +96,11 @@ Status FastLister::take(Arrival& arrival, ObjectColumns& rows) {
   std::vector<std::string_view> keys;
   keys.reserve(arrival.page.objects.size());
   for (const ListedObject& object : arrival.page.objects) keys.push_back(object.key);
+  Status signs = take_plus_signs(arrival.page.plus_signs);
+  if (!signs.is_ok()) return named_error(name_, signs, &arrival.head);
   const Result<std::size_t> kept = listing_.take_page(arrival.id, keys, arrival.page.is_truncated);
   if (!kept.is_ok()) {
-    is_unordered_ = kept.status().code() == StatusCode::kProtocol;
+    is_plain_better_ = kept.status().code() == StatusCode::kProtocol;
     return named_error(name_, kept.status(), &arrival.head);
   }
   for (std::size_t i = 0; i < *kept; ++i) {
@@ -108,6 +110,16 @@ Status FastLister::take(Arrival& arrival, ObjectColumns& rows) {
     rows.append(object);
   }
   return Status::ok();
+}
+
+// Keys are places to go on from: pages that came before it is known what they are would have to be
+// asked for again.
+Status FastLister::take_plus_signs(const PlusSigns& signs) {
+  plus_signs_.add(signs);
+  const bool page_means_blanks = signs.raw && signs.mean_blanks();
+  if (!page_means_blanks && !(plus_signs_.raw && plus_signs_.mean_blanks())) return Status::ok();
+  is_plain_better_ = true;
+  return broken_page("\"+\" in keys stands for a blank (EncodingType url)");
 }
 
 Result<bool> FastLister::next_rows(ObjectColumns& rows, Interrupt& interrupt) {

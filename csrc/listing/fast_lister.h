@@ -32,8 +32,9 @@ class FastLister final : public Lister {
 
   // In no order.
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
-  // The error was that the store does not list in byte order: a plain listing may do.
-  bool is_unordered() const { return is_unordered_; }
+  // The error was that the store does not list in byte order, or encodes keys as forms do: a plain
+  // listing may do.
+  bool is_plain_better() const { return is_plain_better_; }
 
  private:
   struct Arrival;
@@ -41,6 +42,7 @@ class FastLister final : public Lister {
 
   void ask();
   Status take(Arrival& arrival, ObjectColumns& rows);
+  Status take_plus_signs(const PlusSigns& signs);
 
   SmallRequestQueue& queue_;
   const Counters& counters_;
@@ -51,7 +53,8 @@ class FastLister final : public Lister {
   const Duration page_limit_;
   FastListing listing_;
   std::uint64_t throttles_seen_;
-  bool is_unordered_ = false;
+  bool is_plain_better_ = false;
+  PlusSigns plus_signs_;  // of all pages
   std::unordered_map<std::uint64_t, std::shared_ptr<PendingReply>> asked_;
   const std::shared_ptr<Inbox> inbox_;
 };

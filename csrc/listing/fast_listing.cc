@@ -119,7 +119,8 @@ void FastListing::note_throttled() {
 Status FastListing::check_page(const Range& range, std::span<const std::string_view> keys) const {
   std::string_view previous = range.cursor;
   for (const std::string_view key : keys) {
-    Status status = check_key(key, prefix_, previous, KeyOrder::kByteOrder);
+    Status status = check_key(key, prefix_, previous);
+    if (status.is_ok()) status = check_order(key, previous);
     if (!status.is_ok()) return status;
     previous = key;
   }

@@ -132,6 +132,10 @@ void ObjectColumns::append_rows(const ObjectColumns& from, std::size_t begin, st
   }
 }
 
+void ObjectColumns::replace_in_keys(char from, char to) {
+  std::replace(key_bytes_.data(), key_bytes_.data() + key_bytes_.size(), from, to);
+}
+
 void ObjectColumns::append_etag(std::string_view etag) {
   EtagBytes bytes{};
   std::uint32_t parts = 0;

@@ -57,6 +57,8 @@ class ObjectColumns {
   // Rows [begin, end) of `from`, a column at a time. REQUIRES: begin <= end <= from.size(), `from`
   // is not this.
   void append_rows(const ObjectColumns& from, std::size_t begin, std::size_t end);
+  // In all keys. REQUIRES: `from` and `to` are ASCII.
+  void replace_in_keys(char from, char to);
   // Gives back the room kept for growth; after the last append.
   void shrink_to_fit();
 

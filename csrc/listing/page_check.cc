@@ -8,17 +8,19 @@
 
 namespace ossmc {
 
-Status check_key(std::string_view key, std::string_view prefix, std::string_view previous,
-                 KeyOrder order) {
+Status check_key(std::string_view key, std::string_view prefix, std::string_view previous) {
   if (key.empty()) return broken_page("the page holds an object without a key");
   if (!key.starts_with(prefix))
     return broken_page("the page holds " + in_quotes(key) + ", which is not inside the prefix");
-  // string_view compares as unsigned char, which is the store's order.
-  if (order == KeyOrder::kByteOrder && key <= previous) {
-    return broken_page("the keys are not in increasing byte order: " + in_quotes(key) +
-                       " follows " + in_quotes(previous));
-  }
+  if (key == previous) return broken_page("the listing holds " + in_quotes(key) + " twice");
   return Status::ok();
+}
+
+Status check_order(std::string_view key, std::string_view previous) {
+  // string_view compares as unsigned char.
+  if (key > previous) return Status::ok();
+  return broken_page("the keys are not in increasing byte order: " + in_quotes(key) + " follows " +
+                     in_quotes(previous));
 }
 
 Status check_size(const ListedObject& object) {

@@ -10,13 +10,11 @@
 
 namespace ossmc {
 
-// In what order a store gives keys: OSS does by their bytes, as unsigned; others may not.
-enum class KeyOrder { kByteOrder, kAny };
-
 // A key of a page, the one before it being `previous` (empty: none): not empty, inside `prefix`,
-// and with kByteOrder behind `previous`. kProtocol with the offending key otherwise.
-Status check_key(std::string_view key, std::string_view prefix, std::string_view previous,
-                 KeyOrder order);
+// and not the same once more. kProtocol with the offending key otherwise.
+Status check_key(std::string_view key, std::string_view prefix, std::string_view previous);
+// OSS gives keys in the order of their bytes, as unsigned; others may not: kProtocol.
+Status check_order(std::string_view key, std::string_view previous);
 // Its size is one that an object can have. kProtocol otherwise.
 Status check_size(const ListedObject& object);
 

@@ -1,10 +1,11 @@
-// Serial listing: ListObjectsV2 page after page, each by the token of the one before.
+// Serial listing: page after page, each by the token of the one before, or by what else that says.
 //
 // SerialListing is the state: a page in, the next request out, no waiting and no I/O. SerialLister
 // runs it.
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -27,23 +28,33 @@ inline constexpr std::size_t kMaxListBodyBytes = 8u << 20;
 // One listing from its first page to its last. Used by one thread at a time.
 class SerialListing {
  public:
-  SerialListing(std::string bucket, std::string prefix, KeyOrder order = KeyOrder::kByteOrder);
+  SerialListing(std::string bucket, std::string prefix);
 
   bool is_done() const { return done_; }
   // For the first page or the next. REQUIRES: !is_done().
   StoreRequest next_request() const;
-  // kProtocol: the page breaks the rules, or the listing would never end; the listing is then of no
-  // use.
+  // Keys may come in any order. kProtocol: the page breaks the rules, or the listing would never
+  // end; the listing is then of no use.
   Status take_page(const ListPage& page);
 
   std::uint64_t pages() const { return pages_; }
+  // kProtocol: which keys were the first that are not in byte order.
+  const Status& order() const { return order_; }
 
  private:
+  Status check_keys(const ListPage& page);
+  // Where the page after it begins. kProtocol: it does not say so, or an earlier one did.
+  Status go_on_behind(const ListPage& page);
+
   const std::string bucket_;
   const std::string prefix_;
-  const KeyOrder order_;
+  Status order_;
   std::string last_key_;
+  // Where the next page begins: behind a token, or a key.
   std::string token_;
+  std::string marker_;
+  // Of all pages. A store that takes no notice of where to begin gives the same again and again.
+  std::set<std::string> tokens_, markers_, first_keys_;
   std::uint64_t pages_ = 0;
   int empty_pages_ = 0;  // in a row
   bool done_ = false;
@@ -54,17 +65,27 @@ class SerialLister final : public Lister {
  public:
   // `page_limit`: the longest that one page may take, attempts and back-off included.
   SerialLister(SmallRequestQueue& queue, const Clock& clock, std::string bucket, std::string prefix,
-               Duration page_limit, KeyOrder order = KeyOrder::kByteOrder);
+               Duration page_limit);
 
-  // One page, in the store's order.
+  // One page, in the store's order; if that is not byte order, the log has a warning once. What
+  // later keys tell of plus signs may change rows that are in `rows` still; kProtocol where it
+  // would change others.
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
+  // Has warned of the order already, or somebody else has.
+  void set_warned() { has_warned_ = true; }
 
  private:
+  Status take_plus_signs(const PlusSigns& signs, ObjectColumns& rows);
+  void warn_of_order();
+
   SmallRequestQueue& queue_;
   const Clock& clock_;
   const ListingName name_;
   const Duration page_limit_;
   SerialListing listing_;
+  bool has_warned_ = false;
+  PlusSigns plus_signs_;     // of all pages
+  std::uint64_t given_ = 0;  // rows
 };
 
 }  // namespace ossmc

@@ -198,11 +198,12 @@ void FetchEnd::put_down_failure(const FetchBook::Entry& entry, const ChunkFetch&
     state_.residency.add_failed(stream, entry.index);
 }
 
-// Of an object whose first request was answered 416 (it may be empty), or, where little was asked
-// for, by more (the store ignores ranges).
+// Of an object whose first request was answered 416 (it may be empty), by bytes of nobody knows how
+// many, or, where little was asked for, by more (the store ignores ranges).
 bool FetchEnd::asks_head(const ChunkFetch& fetch) const {
   const bool asked_for_little = fetch.sink().length() < state_.options.chunk_bytes;
   return fetch.first_reply() == ChunkFetch::FirstReply::kNoRange ||
+         fetch.first_reply() == ChunkFetch::FirstReply::kNoSize ||
          (fetch.first_reply() == ChunkFetch::FirstReply::kTooLong && asked_for_little);
 }
 

@@ -6,8 +6,18 @@ namespace ossmc {
 
 namespace {
 
-// A HEAD has no body; what a proxy sends instead is read and dropped.
+// A HEAD has no body; what a proxy sends instead is read and dropped. Of a GET for the size so much
+// is, before the connection is closed.
 constexpr std::size_t kMaxBodyBytes = 64 * 1024;
+
+Result<ObjectVersion> version_or_why_not(CheckedReply checked, std::string_view method,
+                                         const ObjectName& name) {
+  if (!checked.failure.has_value()) return std::move(checked.version);
+  ErrorDetail detail = checked.failure->status.detail();
+  detail.uri = name.uri();
+  return checked.failure->status.with_prefix(std::string(method) + " " + printable(name.uri()))
+      .with_detail(std::move(detail));
+}
 
 }  // namespace
 
@@ -19,10 +29,25 @@ std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectNam
 
 Result<ObjectVersion> version_of_head(const PendingReply& reply, const ObjectName& name,
                                       const ListedVersion* listed) {
-  CheckedReply checked = check_head_reply(reply.head(), {.id = name.version_id, .listed = listed});
-  if (checked.failure.has_value())
-    return checked.failure->status.with_prefix("HEAD " + printable(name.uri()));
-  return std::move(checked.version);
+  return version_or_why_not(
+      check_head_reply(reply.head(), {.id = name.version_id, .listed = listed}), "HEAD", name);
+}
+
+bool tells_size(const PendingReply& head) {
+  return check_head_reply(head.head()).next != CheckedReply::Next::kSize;
+}
+
+std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectName& name,
+                                       PendingReply::Done done) {
+  return queue.submit(Operation::kGetObject, get_range_request(name, {0, 1}, {}),
+                      "GET " + printable(name.uri()) + " bytes [0, 1)", name.uri(), kMaxBodyBytes,
+                      std::move(done));
+}
+
+Result<ObjectVersion> version_of_size(const PendingReply& reply, const ObjectName& name,
+                                      const ListedVersion* listed) {
+  return version_or_why_not(
+      check_size_reply(reply.head(), {.id = name.version_id, .listed = listed}), "GET", name);
 }
 
 }  // namespace ossmc

@@ -35,10 +35,16 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
 
 Result<ObjectVersion> head_object(Scheduler& scheduler, const ObjectName& name, Duration limit,
                                   Interrupt& interrupt) {
-  const auto pending = ask_head(scheduler.small_requests(), name);
-  const Status status = pending->wait(interrupt, scheduler.context().clock, limit);
+  const Clock& clock = scheduler.context().clock;
+  const TimePoint deadline = clock.now() + limit;
+  const auto head = ask_head(scheduler.small_requests(), name);
+  Status status = head->wait(interrupt, clock, limit);
   if (!status.is_ok()) return status;
-  return version_of_head(*pending, name);
+  if (tells_size(*head)) return version_of_head(*head, name);
+  const auto size = ask_size(scheduler.small_requests(), name);
+  status = size->wait(interrupt, clock, deadline - clock.now());
+  if (!status.is_ok()) return status;
+  return version_of_size(*size, name);
 }
 
 }  // namespace ossmc

@@ -47,7 +47,7 @@ Status ObjectStream::error(StatusCode code, std::string message) const {
 void ObjectStream::become_open(ObjectVersion version, ChunkTable::Index index, bool verify_crc64) {
   version_ = std::move(version);
   chunks_.set(std::move(index));
-  if (!version_.is_listed) learnt()->tell(version_);
+  if (!version_.is_listed) static_cast<void>(learnt()->take(version_));  // was compared before
   verification.begin(chunk_count(), expected_crc(verify_crc64));
   state_.store(static_cast<std::uint32_t>(StreamState::kOpen), std::memory_order_release);
 }
@@ -60,9 +60,10 @@ Verification::Expected ObjectStream::expected_crc(bool verify_crc64) const {
   return told->crc64.has_value() ? Expected::kKnown : Expected::kNone;
 }
 
-void ObjectStream::learn(const ObjectVersion& told) {
-  learnt()->tell(told);
-  verification.learn(learnt()->told()->crc64.has_value());
+std::optional<std::string> ObjectStream::learn(const ObjectVersion& told) {
+  std::optional<std::string> difference = learnt()->take(told);
+  if (!difference) verification.learn(learnt()->told()->crc64.has_value());
+  return difference;
 }
 
 void ObjectStream::become_failed(Status failure) {

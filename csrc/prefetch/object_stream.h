@@ -97,8 +97,9 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
   // --- by the scheduler, under its mutex ---
   // From kOpening to kOpen. `index`: of index_for(), for that version.
   void become_open(ObjectVersion version, ChunkTable::Index index, bool verify_crc64);
-  // A good reply told this of version(). Then wake verification, under no lock.
-  void learn(const ObjectVersion& told);
+  // A good reply told this of version(). Then wake verification, under no lock. A text: how it is
+  // of another version, and none of its bytes is to be used.
+  std::optional<std::string> learn(const ObjectVersion& told);
   void become_failed(Status failure);
   void become_closed();
 

@@ -39,10 +39,7 @@ OpenObjects::StreamPtr OpenObjects::open(ObjectName name, StreamOptions options)
 }
 
 OpenObjects::StreamPtr OpenObjects::open_listed(ObjectName name, StreamOptions options) {
-  ObjectVersion version;
-  version.size = options.listed->size;
-  version.etag = options.listed->etag;
-  version.is_listed = true;
+  const ObjectVersion version = version_of(*options.listed);
   Result<StreamPtr> opened = open_version(name, version, false, options);
   if (opened.is_ok()) return std::move(opened).value();
   MutexLock lock(state_.mutex);
@@ -90,14 +87,33 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
     std::shared_ptr<PendingReply> head =
         ask_head(state_.small, opening->name(),
                  [this, stream = std::move(stream)](PendingReply& reply, const Status& status) {
-                   complete(*stream, status.is_ok()
-                                         ? version_of_head(reply, stream->name(), stream->listed())
-                                         : Result<ObjectVersion>(status));
+                   if (!status.is_ok()) {
+                     complete(*stream, status);
+                   } else if (tells_size(reply)) {
+                     complete(*stream, version_of_head(reply, stream->name(), stream->listed()));
+                   } else {
+                     ask_size_of(stream);
+                   }
                  });
-    MutexLock lock(state_.mutex);
-    // For close(). Its end, which forgets it, may have come first.
-    if (opening->state() == StreamState::kOpening) opening->plan.head = std::move(head);
+    keep_for_close(*opening, std::move(head), false);
   }
+}
+
+void OpenObjects::ask_size_of(const StreamPtr& stream) {
+  std::shared_ptr<PendingReply> size = ask_size(
+      state_.small, stream->name(), [this, stream](PendingReply& reply, const Status& status) {
+        complete(*stream, status.is_ok() ? version_of_size(reply, stream->name(), stream->listed())
+                                         : Result<ObjectVersion>(status));
+      });
+  keep_for_close(*stream, std::move(size), true);
+}
+
+// Its end, which forgets it, may have come first, and that of a HEAD this one's successor.
+void OpenObjects::keep_for_close(ObjectStream& stream, std::shared_ptr<PendingReply> reply,
+                                 bool is_second) {
+  MutexLock lock(state_.mutex);
+  if (stream.state() != StreamState::kOpening) return;
+  if (is_second || stream.plan.head == nullptr) stream.plan.head.swap(reply);
 }
 
 void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& version) {

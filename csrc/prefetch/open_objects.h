@@ -41,6 +41,11 @@ class OpenObjects {
   void complete(ObjectStream& stream, const Result<ObjectVersion>& version);
 
  private:
+  // Of one whose HEAD did not tell the size.
+  void ask_size_of(const StreamPtr& stream);
+  // `is_second`: it follows a HEAD.
+  void keep_for_close(ObjectStream& stream, std::shared_ptr<PendingReply> reply, bool is_second)
+      OSSMC_EXCLUDES(state_.mutex);
   StreamPtr open_listed(ObjectName name, StreamOptions options);
   Result<StreamPtr> open_version(ObjectName name, const ObjectVersion& version, bool sweep,
                                  StreamOptions options);

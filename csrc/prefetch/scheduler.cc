@@ -190,16 +190,18 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
   return Status::ok();
 }
 
-void Scheduler::on_reply(ChunkFetch& fetch, const ObjectVersion& told) {
+std::optional<std::string> Scheduler::on_reply(ChunkFetch& fetch, const ObjectVersion& told) {
   std::shared_ptr<ObjectStream> stream;
+  std::optional<std::string> difference;
   bool is_first = false;
   {
     MutexLock lock(state_.mutex);
     stream = state_.fetches.at(fetch).stream;
     is_first = stream->learnt()->told() == nullptr;
-    stream->learn(told);
+    difference = stream->learn(told);
   }
   if (is_first) stream->verification.wake();
+  return difference;
 }
 
 void Scheduler::on_retry(ChunkFetch& fetch, TimePoint due) {

@@ -51,7 +51,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   Exchange* next(int thread, const Occupancy& occupancy) noexcept override;
   TimePoint next_due() noexcept override;
   Status on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) override;
-  void on_reply(ChunkFetch& fetch, const ObjectVersion& told) override;
+  std::optional<std::string> on_reply(ChunkFetch& fetch, const ObjectVersion& told) override;
   void on_retry(ChunkFetch& fetch, TimePoint due) override;
   void on_finished(ChunkFetch& fetch, const Status& status) override;
   void on_hedge_ended(ChunkFetch& fetch, bool whole) override;

@@ -16,17 +16,19 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
+// What a reply holds of how many bytes. One of the two is there.
 struct ContentRange {
-  ByteRange range;
-  std::uint64_t total = 0;
+  std::optional<ByteRange> range;      // nothing: "*", as in a 416, or none of an empty object
+  std::optional<std::uint64_t> total;  // nothing: "*", the sender does not know
   friend bool operator==(const ContentRange&, const ContentRange&) = default;
 };
 
 // "bytes=a-b". REQUIRES: range.begin < range.end.
 std::string format_range_header(ByteRange range);
 
-// "bytes a-b/total". Nothing for any other text: another unit, blanks inside, "*", a > b, b >=
-// total, more than 63 bits.
+// "bytes a-b/total", either side "*"; for an empty object also what gateways make of it, "0-0/0"
+// and "0--1/0". Nothing for any other text: another unit, blanks inside, a > b, b >= total, more
+// than 63 bits.
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
 }  // namespace ossmc

@@ -45,17 +45,6 @@ Civil civil_from_unix(double unix_seconds) {
           std::chrono::weekday{date}.c_encoding()};
 }
 
-std::optional<double> unix_from_civil(int year, int month, int day, int hour, int minute,
-                                      int second) {
-  const year_month_day ymd{std::chrono::year{year},
-                           std::chrono::month{static_cast<unsigned>(month)},
-                           std::chrono::day{static_cast<unsigned>(day)}};
-  // 60: a leap second, which is the next minute's first second here.
-  if (!ymd.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  const std::int64_t count = sys_days{ymd}.time_since_epoch().count();
-  return static_cast<double>(count * kSecondsPerDay + hour * 3600 + minute * 60 + second);
-}
-
 // Takes fields of fixed width off the front of a text; once one does not fit, it has failed.
 class Fields {
  public:
@@ -101,6 +90,17 @@ class Fields {
 };
 
 }  // namespace
+
+std::optional<double> unix_from_civil(int year, int month, int day, int hour, int minute,
+                                      int second) {
+  const year_month_day ymd{std::chrono::year{year},
+                           std::chrono::month{static_cast<unsigned>(month)},
+                           std::chrono::day{static_cast<unsigned>(day)}};
+  // 60: a leap second, which is the next minute's first second here.
+  if (!ymd.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const std::int64_t count = sys_days{ymd}.time_since_epoch().count();
+  return static_cast<double>(count * kSecondsPerDay + hour * 3600 + minute * 60 + second);
+}
 
 std::string format_http_date(double unix_seconds) {
   const Civil c = civil_from_unix(unix_seconds);

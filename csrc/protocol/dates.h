@@ -18,4 +18,8 @@ std::optional<double> parse_http_date(std::string_view text);
 // "2012-02-24T08:43:07.000Z", the fraction optional.
 std::optional<double> parse_iso_date(std::string_view text);
 
+// Seconds since 1970; nothing for a day or time that does not exist. REQUIRES: none is negative.
+std::optional<double> unix_from_civil(int year, int month, int day, int hour, int minute,
+                                      int second);
+
 }  // namespace ossmc

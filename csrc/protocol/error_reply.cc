@@ -144,8 +144,8 @@ Verdict not_found(Operation operation, std::string_view uri, const ErrorReply& r
 }
 
 // 4xx, by code where the code says more, else by status.
-Verdict client_error(Operation operation, std::string_view uri, int status,
-                     const ErrorReply& reply) {
+Verdict client_error(Operation operation, std::string_view uri, int status, const ErrorReply& reply,
+                     bool version_is_known) {
   const std::string_view code = reply.code;
   if (is_throttle_code(code) || status == 429) {
     return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
@@ -153,6 +153,11 @@ Verdict client_error(Operation operation, std::string_view uri, int status,
   if (status == 412) {
     return {StatusCode::kObjectChanged, RetryClass::kNever,
             "the object was overwritten since its version became known"};
+  }
+  // A store may look at the range before it looks at If-Match.
+  if (status == 416 && version_is_known) {
+    return {StatusCode::kObjectChanged, RetryClass::kNever,
+            "the object was overwritten since its version became known: it is shorter"};
   }
   if (status == 416) {
     return {StatusCode::kProtocol, RetryClass::kNever, "the range does not lie in the object"};
@@ -218,7 +223,7 @@ void hint_at_version_id(std::string_view uri, std::string* advice) {
 }
 
 Verdict judge(Operation operation, std::string_view uri, const ResponseHead& head,
-              const ErrorReply& reply, std::string_view version_id) {
+              const ErrorReply& reply, const OfVersion& version) {
   if (head.status >= 300 && head.status < 400) {
     std::string advice = "redirects are not followed";
     if (head.status == 304) {
@@ -234,9 +239,9 @@ Verdict judge(Operation operation, std::string_view uri, const ResponseHead& hea
   }
   if (head.status < 500) {
     std::optional<Verdict> verdict;
-    if (operation != Operation::kList) verdict = no_such_version(head, reply, version_id);
-    if (!verdict) verdict = client_error(operation, uri, head.status, reply);
-    if (verdict->code == StatusCode::kObjectNotFound && version_id.empty())
+    if (operation != Operation::kList) verdict = no_such_version(head, reply, version.id);
+    if (!verdict) verdict = client_error(operation, uri, head.status, reply, version.is_known);
+    if (verdict->code == StatusCode::kObjectNotFound && version.id.empty())
       hint_at_version_id(uri, &verdict->advice);
     return *verdict;
   }
@@ -288,9 +293,9 @@ std::optional<double> server_time(const ResponseHead& head, const ErrorReply& re
 }  // namespace
 
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body, std::string_view version_id) {
+                             std::string_view body, const OfVersion& version) {
   const ErrorReply reply = read_reply(head, body);
-  Verdict verdict = judge(operation, uri, head, reply, version_id);
+  Verdict verdict = judge(operation, uri, head, reply, version);
   Failure failure;
   if (verdict.retry == RetryClass::kClockSkew) {
     failure.server_unix_seconds = server_time(head, reply);

@@ -33,12 +33,18 @@ struct Failure {
   std::optional<std::uint32_t> retry_after_seconds{};
 };
 
+// Which version a request is about.
+struct OfVersion {
+  std::string_view id = {};  // not empty: of that id
+  bool is_known = false;     // size and marks are known: what does not fit is another one
+};
+
 // Turns a reply that is no success into an error. `operation` matters for a 404 without a code,
-// `uri` and `version_id`, that of the request, for what the advice names. The text is one line,
+// `uri` and `version.id` for what the advice names. The text is one line,
 // without secrets: status, code, the server's message, what to do about it, EC and request id.
 // Operation, uri and attempts are put before it by who counts the attempts; detail.attempts is left
 // 0.
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body, std::string_view version_id = {});
+                             std::string_view body, const OfVersion& version = {});
 
 }  // namespace ossmc

@@ -13,15 +13,26 @@ namespace {
 
 constexpr auto kMaxLength = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
-// The opaque part of a strong entity tag; empty for anything else. Some servers leave the quotes
-// out.
+// The opaque part of an entity tag; empty for what is none. Some servers leave the quotes out.
 std::string_view opaque_etag(std::string_view value) {
-  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
     value = value.substr(1, value.size() - 2);
-  } else if (value.starts_with("W/")) {
-    return {};
-  }
   return is_opaque_etag(value) ? value : std::string_view{};
+}
+
+void set_etag(std::string_view value, ResponseHead* head) {
+  const bool is_weak = value.starts_with("W/") || value.starts_with("w/");
+  head->etag = is_weak ? std::string_view{} : opaque_etag(value);
+  head->weak_etag = is_weak ? opaque_etag(value.substr(2)) : std::string_view{};
+}
+
+// Of an appendable object's replies; and of S3, and of Google's store behind its API.
+bool tells_object_size(std::string_view name) {
+  for (const std::string_view known : {"x-oss-next-append-position", "x-oss-object-size",
+                                       "x-amz-object-size", "x-goog-stored-content-length"}) {
+    if (equal_ignoring_case(name, known)) return true;
+  }
+  return false;
 }
 
 std::optional<std::uint32_t> retry_after(std::string_view value, std::string_view date) {
@@ -74,13 +85,15 @@ ResponseHead parse_response_head(int status, const std::vector<NameValue>& heade
       head.content_range = parse_content_range(value);
       head.bad_content_range = !head.content_range.has_value();
     } else if (equal_ignoring_case(name, "etag")) {
-      head.etag = opaque_etag(value);
+      set_etag(value, &head);
     } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {
       head.crc64 = parse_decimal(value);
     } else if (equal_ignoring_case(name, "x-oss-version-id")) {
       head.version_id = check_version_id(value).is_ok() ? value : std::string_view{};
     } else if (equal_ignoring_case(name, "x-oss-delete-marker")) {
       head.is_delete_marker = equal_ignoring_case(value, "true");
+    } else if (tells_object_size(name)) {
+      head.object_size = parse_decimal(value, kMaxLength);
     } else if (equal_ignoring_case(name, "retry-after")) {
       retry_after_value = value;
     } else {

@@ -38,8 +38,11 @@ struct ResponseHead {
   // Set when the header is there and well formed; `bad_content_range` when it is there and is not.
   std::optional<ContentRange> content_range;
   bool bad_content_range = false;
-  // Without the quotes; empty: none, or a weak or malformed one, which cannot pin a version.
+  // Without the quotes; empty: none, or a weak or malformed one, which no request can ask for.
   std::string etag;
+  std::string weak_etag;  // what stands in a weak one
+  // The whole object's, whatever the reply holds of it, as some stores tell it besides.
+  std::optional<std::uint64_t> object_size;
   std::optional<std::uint64_t> crc64;
   std::string content_encoding;
   std::string content_type;

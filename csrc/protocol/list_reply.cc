@@ -1,12 +1,15 @@
 #include "protocol/list_reply.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "base/utf8.h"
+#include "protocol/any_date.h"
 #include "protocol/ascii.h"
-#include "protocol/dates.h"
 #include "protocol/object_name.h"
 #include "protocol/percent.h"
 #include "protocol/xml_scanner.h"
@@ -15,10 +18,9 @@ namespace ossmc {
 
 namespace {
 
-constexpr std::size_t kMaxObjects =
-    1000;  // what list_request() asks for, and the most that OSS gives
+constexpr std::size_t kMaxObjects = 1 << 16;
 // An object with all that OSS may say of it has 14 elements, and each has two tags.
-constexpr XmlScanner::Limits kPageLimits{8 << 20, 100 * kMaxObjects};
+constexpr XmlScanner::Limits kPageLimits{8 << 20, 28 * kMaxObjects};
 constexpr auto kMaxSize = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
 Status broken(std::string_view what, std::string_view value) {
@@ -34,38 +36,64 @@ std::string_view unquoted(std::string_view text) {
   return text;
 }
 
+PlusSigns plus_signs_of(std::string_view encoded) {
+  PlusSigns signs;
+  signs.raw = encoded.find('+') != encoded.npos;
+  for (std::size_t at = encoded.find('%'); at != encoded.npos; at = encoded.find('%', at + 1)) {
+    const std::string_view code = encoded.substr(at + 1, 2);
+    signs.encoded_blank = signs.encoded_blank || code == "20";
+    signs.encoded_plus = signs.encoded_plus || equal_ignoring_case(code, "2B");
+  }
+  return signs;
+}
+
 // Reads `page->body` into the page.
 class PageReader {
  public:
-  explicit PageReader(ListPage* page) : page_(*page), scanner_(page->body, kPageLimits) {}
+  PageReader(ListPage* page, const PlusSigns& before)
+      : page_(*page), plus_signs_(before), scanner_(page->body, kPageLimits) {}
 
   Status read() {
     Status status = read_tags();
     if (!status.is_ok()) return status;
-    if (!encoding_.empty() && encoding_ != "url") return broken("EncodingType", encoding_);
+    if (!encoding_.empty() && !equal_ignoring_case(encoding_, "url"))
+      return broken("EncodingType", encoding_);
     // At the end: EncodingType may come last.
-    for (ListedObject& object : page_.objects) {
-      status = decode("Key", &object.key);
-      if (!status.is_ok()) return status;
-      if (object.key.empty() || !is_utf8(object.key)) return broken("Key", object.key);
-    }
-    // An absent IsTruncated beside a token would end the list early without a word.
-    const bool is_absent_by_right = truncated_.empty() && token_.empty();
-    if (truncated_ != "true" && truncated_ != "false" && !is_absent_by_right) {
-      return broken("IsTruncated", truncated_);
-    }
-    page_.is_truncated = truncated_ == "true";
-    if (page_.is_truncated && token_.empty()) {
-      return Status(StatusCode::kProtocol,
-                    "the list reply says that it goes on (IsTruncated) and not where "
-                    "(NextContinuationToken)");
-    }
-    status = decode("NextContinuationToken", &token_);
+    status = decode_keys();
+    if (!status.is_ok()) return status;
+    // A token may hold a plus that is one.
+    status = decode("NextContinuationToken", false, &token_);
+    if (status.is_ok()) status = decode("NextMarker", plus_signs_.mean_blanks(), &marker_);
+    if (!status.is_ok()) return status;
     page_.next_continuation_token = token_;
-    return status;
+    page_.next_marker = marker_;
+    if (truncated_.empty()) {
+      page_.is_truncated =
+          !token_.empty() || !marker_.empty() || page_.objects.size() >= kKeysOfFullPage;
+      return Status::ok();
+    }
+    page_.is_truncated = equal_ignoring_case(truncated_, "true");
+    if (!page_.is_truncated && !equal_ignoring_case(truncated_, "false"))
+      return broken("IsTruncated", truncated_);
+    return Status::ok();
   }
 
  private:
+  Status decode_keys() {
+    if (!encoding_.empty()) {
+      for (const ListedObject& object : page_.objects)
+        page_.plus_signs.add(plus_signs_of(object.key));
+      plus_signs_.add(page_.plus_signs);
+    }
+    const bool are_blanks = page_.plus_signs.raw && plus_signs_.mean_blanks();
+    for (ListedObject& object : page_.objects) {
+      const Status status = decode("Key", are_blanks, &object.key);
+      if (!status.is_ok()) return status;
+      if (object.key.empty() || !is_utf8(object.key)) return broken("Key", object.key);
+    }
+    return Status::ok();
+  }
+
   Status read_tags() {
     constexpr std::size_t kRoot = 1, kChild = 2, kField = 3;  // depths
     bool is_object = false;
@@ -98,12 +126,14 @@ class PageReader {
     if (name == "EncodingType") encoding_ = trim_blanks(scanner_.text());
     if (name == "IsTruncated") truncated_ = trim_blanks(scanner_.text());
     if (name == "NextContinuationToken") token_ = trim_blanks(scanner_.text());
+    if (name == "NextMarker") marker_ = scanner_.text();  // a key, mostly
     return Status::ok();
   }
 
   Status begin_object() {
     if (page_.objects.size() == kMaxObjects) {
-      return Status(StatusCode::kProtocol, "the list reply has more than 1,000 objects");
+      return Status(StatusCode::kProtocol,
+                    "the list reply has more than " + std::to_string(kMaxObjects) + " objects");
     }
     page_.objects.emplace_back();
     size_.reset();
@@ -118,10 +148,7 @@ class PageReader {
     if (name == "Key") {
       object->key = text;  // not trimmed: a key may begin or end with blanks
     } else if (name == "LastModified") {
-      if (trim_blanks(text).empty()) return Status::ok();
-      const auto seconds = parse_iso_date(text);
-      if (!seconds) return broken("LastModified", text);
-      object->last_modified_unix = *seconds;
+      object->last_modified_unix = parse_any_date(text).value_or(0.0);
     } else if (name == "ETag") {
       object->etag = unquoted(text);
     } else if (name == "Size") {
@@ -146,20 +173,23 @@ class PageReader {
   }
 
   // Where it lies, which is in the body, or empty.
-  Status decode(std::string_view what, std::string_view* text) const {
+  Status decode(std::string_view what, bool plus_is_blank, std::string_view* text) const {
     if (encoding_.empty() || text->empty()) return Status::ok();
-    const std::optional<std::size_t> size =
-        percent_decode_in_place({const_cast<char*>(text->data()), text->size()});
+    const std::span<char> encoded{const_cast<char*>(text->data()), text->size()};
+    if (plus_is_blank) std::replace(encoded.begin(), encoded.end(), '+', ' ');
+    const std::optional<std::size_t> size = percent_decode_in_place(encoded);
     if (!size) return broken(what, *text);
     *text = text->substr(0, *size);
     return Status::ok();
   }
 
   ListPage& page_;
+  PlusSigns plus_signs_;  // of the listing so far
   XmlScanner scanner_;
   std::string_view encoding_;
   std::string_view truncated_;
   std::string_view token_;
+  std::string_view marker_;
   // Of the object that is being read.
   std::optional<std::uint64_t> size_;
   std::string_view size_text_;
@@ -168,11 +198,17 @@ class PageReader {
 
 }  // namespace
 
-Result<ListPage> parse_list_page(std::string body) {
+void PlusSigns::add(const PlusSigns& more) {
+  raw = raw || more.raw;
+  encoded_plus = encoded_plus || more.encoded_plus;
+  encoded_blank = encoded_blank || more.encoded_blank;
+}
+
+Result<ListPage> parse_list_page(std::string body, const PlusSigns& before) {
   ListPage page;
   page.body = std::move(body);
-  page.objects.reserve(kMaxObjects);
-  Status status = PageReader(&page).read();
+  page.objects.reserve(kKeysOfFullPage);
+  Status status = PageReader(&page, before).read();
   if (!status.is_ok()) return status;
   return page;
 }

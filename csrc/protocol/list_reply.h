@@ -1,4 +1,4 @@
-// A page of ListObjectsV2.
+// A page of a listing: ListObjectsV2, or V1 where a store knows no other.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,18 @@ struct ListedObject {
   std::string_view storage_class;
 };
 
+// Whether "+" in keys with EncodingType url stands for itself, as OSS has it, or for a blank, as in
+// forms. Gateways do either and do not say which: what else a listing's keys hold tells it. Who
+// writes "%2B" for a plus and never "%20" for a blank means a blank.
+struct PlusSigns {
+  bool raw = false;            // "+" itself
+  bool encoded_plus = false;   // "%2B"
+  bool encoded_blank = false;  // "%20"
+
+  void add(const PlusSigns& more);
+  bool mean_blanks() const { return encoded_plus && !encoded_blank; }
+};
+
 // Owns what its objects point to, so that reading a page makes no string for each of them; a page
 // with objects is too long for a string that holds its characters itself, so they stay in place
 // when it is moved.
@@ -30,15 +42,23 @@ struct ListPage {
   ListPage& operator=(const ListPage&) = delete;
 
   std::vector<ListedObject> objects;
+  // More follow: behind the token, else behind the marker of V1, else behind the last key.
   bool is_truncated = false;
   std::string next_continuation_token;
+  std::string next_marker;
+  PlusSigns plus_signs;  // of its keys
 
   std::string body;
 };
 
-// Limits against hostile pages: 8 MiB, 1,000 objects, depth 16, no DOCTYPE; beyond any of them, or
+// As OSS asks for and gives it. Some stores give more.
+inline constexpr std::size_t kKeysOfFullPage = 1000;
+
+// Limits against hostile pages: 8 MiB, 65,536 objects, depth 16, no DOCTYPE; beyond any of them, or
 // not a list document: kProtocol. Namespaces are ignored, elements may come in any order; entities
-// are decoded first, then percent, once. Reads the body where it lies.
-Result<ListPage> parse_list_page(std::string body);
+// are decoded first, then percent, once. A date that cannot be read is none; without IsTruncated a
+// page that is full, or says where to go on, is not the last. Reads the body where it lies.
+// `before`: the plus signs of the listing's pages before this one.
+Result<ListPage> parse_list_page(std::string body, const PlusSigns& before = {});
 
 }  // namespace ossmc

@@ -66,6 +66,8 @@ class Exchange {
   // Somebody waits for its bytes at this moment. Where a thread cannot serve all that is ready,
   // others may wait.
   virtual bool is_awaited() const noexcept { return true; }
+  // It is not aborted for being slow.
+  virtual bool may_be_slow() const noexcept { return false; }
   // Not on a connection that served another exchange before.
   virtual bool wants_fresh_connection() const noexcept { return false; }
 };

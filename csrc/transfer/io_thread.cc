@@ -365,17 +365,20 @@ void IoThread::abort_stalled() {
   sample_due_ = now + stall_watch_.period();
 
   tracks_.clear();
+  watched_.clear();
   for (const auto& slot : busy_) {
     if (late) {
       slot->progress().restart(now, slot->bytes());
     } else {
       slot->progress().sample(now, slot->bytes());
     }
+    if (slot->exchange().may_be_slow()) continue;
     tracks_.push_back(&slot->progress());
+    watched_.push_back(slot.get());
   }
   stall_watch_.find(tracks_, stalled_);
   doomed_.clear();
-  for (const std::size_t index : stalled_) doomed_.push_back(busy_[index].get());
+  for (const std::size_t index : stalled_) doomed_.push_back(watched_[index]);
   for (Slot* slot : doomed_) abort(*slot, TransportError::kStalled, "no progress");
 }
 

@@ -110,7 +110,8 @@ class IoThread {
   EnoughRequests enough_;
   std::uint64_t begun_ = 0;              // exchanges
   std::vector<Slot*> doomed_;            // scratch of the abort functions
-  std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next one
+  std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next two
+  std::vector<Slot*> watched_;
   std::vector<std::size_t> stalled_;
   std::uint64_t body_bytes_ = 0;      // received and not yet counted
   std::uint64_t received_ = 0;        // and counted

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
@@ -97,7 +98,8 @@ class _ObjectToOpen(NamedTuple):
     uri: str
     version_id: str  # "": the current version
     size: int
-    etag: str  # "": neither size nor etag is known
+    etag: str  # "": neither this nor size and time are known
+    last_modified: float  # Unix seconds
 
 
 class OssModelConnector:
@@ -458,7 +460,9 @@ class OssModelConnector:
         self._start_helpers()
         return self._core.read_ranges(builtins.list(places), wanted)
 
-    def verify(self, uri: str | ObjectInfo) -> Literal["crc64", "length+etag"]:
+    def verify(
+        self, uri: str | ObjectInfo
+    ) -> Literal["crc64", "length+etag", "length+modified"]:
         """Receives all of an object and checks it, without keeping a byte.
 
         Args:
@@ -466,7 +470,7 @@ class OssModelConnector:
 
         Returns:
             What `ObjectReader.verified` says after a whole read: ``"crc64"``, or, of an object
-            whose CRC-64 the server does not tell, ``"length+etag"``.
+            whose CRC-64 the server does not tell, ``"length+etag"`` or ``"length+modified"``.
 
         Raises:
             ChecksumError: the bytes do not match the object's CRC-64, nor when fetched once more.
@@ -479,7 +483,7 @@ class OssModelConnector:
         """
         wanted = _object_to_open(uri)
         self._start_helpers()
-        return "crc64" if self._core.verify(wanted) else "length+etag"
+        return self._core.verify(wanted)
 
     def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
         """Asks the server about an object.
@@ -499,7 +503,7 @@ class OssModelConnector:
             >>> connector.stat("oss://bucket/model.safetensors").size
             4194304
         """
-        text, version, _, _ = _object_to_open(uri, version_id)
+        text, version, *_ = _object_to_open(uri, version_id)
         self._start_helpers()
         row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
@@ -523,7 +527,7 @@ class OssModelConnector:
             >>> connector.exists("oss://bucket/model.safetensors")
             True
         """
-        text, version, _, _ = _object_to_open(uri, version_id)
+        text, version, *_ = _object_to_open(uri, version_id)
         self._start_helpers()
         return self._core.exists(text, version)
 
@@ -704,11 +708,11 @@ def _object_to_open(uri: object, version_id: object = None) -> _ObjectToOpen:
     if version_id is not None:
         version_id = _version_text(version_id)
     if not isinstance(uri, ObjectInfo):
-        return _ObjectToOpen(text, version_id or "", 0, "")
+        return _ObjectToOpen(text, version_id or "", 0, "", 0.0)
     own = None if uri.version_id is None else _version_text(uri.version_id)
     # What it says is of its own version.
     if version_id is not None and version_id != own:
-        return _ObjectToOpen(text, version_id, 0, "")
+        return _ObjectToOpen(text, version_id, 0, "", 0.0)
     return _ObjectToOpen(text, own or "", *_listed_version(uri))
 
 
@@ -726,7 +730,7 @@ def _range_of_object(item: object) -> tuple[object, int, int]:
     return uri, offset, length
 
 
-def _listed_version(info: ObjectInfo) -> tuple[int, str]:
+def _listed_version(info: ObjectInfo) -> tuple[int, str, float]:
     size: Any = info.size
     etag: Any = info.etag
     if not isinstance(size, int) or not isinstance(etag, str):
@@ -734,7 +738,11 @@ def _listed_version(info: ObjectInfo) -> tuple[int, str]:
         raise TypeError(f"the size and etag of {info.uri!r} must be int and str, not {kinds}")
     if not 0 <= size < 1 << 63:
         raise ValueError(f"no object has the size of {info.uri!r}: {size}")
-    return size, etag if etag.isascii() else ""
+    if not etag.isascii():
+        return size, "", 0.0
+    modified: Any = info.last_modified
+    is_told = isinstance(modified, datetime) and modified.tzinfo is not None
+    return size, etag, modified.timestamp() if is_told else 0.0
 
 
 def _version_text(version_id: object) -> str:

@@ -105,19 +105,21 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         return self._core.version_id or None
 
     @property
-    def verified(self) -> Literal["crc64", "length+etag"]:
+    def verified(self) -> Literal["crc64", "length+etag", "length+modified"]:
         """What the object's bytes have been checked by so far.
 
-        ``"crc64"``: all of them were fetched, and their CRC-64 is the object's. ``"length+etag"``:
-        each reply's range, length and version were right; of an object that is not read as a whole,
-        or whose CRC-64 the server does not tell, that is all there is to check.
+        ``"crc64"``: all of them were fetched, and their CRC-64 is the object's. Of an object that
+        is not read as a whole, or whose CRC-64 the server does not tell, there is less to check:
+        ``"length+etag"``: each reply's range and length were right, and its ETag, a strong one, was
+        that of the version. ``"length+modified"``: a reply had none; length, Last-Modified and what
+        else tells versions apart were the same in every reply that had them.
 
         Example:
             >>> data = reader.read()
             >>> reader.verified
             'crc64'
         """
-        return "crc64" if self._core.is_verified else "length+etag"
+        return self._core.verified
 
     @property
     def closed(self) -> bool:

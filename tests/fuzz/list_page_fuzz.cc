@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(page.status().message().size() < 4096, "an error text is short");
     return 0;
   }
-  require(page->objects.size() <= 1000, "at most 1,000 objects");
+  require(page->objects.size() <= 65'536, "the objects of a page are bounded");
   ossmc::ObjectColumns columns;
   std::string_view previous;
   for (const ossmc::ListedObject& object : page->objects) {
@@ -30,13 +30,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     columns.append(object);
     // What every lister asks of a page besides.
     const auto size_verdict = ossmc::check_size(object);
-    const auto key_verdict =
-        ossmc::check_key(object.key, "a", previous, ossmc::KeyOrder::kByteOrder);
-    for (const auto& verdict : {size_verdict, key_verdict}) {
+    const auto key_verdict = ossmc::check_key(object.key, "a", previous);
+    const auto order_verdict = ossmc::check_order(object.key, previous);
+    for (const auto& verdict : {size_verdict, key_verdict, order_verdict}) {
       require(verdict.is_ok() || verdict.code() == ossmc::StatusCode::kProtocol,
               "a refusal is kProtocol");
     }
-    require(!key_verdict.is_ok() || object.key > previous, "keys have an order");
+    require(!order_verdict.is_ok() || object.key > previous, "keys have an order");
     previous = object.key;
   }
   require(columns.size() == page->objects.size(), "a row for each object");

@@ -53,7 +53,8 @@ def test_whole_objects(size):
             with connector.open(uri_of("right", seed, size)) as reader:
                 assert reader.read() == contents(seed, size)
         whole = server.counts()[WHOLE_BY_200]
-    assert 5 < whole < 25
+    # One that is as long as what was asked for may be a part: it is asked for once more.
+    assert 5 < whole < (25 if size < 64 * KiB else 40)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(1000)])

@@ -13,8 +13,8 @@ import pytest
 from ossmodelconnector import (
     AccessDeniedError,
     ObjectArchivedError,
+    ObjectChangedError,
     ObjectNotFoundError,
-    ProtocolError,
     ServerError,
     ThrottledError,
 )
@@ -149,7 +149,7 @@ def test_fault_15_a_gateway_that_fails(faults, connect, status):
         (403, "AccessDenied", AccessDeniedError, PermissionError),
         (403, "InvalidObjectState", ObjectArchivedError, OSError),
         (404, "NoSuchKey", ObjectNotFoundError, FileNotFoundError),
-        (416, "InvalidRange", ProtocolError, OSError),
+        (416, "InvalidRange", ObjectChangedError, OSError),
     ],
 )
 def test_fault_16_refused_for_good(faults, connect, status, code, expected, builtin):

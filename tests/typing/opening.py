@@ -79,7 +79,7 @@ def told(connector: OssModelConnector, reader: ObjectReader) -> None:
     assert_type(stats, ConnectorStats)
     assert_type(stats.bytes_received, int)
     assert_type(stats.limited_by, Literal["idle", "network", "memory", "reader", "cpu", "throttle"])
-    assert_type(reader.verified, Literal["crc64", "length+etag"])
+    assert_type(reader.verified, Literal["crc64", "length+etag", "length+modified"])
 
 
 def failed(error: OssError) -> None:

@@ -59,18 +59,20 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
     if (range.size() < chunk_.length()) chunk_.shrink({}, static_cast<std::uint32_t>(range.size()));
     return Status::ok();
   }
-  void on_reply(ChunkFetch& /*fetch*/, const ObjectVersion& told) override {
+  std::optional<std::string> on_reply(ChunkFetch& /*fetch*/, const ObjectVersion& told) override {
     ++replies_;
     version_ = told;
+    return difference_;
   }
   void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
   void on_hedge_ended(ChunkFetch& /*fetch*/, bool /*whole*/) override {}
   void on_finished(ChunkFetch& fetch, const Status& status) override {
     EXPECT_FALSE(end_.has_value()) << "on_finished came twice";
     EXPECT_EQ(chunk_.view().phase, phase_);
-    range_refused_ = fetch.first_reply() == ChunkFetch::FirstReply::kNoRange;
+    first_reply_ = fetch.first_reply();
+    learnt_ = fetch.learnt();
     end_ = status;
-    if (status.is_ok()) {
+    if (status.is_ok() && first_reply_ != ChunkFetch::FirstReply::kVersionOnly) {
       chunk_.finish();
     } else {
       chunk_.fail();
@@ -97,9 +99,11 @@ class OneChunk final : public ChunkFetchOwner, public WorkSource {
   std::optional<Status> end_;
   int versions_ = 0;
   int replies_ = 0;
+  std::optional<std::string> difference_;  // what on_reply() says
   ObjectVersion version_;
   Status refuse_version_;
-  bool range_refused_ = false;
+  ChunkFetch::FirstReply first_reply_ = ChunkFetch::FirstReply::kBytes;
+  ObjectVersion learnt_;
   bool destroy_on_end_ = true;
 };
 
@@ -114,6 +118,7 @@ class ChunkFetchTest : public testing::Test {
     one_ = std::make_unique<OneChunk>(parts_.context, begin, length, is_known ? &known_ : nullptr,
                                       seen_, listed_ ? &*listed_ : nullptr);
     one_->refuse_version_ = refuse_version_;
+    one_->difference_ = difference_;
     one_->name_.version_id = version_id_;
     FakeTransport transport(*one_, parts_.clock, script);
     transport.run();
@@ -123,7 +128,7 @@ class ChunkFetchTest : public testing::Test {
     const Status status = one_->end_.value_or(Status(StatusCode::kInternal, "no end"));
     EXPECT_THAT(status.message(),
                 AllOf(Not(HasSubstr(kTestKeySecret)), Not(HasSubstr(kTestToken))));
-    if (status.is_ok()) {
+    if (one_->chunk_.view().phase == ChunkPhase::kReady) {
       const std::uint32_t filled = one_->chunk_.length();
       EXPECT_TRUE(matches_pattern(one_->buffer_.data(), object_.seed, begin, filled));
       EXPECT_EQ(one_->chunk_.view().filled, filled);
@@ -144,6 +149,7 @@ class ChunkFetchTest : public testing::Test {
   FetchParts parts_;
   FakeObject object_{1000, 5, "5B3C1A2E053D763E1B002CC607C5A0FE"};
   ObjectVersion known_;
+  std::optional<std::string> difference_;
   Status refuse_version_;
   SeenBefore seen_;
   std::string version_id_;
@@ -256,8 +262,7 @@ TEST_F(ChunkFetchTest, TheFirstOfAListedObjectTakesNoOtherVersion) {
   get([&](const HttpRequest& request, std::size_t) { return good(request); });
 }
 
-TEST_F(ChunkFetchTest, WhatRepliesSayOfAListedVersionIsTold) {
-  known_.is_listed = true;
+TEST_F(ChunkFetchTest, WhatRepliesSayOfAKnownVersionIsTold) {
   ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t index) {
                 FakeReply reply = good(request).with_header("x-oss-hash-crc64ecma", "7");
                 return index == 0 ? reply.reset_after(50) : reply;
@@ -266,11 +271,17 @@ TEST_F(ChunkFetchTest, WhatRepliesSayOfAListedVersionIsTold) {
   EXPECT_EQ(one_->replies_, 2);
   EXPECT_EQ(one_->version_.crc64, 7u);
   EXPECT_EQ(one_->version_.size, 1000u);
-  known_.is_listed = false;
-  ASSERT_TRUE(fetch(100, 200, [&](const HttpRequest& request, std::size_t) {
-                return good(request);
-              }).is_ok());
-  EXPECT_EQ(one_->replies_, 0);
+}
+
+// The owner knows what all other replies have said of it.
+TEST_F(ChunkFetchTest, OfAReplyOfAnotherVersionNoByteIsUsed) {
+  difference_ = "Last-Modified was \"then\", is \"now\"";
+  const Status status =
+      fetch(100, 200, [&](const HttpRequest& request, std::size_t) { return good(request); });
+  EXPECT_EQ(status.code(), StatusCode::kObjectChanged);
+  EXPECT_THAT(status.message(), HasSubstr("Last-Modified was \"then\", is \"now\""));
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(one_->chunk_.view().filled, 0u);
 }
 
 TEST_F(ChunkFetchTest, ResumesBehindTheLastByteAtEveryOffset) {
@@ -453,15 +464,78 @@ TEST_F(ChunkFetchTest, ARangeRefusedOnTheFirstRequestIsTold) {
   const Status status =
       fetch(0, 100, [&](const HttpRequest& request, std::size_t) { return good(request); }, false);
   EXPECT_EQ(status.code(), StatusCode::kProtocol);
-  EXPECT_TRUE(one_->range_refused_);
+  EXPECT_EQ(one_->first_reply_, ChunkFetch::FirstReply::kNoRange);
   EXPECT_EQ(requests_.size(), 1u);
 
   object_.size = 1000;
   EXPECT_EQ(
       fetch(0, 100, [&](const HttpRequest&, std::size_t) { return oss_error(416, "InvalidRange"); })
           .code(),
-      StatusCode::kProtocol);
-  EXPECT_FALSE(one_->range_refused_);  // inside a known size it is a broken reply
+      StatusCode::kObjectChanged);
+  EXPECT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(one_->first_reply_, ChunkFetch::FirstReply::kBytes);  // inside a known size
+}
+
+TEST_F(ChunkFetchTest, AnEmptyObjectIsKnownByA416ThatSaysSo) {
+  for (const int code : {416, 204}) {
+    const Status status = fetch(
+        0, 100,
+        [&](const HttpRequest&, std::size_t) {
+          return oss_error(code, "InvalidRange", std::string(1000, ' '))
+              .with_header("Content-Range", "bytes */0")
+              .with_header("Content-Length", code == 204 ? "0" : "1100")
+              .with_header("ETag", "\"empty\"");
+        },
+        false);
+    EXPECT_TRUE(status.is_ok()) << status.message();
+    EXPECT_EQ(one_->first_reply_, ChunkFetch::FirstReply::kVersionOnly);
+    EXPECT_EQ(one_->learnt_.size, 0u);
+    EXPECT_EQ(one_->learnt_.etag, "empty");
+    EXPECT_EQ(one_->versions_, 0);
+    EXPECT_EQ(requests_.size(), 1u);
+  }
+}
+
+TEST_F(ChunkFetchTest, AFirstReplyWithoutTheObjectsSizeIsToldAtOnce) {
+  const auto ends = [&](int code, const char* range, const char* length) {
+    const Status status = fetch(
+        0, 100,
+        [&](const HttpRequest& request, std::size_t) {
+          FakeReply reply = good(request);
+          reply.status = code;
+          reply.headers.clear();
+          if (*range != 0) reply.with_header("Content-Range", range);
+          if (*length != 0) reply.with_header("Content-Length", length);
+          return reply;
+        },
+        false);
+    EXPECT_EQ(status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(requests_.size(), 1u);
+    return one_->first_reply_;
+  };
+  EXPECT_EQ(ends(206, "bytes 0-99/*", "100"), ChunkFetch::FirstReply::kNoSize);
+  EXPECT_EQ(ends(200, "", ""), ChunkFetch::FirstReply::kNoSize);
+  EXPECT_EQ(ends(200, "", "100"), ChunkFetch::FirstReply::kNoSize);
+  EXPECT_EQ(ends(200, "", "1000"), ChunkFetch::FirstReply::kTooLong);
+  EXPECT_EQ(ends(200, "bytes 0-99/1000", "100"), ChunkFetch::FirstReply::kBytes);
+}
+
+TEST_F(ChunkFetchTest, AWholeObjectOfNoLengthThatEndsEarlyIsNotAskedForAgain) {
+  object_.size = 100;
+  std::size_t kept = 100;
+  const auto script = [&](const HttpRequest& request, std::size_t) {
+    FakeReply reply = good(request, kept);
+    reply.status = 200;
+    reply.headers = {{"ETag", "\"" + object_.etag + "\""}};
+    reply.body.resize(1);
+    return reply;
+  };
+  EXPECT_TRUE(fetch(0, 100, script).is_ok());
+  kept = 60;
+  const Status status = fetch(0, 100, script);
+  EXPECT_EQ(status.code(), StatusCode::kProtocol);
+  EXPECT_THAT(status.message(), HasSubstr("ended 40 bytes before"));
+  EXPECT_EQ(requests_.size(), 1u);
 }
 
 TEST_F(ChunkFetchTest, TheOwnerMayRefuseTheVersion) {

@@ -54,7 +54,10 @@ class OneFetch final : public ChunkFetchOwner, public WorkSource {
     return Status::ok();
   }
   void on_retry(ChunkFetch& /*fetch*/, TimePoint due) override { due_ = due; }
-  void on_reply(ChunkFetch& /*fetch*/, const ObjectVersion& /*told*/) override {}
+  std::optional<std::string> on_reply(ChunkFetch& /*fetch*/,
+                                      const ObjectVersion& /*told*/) override {
+    return std::nullopt;
+  }
   void on_hedge_ended(ChunkFetch& /*fetch*/, bool /*whole*/) override {}
   void on_finished(ChunkFetch& /*fetch*/, const Status& status) override { end_ = status; }
 

@@ -44,7 +44,12 @@ TEST(CheckRangeReply, TakesWhatFits) {
   } cases[] = {
       {{206, "bytes 0-99/1000", "100"}, {0, 100}, true, {0, 100}, 1000},
       {{206, "bytes 900-999/1000", "100"}, {900, 1000}, true, {900, 1000}, 1000},
-      {{206, "bytes 0-999/1000", ""}, {0, 1000}, true, {0, 1000}, 1000},  // chunked
+      // Chunked, or ended by the connection's end.
+      {{206, "bytes 0-999/1000", ""}, {0, 1000}, true, {0, 1000}, 1000},
+      {{206, "bytes 100-199/1000", ""}, {100, 200}, true, {100, 200}, 1000},
+      {{200, "", ""}, {0, 1000}, true, {0, 1000}, 1000},
+      // Who sent it does not know how long the object is, we do.
+      {{206, "bytes 0-99/*", "100"}, {0, 100}, true, {0, 100}, 1000},
       {{206, "bytes 0-999/1000", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
       {{206, "bytes 500-999/1000", "500"}, {500, 8 << 20}, false, {500, 1000}, 1000},
       {{206, "bytes 0-8388607/1125899906842624", "8388608"},
@@ -54,7 +59,12 @@ TEST(CheckRangeReply, TakesWhatFits) {
        1ULL << 50},
       {{200, "", "1000"}, {0, 1000}, true, {0, 1000}, 1000},
       {{200, "", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
+      {{200, "bytes 0-999/1000", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
+      // Empty objects.
       {{200, "", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
+      {{206, "bytes */0", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
+      {{206, "bytes 0-0/0", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
+      {{206, "bytes 0--1/0", ""}, {0, 8 << 20}, false, {0, 0}, 0},
   };
   for (const auto& one : cases) {
     SCOPED_TRACE(std::to_string(one.reply.status) + " " + one.reply.range + " of " +
@@ -111,7 +121,8 @@ TEST(CheckRangeReply, RefusesTheRest) {
       // No Content-Range, or one that cannot be read or be true.
       {{206, "", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
       {{206, "bytes */1000", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
-      {{206, "bytes 0-99/*", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kTransient},
+      {{206, "bytes 0-99/*", "100"}, {0, 100}, false, StatusCode::kProtocol, RetryClass::kNever},
+      {{206, "bytes */0", "0"}, {0, 100}, true, StatusCode::kObjectChanged, RetryClass::kNever},
       {{206, "bytes 99-0/1000", "100"},
        {0, 100},
        true,
@@ -174,7 +185,24 @@ TEST(CheckRangeReply, RefusesTheRest) {
       {{200, "", "1000"}, {100, 200}, true, StatusCode::kProtocol, RetryClass::kNever},
       {{200, "", "1000"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kNever},
       {{200, "", "1000"}, {0, 100}, false, StatusCode::kProtocol, RetryClass::kNever},
-      {{200, "", ""}, {0, 1000}, true, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", ""}, {0, 999}, true, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", ""}, {0, 8 << 20}, false, StatusCode::kProtocol, RetryClass::kNever},
+      // As long as what was asked for: the whole object, or a part of it.
+      {{200, "", "100"}, {0, 100}, false, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", "100"}, {0, 100}, true, StatusCode::kProtocol, RetryClass::kNever},
+      // It says itself that it is a part.
+      {{200, "bytes 0-99/1000", "100"},
+       {0, 8 << 20},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      {{200, "bytes 0-99/*", "100"},
+       {0, 8 << 20},
+       false,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      {{200, "nonsense", "100"}, {0, 8 << 20}, false, StatusCode::kProtocol, RetryClass::kNever},
+      {{200, "", "10"}, {100, 200}, true, StatusCode::kProtocol, RetryClass::kNever},
       {{200, "bytes 100-199/1000", "100"},
        {100, 200},
        true,
@@ -208,6 +236,87 @@ TEST(CheckRangeReply, AChangedObjectTellsBothEtags) {
   EXPECT_THAT(
       checked.failure->status.message(),
       testing::AllOf(HasSubstr(kEtag), HasSubstr("NEW"), HasSubstr("(HTTP 206, request id REQ)")));
+}
+
+TEST(CheckRangeReply, A200ThatTellsAnotherSizeIsNotTheWholeObject) {
+  for (const NameValue& header :
+       {NameValue{"x-oss-next-append-position", "5000"}, NameValue{"x-amz-object-size", "5000"},
+        NameValue{"Content-Type", "Multipart/ByteRanges; boundary=x"}}) {
+    const ResponseHead head = parse_response_head(200, {{"Content-Length", "1000"}, header});
+    const CheckedReply checked = check_range_reply(head, {0, 8 << 20}, nullptr);
+    ASSERT_TRUE(checked.failure.has_value()) << header.name;
+    EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
+    EXPECT_EQ(checked.next, CheckedReply::Next::kNothing);
+  }
+}
+
+TEST(CheckRangeReply, SaysWhatMayBeAskedNextOfAnObjectThatIsOpened) {
+  using Next = CheckedReply::Next;
+  const struct {
+    Reply reply;
+    Next next;
+  } cases[] = {
+      {{206, "bytes 0-99/*", "100"}, Next::kSize},
+      {{200, "", ""}, Next::kSize},
+      {{200, "", "100"}, Next::kSize},
+      {{200, "", "1000"}, Next::kSizeIfLittle},
+      {{200, "bytes 0-99/1000", "100"}, Next::kNothing},
+      {{206, "", "100"}, Next::kNothing},
+  };
+  for (const auto& one : cases) {
+    const CheckedReply checked = check_range_reply(one.reply.head(), {0, 100}, nullptr);
+    ASSERT_TRUE(checked.failure.has_value());
+    EXPECT_EQ(checked.next, one.next) << checked.failure->status.message();
+  }
+}
+
+// A store that takes no notice of ranges, when one begins behind the new end.
+TEST(CheckRangeReply, A200OfAnotherSizeIsAChangedObjectUnlessItsEtagIsTheSame) {
+  ObjectVersion known = known_version();
+  known.etag.clear();
+  known.last_modified = "Fri, 01 Mar 2024 10:00:00 GMT";
+  const ResponseHead head = parse_response_head(
+      200, {{"Content-Length", "10"}, {"Last-Modified", "Fri, 01 Mar 2024 10:00:00 GMT"}});
+  EXPECT_EQ(check_range_reply(head, {100, 200}, &known).failure->status.code(),
+            StatusCode::kObjectChanged);
+}
+
+// A page of a proxy or a portal.
+TEST(CheckRangeReply, A200WithoutAnythingOfAnObjectIsNoChangedObject) {
+  const ObjectVersion known = known_version();
+  const ResponseHead page = parse_response_head(200, {{"Content-Length", "312"}});
+  EXPECT_EQ(check_range_reply(page, {0, 100}, &known).failure->status.code(),
+            StatusCode::kProtocol);
+}
+
+ResponseHead head_with(const NameValue& header) {
+  return parse_response_head(
+      206, {{"Content-Range", "bytes 0-99/1000"}, {"Content-Length", "100"}, header});
+}
+
+TEST(CheckRangeReply, WithoutAStrongEtagAVersionIsPinnedByWhatThereIs) {
+  const struct {
+    NameValue was, same, other;
+  } cases[] = {
+      {{"Last-Modified", "Fri, 01 Mar 2024 10:00:00 GMT"},
+       {"Last-Modified", "Fri, 1 Mar 2024 18:00:00 +0800"},
+       {"Last-Modified", "Fri, 01 Mar 2024 10:00:01 GMT"}},
+      {{"ETag", "W/\"one\""}, {"ETag", "W/\"one\""}, {"ETag", "W/\"two\""}},
+      {{"ETag", "W/\"one\""}, {"ETag", "\"one\""}, {"ETag", "\"two\""}},
+      {{"ETag", "\"one\""}, {"ETag", "W/\"one\""}, {"ETag", "W/\"two\""}},
+      {{"x-oss-hash-crc64ecma", "1"}, {"x-oss-hash-crc64ecma", "1"}, {"x-oss-hash-crc64ecma", "2"}},
+      {{"x-oss-version-id", "v1"}, {"x-oss-version-id", "v1"}, {"x-oss-version-id", "v2"}},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.other.value);
+    const ObjectVersion known = check_range_reply(head_with(one.was), {0, 100}, nullptr).version;
+    EXPECT_FALSE(check_range_reply(head_with(one.same), {0, 100}, &known).failure.has_value());
+    const CheckedReply other = check_range_reply(head_with(one.other), {0, 100}, &known);
+    ASSERT_TRUE(other.failure.has_value());
+    EXPECT_EQ(other.failure->status.code(), StatusCode::kObjectChanged);
+    EXPECT_EQ(other.failure->retry, RetryClass::kNever);
+  }
 }
 
 TEST(CheckRangeReply, AVersionWithoutEtagIsPinnedByItsSizeAlone) {
@@ -295,6 +404,56 @@ TEST(CheckHeadReply, NeedsASize) {
   EXPECT_EQ(good.range, (ByteRange{0, 1000}));
   for (const char* length : {"", "-1", "x", "1125899906842625", "99999999999999999999"}) {
     EXPECT_TRUE(check_head_reply(Reply{200, "", length}.head()).failure.has_value()) << length;
+  }
+}
+
+TEST(CheckHeadReply, OneThatDoesNotTellTheSizeMayBeAskedAnotherWay) {
+  using Next = CheckedReply::Next;
+  EXPECT_EQ(check_head_reply(Reply{200, "", ""}.head()).next, Next::kSize);
+  EXPECT_EQ(check_head_reply(Reply{204, "", ""}.head()).next, Next::kSize);
+  EXPECT_EQ(check_head_reply(
+                parse_response_head(200, {{"Content-Length", "0"}, {"x-amz-object-size", "9"}}))
+                .next,
+            Next::kSize);
+  EXPECT_EQ(check_head_reply(Reply{200, "", "1000"}.head()).next, Next::kNothing);
+}
+
+TEST(CheckSizeReply, AGetOfTheFirstByteTellsTheSize) {
+  const struct {
+    Reply reply;
+    std::uint64_t size;
+  } cases[] = {
+      {{206, "bytes 0-0/1000", "1"}, 1000},
+      {{206, "bytes */0", "0"}, 0},
+      {{200, "", "1000"}, 1000},
+      {{200, "", "0"}, 0},
+      {{204, "", ""}, 0},
+      {{416, "bytes */0", "9"}, 0},
+      {{416, "", "9"}, 0},
+  };
+  for (const auto& one : cases) {
+    const CheckedReply checked = check_size_reply(one.reply.head());
+    ASSERT_FALSE(checked.failure.has_value()) << checked.failure->status.message();
+    EXPECT_EQ(checked.version.size, one.size);
+    EXPECT_EQ(checked.version.etag, kEtag);
+  }
+  for (const Reply& reply :
+       {Reply{206, "bytes 0-0/*", "1"}, Reply{206, "", "1"}, Reply{200, "", ""},
+        Reply{200, "bytes 0-0/1000", "1"}, Reply{416, "bytes */1000", "9"}, Reply{404, "", "9"}}) {
+    const CheckedReply checked = check_size_reply(reply.head());
+    ASSERT_TRUE(checked.failure.has_value()) << reply.range;
+    EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
+  }
+}
+
+TEST(TellsEmpty, By416WithNoBytesInAllAndBy204OfAnObject) {
+  EXPECT_TRUE(tells_empty(Reply{416, "bytes */0", "9"}.head()));
+  EXPECT_TRUE(tells_empty(Reply{204, "", ""}.head()));
+  for (const Reply& reply :
+       {Reply{416, "", "9"}, Reply{416, "bytes */1000", "9"}, Reply{204, "", "", ""},
+        Reply{204, "bytes 0-0/1", ""}, Reply{200, "", "0"}, Reply{404, "bytes */0", "0"}}) {
+    EXPECT_FALSE(tells_empty(reply.head())) << reply.status << " " << reply.range;
   }
 }
 

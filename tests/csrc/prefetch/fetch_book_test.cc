@@ -25,7 +25,7 @@ class FetchBookTest : public testing::Test {
     Status on_version(ChunkFetch&, const ObjectVersion&, ByteRange) override {
       return Status::ok();
     }
-    void on_reply(ChunkFetch&, const ObjectVersion&) override {}
+    std::optional<std::string> on_reply(ChunkFetch&, const ObjectVersion&) override { return {}; }
     void on_retry(ChunkFetch&, TimePoint) override {}
     void on_finished(ChunkFetch&, const Status&) override {}
     void on_hedge_ended(ChunkFetch&, bool) override {}

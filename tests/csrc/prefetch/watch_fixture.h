@@ -55,7 +55,7 @@ class Meddler final : public WorkSource {
 class Nobody final : public ChunkFetchOwner {
  public:
   Status on_version(ChunkFetch&, const ObjectVersion&, ByteRange) override { return Status::ok(); }
-  void on_reply(ChunkFetch&, const ObjectVersion&) override {}
+  std::optional<std::string> on_reply(ChunkFetch&, const ObjectVersion&) override { return {}; }
   void on_retry(ChunkFetch&, TimePoint) override {}
   void on_finished(ChunkFetch&, const Status&) override {}
   void on_hedge_ended(ChunkFetch&, bool) override {}

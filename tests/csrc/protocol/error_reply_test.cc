@@ -172,11 +172,24 @@ TEST(ClassifyErrorReply, TheTextSaysWhatToDo) {
   EXPECT_TRUE(mentions(signature, "secret") && mentions(signature, "region=")) << signature;
 }
 
+TEST(ClassifyErrorReply, ARangeOutsideOfAKnownVersionSaysThatTheObjectWasOverwritten) {
+  const auto classified = [](bool is_known) {
+    return classify_error_reply(Operation::kGetObject, kUri, head_of(416),
+                                error_xml("InvalidRange"), {.is_known = is_known});
+  };
+  EXPECT_EQ(classified(false).status.code(), StatusCode::kProtocol);
+  const Failure known = classified(true);
+  EXPECT_EQ(known.status.code(), StatusCode::kObjectChanged);
+  EXPECT_EQ(known.retry, RetryClass::kNever);
+  EXPECT_TRUE(mentions(known.status.message(), "InvalidRange")) << known.status.message();
+  EXPECT_TRUE(mentions(known.status.message(), "was overwritten")) << known.status.message();
+}
+
 // What `head` and a document with `code` say to a request for that version.
 Status not_there(ResponseHead head, std::string_view code, std::string_view version_id,
                  std::string_view uri = kUri, Operation operation = Operation::kGetObject) {
   const Failure failure =
-      classify_error_reply(operation, uri, head, code.empty() ? "" : error_xml(code), version_id);
+      classify_error_reply(operation, uri, head, code.empty() ? "" : error_xml(code), {version_id});
   EXPECT_EQ(failure.retry, RetryClass::kNever);
   return failure.status;
 }

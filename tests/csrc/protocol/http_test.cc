@@ -25,7 +25,7 @@ TEST(ResponseHead, ReadsWhatARangedGetBrings) {
   EXPECT_EQ(head.status, 206);
   EXPECT_TRUE(head.is_success());
   EXPECT_EQ(head.content_length, 500u);
-  EXPECT_EQ(head.content_range, (ContentRange{{500, 1000}, 1000}));
+  EXPECT_EQ(head.content_range, (ContentRange{ByteRange{500, 1000}, 1000}));
   EXPECT_FALSE(head.bad_content_range);
   EXPECT_EQ(head.etag, "5B3C1A2E053D763E1B002CC607C5A0FE");
   EXPECT_EQ(head.crc64, 11051210869376104954u);
@@ -127,7 +127,7 @@ TEST(ResponseHead, TheLastOfARepeatedNameWins) {
   head = parse_response_head(206, {{"Content-Length", "1"},
                                    {"Content-Length", "bad"},
                                    {"Content-Range", "bytes 0-1/2"},
-                                   {"Content-Range", "bytes */2"}});
+                                   {"Content-Range", "bytes 2"}});
   EXPECT_FALSE(head.content_length.has_value());
   EXPECT_FALSE(head.content_range.has_value());
   EXPECT_TRUE(head.bad_content_range);
@@ -145,6 +145,25 @@ TEST(ResponseHead, OnlyStrongEntityTagsCount) {
   EXPECT_EQ(etag("\"a\"b\""), "");
   EXPECT_EQ(etag("\"a\r\nX: y\""), "");
   EXPECT_EQ(etag("\""), "");
+}
+
+TEST(ResponseHead, OfAWeakEntityTagTheTextIsKept) {
+  const auto weak = [](const char* value) {
+    return parse_response_head(200, {{"ETag", value}}).weak_etag;
+  };
+  EXPECT_EQ(weak("W/\"abc-2\""), "abc-2");
+  EXPECT_EQ(weak("w/\"abc\""), "abc");
+  EXPECT_EQ(weak("W/abc"), "abc");
+  for (const char* none : {"\"abc\"", "W/\"\"", "W/", "W/\"a b\"", "W/\"a\r\nX: y\""})
+    EXPECT_EQ(weak(none), "") << none;
+}
+
+TEST(ResponseHead, SomeStoresTellTheWholeObjectsSizeBesides) {
+  for (const char* name :
+       {"x-oss-next-append-position", "X-Amz-Object-Size", "x-goog-stored-content-length"})
+    EXPECT_EQ(parse_response_head(206, {{name, "1000"}}).object_size, 1000u) << name;
+  EXPECT_FALSE(parse_response_head(206, {{"x-amz-object-size", "-1"}}).object_size.has_value());
+  EXPECT_FALSE(parse_response_head(206, {{"x-amz-meta-size", "1"}}).object_size.has_value());
 }
 
 TEST(Method, Names) {
