@@ -93,9 +93,10 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
     if (pattern.on_chunk_read(begin, begin + stream.chunk_length(index))) {
       plan.cursor_reads.forgive_jumps();
       plan.placed_reads.forgive_jumps();
-      state_.positions.resume_sweep(stream);
+      look_again = state_.positions.resume_sweep(stream);
     }
-    look_again = state_.positions.note_read(stream, index, state_.window_chunks(stream));
+    look_again =
+        state_.positions.note_read(stream, index, state_.window_chunks(stream)) || look_again;
     if (consumed) {
       state_.residency.mark_consumed(stream, index);
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());

@@ -16,6 +16,10 @@ std::uint64_t bytes_of(std::span<const StreamPart> parts) {
   return bytes;
 }
 
+bool is_whole(const ObjectStream& stream, const PlannedPiece& planned) {
+  return planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
+}
+
 std::vector<PlannedPiece> plan_parts(const ObjectStream& stream, std::span<const StreamPart> parts,
                                      std::uint64_t most_gap_bytes) {
   std::vector<WantedRange> ranges;
@@ -61,23 +65,33 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
   const StreamPart& first = parts.front();
   const std::uint64_t end = first.first + first.second.size();
   std::vector<ChunkFetch*> parked;
+  bool sweep_goes_on = false;
   {
     MutexLock lock(state_.mutex);
-    const bool any_cold = std::any_of(planned.begin(), planned.end(), [&](const auto& piece) {
+    const auto first_cold = std::find_if(planned.begin(), planned.end(), [&](const auto& piece) {
       state_.mutex.assert_held();
       return is_cold(*stream, piece);
     });
     ColdRead cold;
-    if (any_cold) {
+    if (first_cold != planned.end()) {
       state_.note_use();
-      cold = note_cold_read(*stream, first.first, end, by_cursor, &parked);
+      std::uint64_t begin = first.first;
+      // It goes through chunks that are on their way, and follows them.
+      for (auto piece = planned.begin(); parts.size() == 1 && piece != first_cold; ++piece) {
+        const std::uint64_t chunk_begin = stream->chunk_begin(piece->index);
+        begin = chunk_begin + stream->chunk_length(piece->index);
+        pattern_of(*stream, by_cursor).on_chunk_read(chunk_begin, begin);
+      }
+      cold = note_cold_read(*stream, begin, end, by_cursor, &parked, &sweep_goes_on);
     }
     const PieceSizes& sizes = state_.options.pieces;
     const bool is_large =
         bytes >= (stream->prefetches() ? sizes.large_bytes : sizes.large_unprefetched_bytes);
     for (const PlannedPiece& piece : planned) {
       const bool is_near_begin = piece.begin <= stream->chunk_bytes() / kNearBeginDivisor;
-      const bool by_chunk = cold.way == ColdRead::Way::kChunks && !is_large && is_near_begin;
+      // Of a large read that follows, the rest of the last chunk is the first that is read ahead.
+      const bool may_be_piece = is_large && is_whole(*stream, piece);
+      const bool by_chunk = cold.way == ColdRead::Way::kChunks && is_near_begin && !may_be_piece;
       if (by_chunk || !is_cold(*stream, piece)) {
         for (const SinkPart& part : piece.parts)
           start.by_chunks.push_back({stream->chunk_begin(piece.index) + piece.begin + part.begin,
@@ -101,7 +115,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
     state_.pieces.add(start.pieces);
   }
   finish_parked(parked);
-  if (!start.pieces.empty() || !parked.empty()) state_.wake();
+  if (!start.pieces.empty() || !parked.empty() || sweep_goes_on) state_.wake();
   return start;
 }
 
@@ -125,14 +139,15 @@ std::shared_ptr<Piece> Pieces::widen(const std::shared_ptr<ObjectStream>& stream
 }
 
 ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::uint64_t end,
-                                bool by_cursor, std::vector<ChunkFetch*>* parked) {
+                                bool by_cursor, std::vector<ChunkFetch*>* parked,
+                                bool* sweep_goes_on) {
   ObjectStream::Plan& plan = stream.plan;
   ReadPattern& pattern = pattern_of(stream, by_cursor);
   const ColdRead cold = pattern.on_cold_read(begin, end, stream.chunk_bytes());
   const bool is_at_sweep = begin / stream.chunk_bytes() <= plan.sweep_next;
   if (is_at_sweep) pattern.forgive_jumps();
   if (cold.follows || is_at_sweep) {
-    state_.positions.resume_sweep(stream);
+    *sweep_goes_on = state_.positions.resume_sweep(stream);
     return cold;
   }
   plan.nearby.clear();
@@ -148,8 +163,8 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
 // compared with it whole.
 bool Pieces::is_cold(ObjectStream& stream, const PlannedPiece& planned) {
   const ChunkSlot& slot = stream.slot(planned.index);
-  const bool is_whole = planned.begin == 0 && planned.end == stream.chunk_length(planned.index);
-  const bool compares = slot.fetched_before && state_.context.verify_crc64 && !is_whole;
+  const bool compares =
+      slot.fetched_before && state_.context.verify_crc64 && !is_whole(stream, planned);
   const bool is_small = !stream.plan.is_paced && stream.chunk_length(planned.index) <=
                                                      state_.options.pieces.small_chunk_bytes;
   return stream.state() == StreamState::kOpen && stream.plan.region == nullptr && !compares &&

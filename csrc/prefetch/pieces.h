@@ -52,7 +52,7 @@ class Pieces {
  private:
   bool is_cold(ObjectStream& stream, const PlannedPiece& planned) OSSMC_REQUIRES(state_.mutex);
   ColdRead note_cold_read(ObjectStream& stream, std::uint64_t begin, std::uint64_t end,
-                          bool by_cursor, std::vector<ChunkFetch*>* parked)
+                          bool by_cursor, std::vector<ChunkFetch*>* parked, bool* sweep_goes_on)
       OSSMC_REQUIRES(state_.mutex);
   std::shared_ptr<Piece> widen(const std::shared_ptr<ObjectStream>& stream,
                                const PlannedPiece& planned, std::uint64_t window_bytes,

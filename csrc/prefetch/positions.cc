@@ -27,11 +27,13 @@ void Positions::hold_sweep(ObjectStream& stream, bool for_good) {
   remove(stream);
 }
 
-void Positions::resume_sweep(ObjectStream& stream) {
+bool Positions::resume_sweep(ObjectStream& stream) {
   ObjectStream::Plan& plan = stream.plan;
-  if (!plan.is_held || plan.is_paced) return;
+  if (!plan.is_held || plan.is_paced) return false;
   plan.is_held = false;
-  if (plan.sweep_next < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
+  if (plan.sweep_next >= stream.chunk_count()) return false;
+  sweep_.emplace(stream.sequence(), &stream);
+  return true;
 }
 
 bool Positions::note_read(ObjectStream& stream, std::uint64_t index, std::uint64_t window) {

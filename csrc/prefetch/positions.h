@@ -25,7 +25,8 @@ class Positions {
   // Its reads jump: it leaves both, until they follow each other or for good. Not for the third
   // time: then it is for good.
   void hold_sweep(ObjectStream& stream, bool for_good);
-  void resume_sweep(ObjectStream& stream);
+  // True: there may be something to start.
+  bool resume_sweep(ObjectStream& stream);
   void end_sweep(ObjectStream& stream) { sweep_.erase(stream.sequence()); }
   // In the order of open: the first behind that sequence (0: of all); null: there is none.
   ObjectStream* next_in_sweep(std::uint64_t sequence) const { return next(sweep_, sequence); }

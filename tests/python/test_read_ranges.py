@@ -11,7 +11,7 @@ from ossmodelconnector import ObjectChangedError, ObjectNotFoundError, OssError
 from support.asked import asked_ranges
 from support.faults import URI, always, refuse
 from support.forked_child import in_child
-from support.tries import HANG_SECONDS
+from support.tries import HANG_SECONDS, wait_until
 
 KiB, MiB = 1 << 10, 1 << 20
 CHUNK = 64 * KiB  # of make_connector
@@ -43,7 +43,8 @@ def infos(connector, bucket, server):
 
 def nothing_is_kept(connector):
     stats = connector.stats()
-    return (stats.memory_bytes, stats.memory_peak_bytes) == (0, 0)
+    # What is asked for a second time, since it is slow, takes memory until it has come.
+    return stats.memory_bytes == 0 and (stats.hedges > 0 or stats.memory_peak_bytes == 0)
 
 
 def test_bytes_come_in_the_order_of_the_ranges(connector, bucket, infos):
@@ -284,7 +285,7 @@ def test_many_threads_at_once(connector, bucket, infos):
     for thread in threads:
         thread.join(HANG_SECONDS)
     assert wrong == []
-    assert nothing_is_kept(connector)
+    wait_until(lambda: nothing_is_kept(connector))
 
 
 def test_child_of_a_fork(connector, bucket, infos):

@@ -27,8 +27,20 @@ from support.faults import (
     URI,
     Once,
     always,
+    break_off,
+    flip,
+    huge_head,
+    lengthen,
+    multipart,
     refuse,
     requests_of_chunk,
+    set_header,
+    shorten,
+    stall_before,
+    stall_within,
+    trickle,
+    whole_object,
+    without_last_chunk,
 )
 from support.ports import refusing_port
 from support.tries import HANG_SECONDS, once, once_within, wait_until
@@ -70,10 +82,7 @@ def test_fault_01_connect_refused(connect):
 @pytest.mark.parametrize("end", ["reset", "close"])
 @pytest.mark.parametrize("k", [0, 1, CHUNK // 2, CHUNK - 1])
 def test_fault_02_and_04_a_reply_that_breaks_off_is_resumed_where_it_did(faults, connect, k, end):
-    def break_off(reply):
-        reply.body, reply.end = reply.body[:k], end
-
-    faults.script = Once([3 * CHUNK], break_off)
+    faults.script = Once([3 * CHUNK], lambda reply: break_off(reply, k, end))
     read_whole(connect(), faults)
     first, second = requests_of_chunk(faults, 3)
     assert (first.begin, second.begin) == (3 * CHUNK, 3 * CHUNK + k)
@@ -82,19 +91,9 @@ def test_fault_02_and_04_a_reply_that_breaks_off_is_resumed_where_it_did(faults,
 
 @pytest.mark.fault(3, "all bytes, then a dirty end", "right bytes", "no request more")
 def test_fault_03_all_bytes_and_a_dirty_end(faults, connect):
-    def without_last_chunk(reply):
-        del reply.headers["Content-Length"]
-        reply.headers["Transfer-Encoding"] = "chunked"
-        reply.body, reply.end = f"{len(reply.body):x}\r\n".encode() + reply.body + b"\r\n", "close"
-
     faults.script = Once([CHUNK, 5 * CHUNK], without_last_chunk)
     read_whole(connect(), faults)
     assert len(requests_of_chunk(faults, 1)) == len(requests_of_chunk(faults, 5)) == 1
-
-
-def shorten(reply):
-    reply.body = reply.body[: CHUNK // 3]
-    reply.headers["Content-Length"] = str(len(reply.body))
 
 
 @pytest.mark.fault(5, "Content-Length below the range", "right bytes; resumed", "1 request more")
@@ -102,34 +101,6 @@ def test_fault_05_a_length_below_the_range_is_resumed(faults, connect):
     faults.script = Once([2 * CHUNK], shorten)
     read_whole(connect(), faults)
     assert len(requests_of_chunk(faults, 2)) == 2
-
-
-def lengthen(reply):
-    reply.body += b"x" * 1000
-    reply.headers["Content-Length"] = str(len(reply.body))
-
-
-def whole_object(reply):
-    reply.status = 200
-    del reply.headers["Content-Range"]
-    reply.headers["Content-Length"] = str(1 << 30)
-    reply.body = b"x" * (1 << 20)
-
-
-def set_header(name, value):
-    def change(reply):
-        reply.headers[name] = value
-
-    return change
-
-
-def multipart(reply):
-    reply.headers["Content-Type"] = "multipart/byteranges; boundary=b"
-    del reply.headers["Content-Range"]
-
-
-def huge_head(reply):
-    reply.headers["x-filler"] = "x" * (1 << 20)
 
 
 OVERLONG = pytest.mark.fault(
@@ -217,18 +188,6 @@ def test_fault_09_a_huge_head_is_an_error(faults, connect):
     with pytest.raises(OssError):
         connect(LITTLE_MEMORY).open(URI).read_at(7 * CHUNK, bytearray(CHUNK))
     assert len(requests_of_chunk(faults, 7)) <= MAX_ATTEMPTS
-
-
-def stall_before(reply):
-    reply.delay = 90
-
-
-def stall_within(reply):
-    reply.body, reply.end = reply.body[: CHUNK // 2], "stall"
-
-
-def trickle(reply):
-    reply.rate = 4
 
 
 STALL = pytest.mark.fault(
@@ -381,13 +340,11 @@ def test_fault_18_overwritten_and_if_match_is_ignored(faults, connect):
 )
 @pytest.mark.parametrize("index", [0, 7, 15])
 def test_fault_19_a_flipped_bit_is_found_before_the_end(faults, connect, index):
-    def flip(request, reply):
+    def flip_chunk(request, reply):
         if request.begin == index * CHUNK:
-            middle = len(reply.body) // 2
-            flipped = bytes([reply.body[middle] ^ 4])
-            reply.body = reply.body[:middle] + flipped + reply.body[middle + 1 :]
+            flip(reply)
 
-    faults.script = flip
+    faults.script = flip_chunk
 
     def read_in_pieces(reader):
         while reader.read(10_000):
@@ -428,13 +385,12 @@ def test_descriptors_and_threads_come_back_while_the_server_stays(faults, make_c
         return [after - before for after, before in zip(now, before)]
 
     def load():
-        faults.script = Once(range(0, 1 << 20, 3 * CHUNK), break_off)
+        faults.script = Once(
+            range(0, 1 << 20, 3 * CHUNK), lambda reply: break_off(reply, 100, "reset")
+        )
         with make_connector(endpoint=faults.endpoint, config=CONFIG) as connector:
             read_whole(connector, faults)
         make_connector.forget(connector)
-
-    def break_off(reply):
-        reply.body, reply.end = reply.body[:100], "reset"
 
     before = [0, 0]
     load()

@@ -1,4 +1,5 @@
 #include "stress/stress_lender.h"
+#include "connector/verify_object.h"
 
 #include <algorithm>
 #include <string>
@@ -116,7 +117,7 @@ void StressLender::verify() {
   judge_.begin("verify");
   const StressObject& object = some_object();
   SomeInterrupts interrupt = interrupts();
-  const Result<bool> is_right = connector_.verify(to_open(object, false), interrupt);
+  const Result<bool> is_right = verify_object(connector_, to_open(object, false), interrupt);
   if (judge_.is_done(is_right.status(), nullptr)) judge_.note_compared(object.bytes.size());
 }
 

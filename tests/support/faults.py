@@ -54,6 +54,70 @@ def refuse(reply: Reply, status: int, code: str, fields: str = "", **headers: st
     fail(reply, status, text.encode(), **headers)
 
 
+# --- changes of a reply to a range
+
+
+def break_off(reply: Reply, at: int, end: str) -> None:
+    reply.body, reply.end = reply.body[:at], end
+
+
+def without_last_chunk(reply: Reply) -> None:
+    del reply.headers["Content-Length"]
+    reply.headers["Transfer-Encoding"] = "chunked"
+    reply.body, reply.end = f"{len(reply.body):x}\r\n".encode() + reply.body + b"\r\n", "close"
+
+
+def shorten(reply: Reply) -> None:
+    reply.body = reply.body[: CHUNK // 3]
+    reply.headers["Content-Length"] = str(len(reply.body))
+
+
+def lengthen(reply: Reply) -> None:
+    reply.body += b"x" * 1000
+    reply.headers["Content-Length"] = str(len(reply.body))
+
+
+def whole_object(reply: Reply) -> None:
+    reply.status = 200
+    del reply.headers["Content-Range"]
+    reply.headers["Content-Length"] = str(1 << 30)
+    reply.body = b"x" * (1 << 20)
+
+
+def set_header(name: str, value: str) -> Callable[[Reply], None]:
+    def change(reply: Reply) -> None:
+        reply.headers[name] = value
+
+    return change
+
+
+def multipart(reply: Reply) -> None:
+    reply.headers["Content-Type"] = "multipart/byteranges; boundary=b"
+    del reply.headers["Content-Range"]
+
+
+def huge_head(reply: Reply) -> None:
+    reply.headers["x-filler"] = "x" * (1 << 20)
+
+
+def stall_before(reply: Reply) -> None:
+    reply.delay = 90
+
+
+def stall_within(reply: Reply) -> None:
+    reply.body, reply.end = reply.body[: CHUNK // 2], "stall"
+
+
+def trickle(reply: Reply) -> None:
+    reply.rate = 4
+
+
+def flip(reply: Reply) -> None:
+    middle = len(reply.body) // 2
+    flipped = bytes([reply.body[middle] ^ 4])
+    reply.body = reply.body[:middle] + flipped + reply.body[middle + 1 :]
+
+
 def list_page(keys: Iterable[str], next_token: str = "", size: int = 5) -> bytes:
     """A page of ListObjectsV2 as OSS writes it; the ETags are the fault server's."""
     contents = "".join(

@@ -142,7 +142,9 @@ void InvariantWatch::check_idle_slot(const Place& place, bool* is_first) {
   const std::uint64_t free = budget_->free_bytes();
   const std::uint64_t reserve = questions_.reserve_bytes();
   const std::string name = chunk_name(*place.stream, place.index);
-  const bool is_swept = place.watched->is_swept || place.watched->is_swept_again;
+  // Reads that jump hold the sweep of their object (decision 10).
+  const bool is_swept =
+      (place.watched->is_swept || place.watched->is_swept_again) && !place.stream->plan.is_held;
   if (is_swept && *is_first && !slot.chunk.handed_out_whole()) {
     *is_first = false;
     // Decision 2: where reads jump, the sweep leaves a quarter of the budget alone.

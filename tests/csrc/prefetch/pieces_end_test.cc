@@ -354,7 +354,8 @@ TEST_F(PiecesLittleMemoryTest, AChunkWhoseLastBytesCameAsAPieceWasNotConsumed) {
   const auto call = std::make_shared<PieceCall>();
   std::string to(1000, '?');
   const StreamPart part{5 * kChunk, std::as_writable_bytes(std::span(to))};
-  const PieceStart started = house_.scheduler.pieces().start(a, {&part, 1}, call, false);
+  const PieceStart started =
+      house_.scheduler.pieces().start(a, {&part, 1}, call, ReadOptions{.pieces = true});
   ASSERT_EQ(started.pieces.size(), 1U);
   ChunkClaims& claims = house_.scheduler.claims();
   std::string rest;

@@ -273,7 +273,8 @@ void QuestionWatch::before_end(Exchange& exchange, const ExchangeOutcome& outcom
   if (fetch != nullptr) --exchanges_[&fetch->sink()];
   const bool is_piece =
       fetch != nullptr && dynamic_cast<const RangeSink*>(&fetch->sink()) != nullptr;
-  if (is_piece && fetch->sink().writer_room() > 0) streams_.piece_failed(key_of(fetch->request()));
+  if (is_piece && (fetch->sink().writer_room() > 0 || outcome.error != TransportError::kNone))
+    streams_.piece_failed(key_of(fetch->request()));
   if (const auto* hedge = dynamic_cast<Hedge*>(&exchange)) hedges_.erase(hedge);
   if (!options_.around_questions) return;
   streams_.look();

@@ -151,7 +151,9 @@ void ScheduleCallers::open_known() {
   const std::uint64_t unprefetched = parts_.shape.unprefetched_one_in;
   const bool prefetches = unprefetched == 0 || !chance.one_in(unprefetched);
   watched.will_open(object.key);
-  auto stream = parts_.scheduler.objects().open_known({"bucket", object.key}, version, prefetches);
+  StreamOptions options;
+  options.prefetches = prefetches;
+  auto stream = parts_.scheduler.objects().open_known({"bucket", object.key}, version, options);
   if (!stream.is_ok()) return parts_.judge.complain("open_known: " + stream.status().message());
   watched.opened(*stream, false);
   if (!prefetches) ++parts_.counts.not_prefetched;
