@@ -144,25 +144,26 @@ bool may_be_changed(const std::optional<ObjectVersion>& pin, const ResponseHead&
 // wanted, and where nothing says that it is less: gateways send parts by a 200.
 Told told_by_200(const ResponseHead& head, ByteRange asked, const std::optional<ObjectVersion>& pin,
                  bool is_first) {
-  const auto size = pin ? std::optional(pin->size) : std::nullopt;
+  const bool knows_size = pin.has_value();
+  const std::uint64_t size = knows_size ? pin->size : 0;
   const std::string where = " where the range " + range_text(asked) + " was asked for";
   if (const std::string_view part = part_by_its_head(head); !part.empty())
     return {refuse_for_good("200 with " + std::string(part) + where, head)};
   const std::optional<std::uint64_t>& length =
       head.content_length ? head.content_length : head.object_size;
   if (!length) {
-    if (size && asked.begin == 0 && asked.end >= *size) return {{}, {0, *size}, *size};
+    if (knows_size && asked.begin == 0 && asked.end >= size) return {{}, {0, size}, size};
     return {refuse_for_good("200 with no length" + where, head,
                             is_first ? Next::kSize : Next::kNothing)};
   }
   const std::string text = "200 with " + std::to_string(*length) + " bytes" + where;
-  const bool is_other_size = size && *length != *size;
+  const bool is_other_size = knows_size && *length != size;
   if (is_other_size && *length != asked.size() && may_be_changed(pin, head))
     return {{}, {0, *length}, *length};
   if (is_other_size || asked.begin != 0 || *length > asked.end)
     return {refuse_for_good(text, head, is_first ? Next::kSizeIfLittle : Next::kNothing)};
   // As long as the range: the whole object, or the range of a larger one.
-  if (!size && *length == asked.end) return {refuse_for_good(text, head, Next::kSize)};
+  if (!knows_size && *length == asked.end) return {refuse_for_good(text, head, Next::kSize)};
   return {{}, {0, *length}, *length};
 }
 
