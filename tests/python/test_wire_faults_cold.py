@@ -261,7 +261,7 @@ def test_a_gateway_that_fails(faults, connect, read, status):
         (403, "AccessDenied", AccessDeniedError),
         (403, "InvalidObjectState", ObjectArchivedError),
         (404, "NoSuchKey", ObjectNotFoundError),
-        (416, "InvalidRange", ProtocolError),
+        (416, "InvalidRange", ObjectChangedError),
     ],
 )
 def test_refused_for_good(faults, connect, read, status, code, expected):
