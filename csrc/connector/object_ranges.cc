@@ -25,7 +25,7 @@ Status ObjectRanges::read(const std::vector<WantedRange>& ranges, Interrupt& int
                                             options_, interrupt);
     if (!status.is_ok()) return status;
   }
-  const Status status = read.wait();
+  Status status = read.wait();
   if (!status.is_ok()) return status;
   add(scheduler.context().counters.bytes_read, bytes);
   return Status::ok();

@@ -54,9 +54,12 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
   const std::shared_ptr<SmallRequest> self = std::exchange(self_, nullptr);
   audit_exchange(operation_ == Operation::kList ? "LIST" : method_name(store_request_.method), uri_,
                  "", head_, body_.size(), ledger_.attempts(), outcome);
+  // An error whose document was cut off is still that error.
+  const bool is_cut = outcome.error != TransportError::kNone && (!head_seen_ || head_.is_success());
+  const bool is_whole = head_seen_ && head_.status == 200 && !too_long_ && !is_cut;
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
-  } else if (is_answered()) {
+  } else if (is_answered() || is_whole) {
     ledger_.on_success();
     owner_.on_finished(self, Status::ok());
   } else if (too_long_) {
@@ -65,12 +68,8 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
                 "the reply is longer than " + std::to_string(max_body_bytes_) + " bytes"),
          RetryClass::kNever,
          {}}));
-  } else if (outcome.error != TransportError::kNone && (!head_seen_ || head_.is_success())) {
-    // An error whose document was cut off is still that error, below.
+  } else if (is_cut) {
     settle(ledger_.on_transport_error(outcome));
-  } else if (head_seen_ && head_.status == 200) {
-    ledger_.on_success();
-    owner_.on_finished(self, Status::ok());
   } else {
     settle(ledger_.on_failure(
         classify_error_reply(operation_, uri_, head_, body_, {version_id_of(store_request_)})));

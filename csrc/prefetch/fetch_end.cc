@@ -132,18 +132,18 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& statu
   if (!state_.context.verify_crc64) return;
   const std::uint64_t crc = piece.sink.writer_crc();
   const bool is_first_time = !slot.fetched_before;
+  // What fetches the chunk does not know of the piece.
+  const bool is_fetched = slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight ||
+                          slot.work == ChunkSlot::Work::kInPiece;
   if (piece.is_whole()) {
     slot.fetched_before = true;
     slot.seen = {piece.end(), crc};
-  } else if (slot.fetched_before || slot.work == ChunkSlot::Work::kInFlight ||
-             slot.work == ChunkSlot::Work::kInPiece) {
-    stream.verification.note_unchecked();  // what fetches the chunk does not know of the piece
-  } else if (piece.begin == slot.seen.bytes) {
+  } else if (!is_fetched && piece.begin == slot.seen.bytes) {
     slot.seen = {piece.end(), crc64_combine(slot.seen.crc, crc, piece.sink.length())};
     slot.fetched_before = slot.seen.bytes == stream.chunk_length(entry.index);
     // The chunk need not come whole any more.
     if (slot.fetched_before && !slot.seen_parts.empty()) stream.verification.note_unchecked();
-  } else if (slot.seen_parts.size() < kMostSeenParts) {
+  } else if (!is_fetched && slot.seen_parts.size() < kMostSeenParts) {
     slot.seen_parts.push_back({piece.begin, piece.end(), crc});
   } else {
     stream.verification.note_unchecked();

@@ -37,7 +37,7 @@ class PieceRead {
 
  private:
   void take_nearby(const ObjectStream& stream, StreamPart* part);
-  Status wait_for_fewer(std::uint32_t missing);
+  Status wait_for_fewer(std::uint32_t than);
   Status failure() const;
   Status no_progress() const;
   std::uint64_t filled_bytes() const;

@@ -119,7 +119,7 @@ class Read {
   Status run() {
     std::uint64_t size = 0;
     for (const StreamPart& part : parts_) size += part.second.size();
-    const Status status = copy_all();
+    Status status = copy_all();
     if (!status.is_ok()) return status;
     // Who looks reads what he has found: that is counted.
     if (!options_.is_look) count_read(scheduler_, size, waited_);

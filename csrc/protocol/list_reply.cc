@@ -87,7 +87,7 @@ class PageReader {
     }
     const bool are_blanks = page_.plus_signs.raw && plus_signs_.mean_blanks();
     for (ListedObject& object : page_.objects) {
-      const Status status = decode("Key", are_blanks, &object.key);
+      Status status = decode("Key", are_blanks, &object.key);
       if (!status.is_ok()) return status;
       if (object.key.empty() || !is_utf8(object.key)) return broken("Key", object.key);
     }
