@@ -69,6 +69,10 @@ std::optional<std::string> difference(const ObjectVersion& known, const ObjectVe
   return std::nullopt;
 }
 
+std::string silence_about(const ObjectVersion& known) {
+  return "ETag was " + in_quotes(known.etag) + ", and the reply tells nothing of it";
+}
+
 bool tells_nothing_of(const ObjectVersion& known, const ObjectVersion& told) {
   return !known.etag.empty() && tag_of(told).empty() && !shares_marks(known, told);
 }

@@ -40,6 +40,8 @@ ObjectVersion version_of(const ListedVersion& listed);
 std::optional<std::string> difference(const ObjectVersion& known, const ObjectVersion& told);
 // Has `known` a strong ETag, and `told` nothing that could be compared with it or with other marks?
 bool tells_nothing_of(const ObjectVersion& known, const ObjectVersion& told);
+// What to say then, as difference() would.
+std::string silence_about(const ObjectVersion& known);
 // Has `told` marks that `known` lacks? And puts them to it.
 bool has_more_marks(const ObjectVersion& known, const ObjectVersion& told);
 void add_marks(ObjectVersion& known, const ObjectVersion& told);

@@ -46,6 +46,14 @@ CheckedReply refuse_change(std::string_view difference, const ResponseHead& head
   return reply;
 }
 
+CheckedReply refuse_size(std::uint64_t was, std::uint64_t is, const ResponseHead& head) {
+  return refuse_change("size was " + std::to_string(was) + ", is " + std::to_string(is), head);
+}
+
+CheckedReply refuse_impossible(std::uint64_t size, const ResponseHead& head) {
+  return refuse_for_good("an object of " + std::to_string(size) + " bytes is not possible", head);
+}
+
 std::string range_text(ByteRange range) {
   return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + ")";
 }
@@ -183,18 +191,9 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
   Told told = head.status == 206 ? told_by_206(head, size)
                                  : told_by_200(head, asked, pin, known == nullptr);
   if (told.refused) return std::move(*told.refused);
-  if (told.total > kMaxObjectBytes) {
-    return refuse_for_good("an object of " + std::to_string(told.total) + " bytes is not possible",
-                           head);
-  }
-  if (pin && told.total != pin->size) {
-    return refuse_change(
-        "size was " + std::to_string(pin->size) + ", is " + std::to_string(told.total), head);
-  }
-  if (pin && tells_nothing_of(*pin, reply.version)) {
-    return refuse_change("ETag was " + in_quotes(pin->etag) + ", and the reply tells nothing of it",
-                         head);
-  }
+  if (told.total > kMaxObjectBytes) return refuse_impossible(told.total, head);
+  if (pin && told.total != pin->size) return refuse_size(pin->size, told.total, head);
+  if (pin && tells_nothing_of(*pin, reply.version)) return refuse_change(silence_about(*pin), head);
   const ByteRange wanted{std::min(asked.begin, told.total), std::min(asked.end, told.total)};
   if (!(told.range == wanted)) {
     return refuse_for_now("asked for bytes " + range_text(wanted) +
@@ -215,22 +214,16 @@ namespace {
 
 // A reply that tells of an object of that size.
 CheckedReply check_size(const ResponseHead& head, std::uint64_t size, const AskedVersion& version) {
-  if (size > kMaxObjectBytes) {
-    return refuse_for_good("an object of " + std::to_string(size) + " bytes is not possible", head);
-  }
+  if (size > kMaxObjectBytes) return refuse_impossible(size, head);
   CheckedReply reply;
   reply.range = {0, size};
   reply.version = version_of(head, size);
   if (version.listed == nullptr) return reply;
   const ObjectVersion listed = version_of(*version.listed);
   if (const auto changed = difference(listed, reply.version)) return refuse_change(*changed, head);
-  if (size != listed.size) {
-    return refuse_change("size was " + std::to_string(listed.size) + ", is " + std::to_string(size),
-                         head);
-  }
+  if (size != listed.size) return refuse_size(listed.size, size, head);
   if (!head.is_success() || !tells_nothing_of(listed, reply.version)) return reply;
-  return refuse_change("ETag was " + in_quotes(listed.etag) + ", and the reply tells nothing of it",
-                       head);
+  return refuse_change(silence_about(listed), head);
 }
 
 CheckedReply check_first_byte(const ResponseHead& head, const AskedVersion& version) {

@@ -89,8 +89,7 @@ void ChunkClaims::note_read(ObjectStream& stream, std::uint64_t index, bool cons
     state_.note_use();
     const std::uint64_t begin = stream.chunk_begin(index);
     ObjectStream::Plan& plan = stream.plan;
-    ReadPattern& pattern = by_cursor ? plan.cursor_reads : plan.placed_reads;
-    if (pattern.on_chunk_read(begin, begin + stream.chunk_length(index))) {
+    if (plan.reads(by_cursor).on_chunk_read(begin, begin + stream.chunk_length(index))) {
       plan.cursor_reads.forgive_jumps();
       plan.placed_reads.forgive_jumps();
       look_again = state_.positions.resume_sweep(stream);

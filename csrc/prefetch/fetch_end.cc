@@ -88,9 +88,7 @@ bool FetchEnd::finish_hedge(ChunkFetch& fetch, bool whole) {
 void FetchEnd::put_down_bytes(const FetchBook::Entry& entry, After* after) {
   ObjectStream& stream = *entry.stream;
   ChunkSlot& slot = stream.slot(entry.index);
-  const TimePoint now = state_.context.clock.now();
-  const bool ends_pause = state_.pause.on_success(now);
-  after->others_may_start = stream.plan.pause.on_success(now) || ends_pause;
+  after->others_may_start = state_.note_success(stream);
   if (slot.chunk.finish_quietly()) after->waited_for = &slot.chunk;
   const bool is_in_object = entry.index < stream.chunk_count();
   if (is_in_object && !slot.fetched_before) {
@@ -125,10 +123,7 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& statu
     state_.note_pause(stream, status);
     return;
   }
-  const TimePoint now = state_.context.clock.now();
-  const bool ends_pause = state_.pause.on_success(now);
-  const bool ends_pause_of_object = stream.plan.pause.on_success(now);
-  if (ends_pause || ends_pause_of_object) after->others_may_start = true;
+  if (state_.note_success(stream)) after->others_may_start = true;
   if (!state_.context.verify_crc64) return;
   const std::uint64_t crc = piece.sink.writer_crc();
   const bool is_first_time = !slot.fetched_before;

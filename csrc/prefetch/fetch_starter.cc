@@ -39,11 +39,8 @@ ChunkFetch* FetchStarter::begin(Pick& pick) {
     put_back(pick);
     return nullptr;
   }
-  entry.stream = pick.stream;
-  entry.index = pick.index;
   entry.in_region = pick.region_data != nullptr;
-  if (pick.is_refetch) ossmc::add(state_.context.counters.refetches);
-  return add(std::move(entry));
+  return add(std::move(entry), pick);
 }
 
 ChunkFetch* FetchStarter::begin_piece(Pick& pick) {
@@ -59,14 +56,14 @@ ChunkFetch* FetchStarter::begin_piece(Pick& pick) {
     return nullptr;
   }
   if (!pick.piece->is_whole()) entry.fetch->set_is_part();
-  entry.stream = pick.stream;
-  entry.index = pick.index;
   entry.piece = pick.piece;
-  if (pick.is_refetch) ossmc::add(state_.context.counters.refetches);
-  return add(std::move(entry));
+  return add(std::move(entry), pick);
 }
 
-ChunkFetch* FetchStarter::add(FetchBook::Entry entry) {
+ChunkFetch* FetchStarter::add(FetchBook::Entry entry, const Pick& pick) {
+  entry.stream = pick.stream;
+  entry.index = pick.index;
+  if (pick.is_refetch) ossmc::add(state_.context.counters.refetches);
   entry.started_at = state_.context.clock.now();
   ChunkFetch* const fetch = entry.fetch.get();
   MutexLock lock(state_.mutex);

@@ -20,7 +20,8 @@ class FetchStarter {
  private:
   ChunkFetch* begin(Pick& pick);
   ChunkFetch* begin_piece(Pick& pick);
-  ChunkFetch* add(FetchBook::Entry entry);
+  // The fetch of what was picked is in the book, and runs.
+  ChunkFetch* add(FetchBook::Entry entry, const Pick& pick);
   bool begin_fill(Pick& pick);
   std::unique_ptr<ChunkFetch> make_fetch(const Pick& pick);
   // The system has no memory for it.

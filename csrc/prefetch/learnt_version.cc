@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "protocol/object_name.h"
-
 namespace ossmc {
 
 LearntVersion::~LearntVersion() { delete told_.load(std::memory_order_relaxed); }
@@ -13,8 +11,7 @@ std::optional<std::string> LearntVersion::take(const ObjectVersion& reply) {
   while (true) {
     if (last != nullptr) {
       if (auto other = difference(last->version, reply)) return other;
-      if (tells_nothing_of(last->version, reply))
-        return "ETag was " + in_quotes(last->version.etag) + ", and the reply tells nothing of it";
+      if (tells_nothing_of(last->version, reply)) return silence_about(last->version);
       if (!has_more_marks(last->version, reply)) break;
     }
     auto next = std::make_unique<Told>();

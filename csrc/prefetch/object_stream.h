@@ -127,6 +127,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     // Chunks live here once somebody asked for a view; after close() only until nobody writes to it
     // or reads from it any more.
     std::shared_ptr<ViewRegion> region;
+
+    ReadPattern& reads(bool by_cursor) { return by_cursor ? cursor_reads : placed_reads; }
   };
   Plan plan;
 

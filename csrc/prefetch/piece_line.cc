@@ -1,6 +1,7 @@
 #include "prefetch/piece_line.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace ossmc {
@@ -38,15 +39,9 @@ std::vector<PieceLine::PiecePtr> PieceLine::remove_if(const Leaves& leaves) {
   std::vector<PiecePtr> removed;
   for (Turns* const turns : {&urgent_, &bulk_}) {
     for (Turn& turn : *turns) {
-      const auto leave = [&](PiecePtr& piece) {
-        if (!leaves(*piece)) return false;
-        removed.push_back(std::move(piece));
-        return true;
-      };
-      std::deque<PiecePtr> stay;
-      for (PiecePtr& piece : turn.pieces)
-        if (!leave(piece)) stay.push_back(std::move(piece));
-      turn.pieces = std::move(stay);
+      const auto leave = [&](const PiecePtr& piece) { return leaves(*piece); };
+      std::ranges::copy_if(turn.pieces, std::back_inserter(removed), leave);
+      std::erase_if(turn.pieces, leave);
     }
     std::erase_if(*turns, [](const Turn& turn) { return turn.pieces.empty(); });
   }

@@ -28,10 +28,6 @@ std::vector<PlannedPiece> plan_parts(const ObjectStream& stream, std::span<const
   return plan_pieces(std::move(ranges), stream.chunk_bytes(), most_gap_bytes);
 }
 
-ReadPattern& pattern_of(ObjectStream& stream, bool by_cursor) {
-  return by_cursor ? stream.plan.cursor_reads : stream.plan.placed_reads;
-}
-
 // Nobody else fetches it meanwhile.
 void hold_chunk(ObjectStream& stream, const Piece& piece) {
   ChunkSlot& slot = stream.slot(piece.index);
@@ -80,7 +76,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       for (auto piece = planned.begin(); parts.size() == 1 && piece != first_cold; ++piece) {
         const std::uint64_t chunk_begin = stream->chunk_begin(piece->index);
         begin = chunk_begin + stream->chunk_length(piece->index);
-        pattern_of(*stream, by_cursor).on_chunk_read(chunk_begin, begin);
+        stream->plan.reads(by_cursor).on_chunk_read(chunk_begin, begin);
       }
       cold = note_cold_read(*stream, begin, end, by_cursor, &parked, &sweep_goes_on);
     }
@@ -101,7 +97,7 @@ PieceStart Pieces::start(const std::shared_ptr<ObjectStream>& stream,
       std::shared_ptr<Piece> made;
       if (planned.size() == 1 && parts.size() == 1)
         made = widen(stream, piece, cold.window_bytes, call, options.is_look, &start);
-      if (start.window != nullptr) pattern_of(*stream, by_cursor).on_window(start.window->end());
+      if (start.window != nullptr) stream->plan.reads(by_cursor).on_window(start.window->end());
       if (made == nullptr)
         made = std::make_shared<Piece>(stream, piece.index, piece.begin, piece.end - piece.begin,
                                        piece.parts, call);
@@ -142,7 +138,7 @@ ColdRead Pieces::note_cold_read(ObjectStream& stream, std::uint64_t begin, std::
                                 bool by_cursor, std::vector<ChunkFetch*>* parked,
                                 bool* sweep_goes_on) {
   ObjectStream::Plan& plan = stream.plan;
-  ReadPattern& pattern = pattern_of(stream, by_cursor);
+  ReadPattern& pattern = plan.reads(by_cursor);
   const ColdRead cold = pattern.on_cold_read(begin, end, stream.chunk_bytes());
   const bool is_at_sweep = begin / stream.chunk_bytes() <= plan.sweep_next;
   if (is_at_sweep) pattern.forgive_jumps();

@@ -88,6 +88,12 @@ void SchedulerState::note_failure(ObjectStream& stream, std::uint64_t index, con
   }
 }
 
+bool SchedulerState::note_success(ObjectStream& stream) {
+  const TimePoint now = context.clock.now();
+  const bool ends_pause = pause.on_success(now);
+  return stream.plan.pause.on_success(now) || ends_pause;
+}
+
 bool SchedulerState::note_pause(ObjectStream& stream, const Status& status) {
   if (may_pass(status.code())) {
     const TimePoint now = context.clock.now();

@@ -67,6 +67,8 @@ struct SchedulerState {
   // How far ahead of readers is fetched; of this one.
   std::uint64_t window_chunks() const OSSMC_REQUIRES(mutex);
   std::uint64_t window_chunks(const ObjectStream& stream) const OSSMC_REQUIRES(mutex);
+  // A fetch of the object ended well. True: that ended a pause, so others may start.
+  bool note_success(ObjectStream& stream) OSSMC_REQUIRES(mutex);
   // A fetch of the object gave up: for a while, or for good, nothing starts that nobody waits for.
   // True: another try may succeed.
   bool note_pause(ObjectStream& stream, const Status& status) OSSMC_REQUIRES(mutex);

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import builtins
 import io
-import operator
 import os
 import pickle
-import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from ossmodelconnector import _core, _log, _process
+from ossmodelconnector._arguments import (
+    ObjectToOpen,
+    object_to_open,
+    range_of_object,
+    require_binary_flag,
+    require_bucket,
+    require_prefetch_flag,
+    require_text,
+)
 from ossmodelconnector._config import config_json, read_config_file
 from ossmodelconnector._credentials import (
     CredentialsFileProvider,
@@ -92,16 +98,6 @@ class _Configuration(NamedTuple):
     provider: Any
 
 
-class _ObjectToOpen(NamedTuple):
-    """An object as the core opens it."""
-
-    uri: str
-    version_id: str  # "": the current version
-    size: int
-    etag: str  # "": neither this nor size and time are known
-    last_modified: float  # Unix seconds
-
-
 class OssModelConnector:
     """Read-only, fast access to Alibaba Cloud OSS.
 
@@ -151,9 +147,9 @@ class OssModelConnector:
         region: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
-        _require_text("endpoint", endpoint)
+        require_text("endpoint", endpoint)
         if region is not None:
-            _require_text("region", region)
+            require_text("region", region)
         provider: Any = cred_provider
         has_path = bool(cred_path and os.fspath(cred_path))
         if has_path and provider is not None:
@@ -265,8 +261,8 @@ class OssModelConnector:
             qwen/config.json 14
             qwen/model-00001-of-00004.safetensors 1048576
         """
-        _require_bucket(bucket, prefix)
-        _require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
+        require_bucket(bucket, prefix)
+        require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
         self._start_helpers()
         if progress is None:
             return ObjectList._over(self._core.list(bucket, prefix, bool(fast)))
@@ -302,8 +298,8 @@ class OssModelConnector:
             >>> sum(obj.size for obj in connector.iter_objects("bucket", "qwen/", fast=True))
             4194318
         """
-        _require_bucket(bucket, prefix)
-        _require_text("prefix", prefix, hint="; fast comes third")
+        require_bucket(bucket, prefix)
+        require_text("prefix", prefix, hint="; fast comes third")
         self._start_helpers()
         return _objects_of(self._core.start_list(bucket, prefix, bool(fast)))
 
@@ -374,9 +370,9 @@ class OssModelConnector:
             >>> with connector.open(shard, prefetch=False) as reader:  # no request
             ...     header_size = int.from_bytes(reader.read(8), "little")
         """
-        wanted = _object_to_open(uri, version_id)
-        _require_binary_flag(binary)
-        _require_prefetch_flag(prefetch)
+        wanted = object_to_open(uri, version_id)
+        require_binary_flag(binary)
+        require_prefetch_flag(prefetch)
         self._start_helpers()
         return self._wrap(self._core.open(wanted, prefetch), binary)
 
@@ -417,9 +413,9 @@ class OssModelConnector:
         """
         if isinstance(uris, (str, bytes, ObjectInfo)):
             raise TypeError("open_many takes several URIs; open takes one")
-        wanted = [_object_to_open(uri) for uri in uris]
-        _require_binary_flag(binary)
-        _require_prefetch_flag(prefetch)
+        wanted = [object_to_open(uri) for uri in uris]
+        require_binary_flag(binary)
+        require_prefetch_flag(prefetch)
         self._start_helpers()
         opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted, prefetch)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
@@ -454,11 +450,11 @@ class OssModelConnector:
         given: object = ranges
         if isinstance(given, (str, bytes)):
             raise TypeError("read_ranges takes triples of (uri, offset, length)")
-        places: dict[_ObjectToOpen, int] = {}
+        places: dict[ObjectToOpen, int] = {}
         wanted = []
         for item in ranges:
-            uri, offset, length = _range_of_object(item)
-            place = places.setdefault(_object_to_open(uri), len(places))
+            uri, offset, length = range_of_object(item)
+            place = places.setdefault(object_to_open(uri), len(places))
             wanted.append((place, offset, length))
         self._start_helpers()
         return self._core.read_ranges(builtins.list(places), wanted)
@@ -482,7 +478,7 @@ class OssModelConnector:
             >>> connector.verify("oss://bucket/model.safetensors")
             'crc64'
         """
-        wanted = _object_to_open(uri)
+        wanted = object_to_open(uri)
         self._start_helpers()
         return self._core.verify(wanted)
 
@@ -504,7 +500,7 @@ class OssModelConnector:
             >>> connector.stat("oss://bucket/model.safetensors").size
             4194304
         """
-        text, version, *_ = _object_to_open(uri, version_id)
+        text, version, *_ = object_to_open(uri, version_id)
         self._start_helpers()
         row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
@@ -528,7 +524,7 @@ class OssModelConnector:
             >>> connector.exists("oss://bucket/model.safetensors")
             True
         """
-        text, version, *_ = _object_to_open(uri, version_id)
+        text, version, *_ = object_to_open(uri, version_id)
         self._start_helpers()
         return self._core.exists(text, version)
 
@@ -673,109 +669,6 @@ class OssModelConnector:
 
 def _feed_for(provider: object) -> _core.CredentialsFeed:
     return _core.CredentialsFeed.anonymous() if is_anonymous(provider) else _core.CredentialsFeed()
-
-
-def _require_text(name: str, value: object, hint: str = "") -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be str, not {type(value).__name__}{hint}")
-    _require_unicode(name, value)
-
-
-def _require_bucket(bucket: object, prefix: object) -> None:
-    """Whether it is a good name, the core knows; here it is told from a URI or a path."""
-    _require_text("bucket", bucket)
-    path = re.fullmatch(r"(?:oss://)?([a-z0-9-]{3,63})(?:/(.*))?", str(bucket), re.DOTALL)
-    if path is None or path[0] == path[1]:
-        return
-    rest = (path[2] or "") + (prefix if isinstance(prefix, str) else "")
-    meant = f"list({path[1]!r}, {rest!r})" if rest else f"list({path[1]!r})"
-    shown = _core.without_secrets(f"{bucket!r}: write {meant}")
-    raise ValueError(f"list takes a bucket's name and a prefix, not the URI or path {shown}")
-
-
-def _uri_text(uri: object) -> str:
-    if isinstance(uri, ObjectInfo):
-        uri = uri.uri
-    elif not isinstance(uri, str):
-        raise TypeError(
-            f"a URI must be str (oss://bucket/key) or ObjectInfo, not {type(uri).__name__}"
-        )
-    _require_unicode("URI", uri)
-    return uri
-
-
-def _object_to_open(uri: object, version_id: object = None) -> _ObjectToOpen:
-    text = _uri_text(uri)
-    if version_id is not None:
-        version_id = _version_text(version_id)
-    if not isinstance(uri, ObjectInfo):
-        return _ObjectToOpen(text, version_id or "", 0, "", 0.0)
-    own = None if uri.version_id is None else _version_text(uri.version_id)
-    # What it says is of its own version.
-    if version_id is not None and version_id != own:
-        return _ObjectToOpen(text, version_id, 0, "", 0.0)
-    return _ObjectToOpen(text, own or "", *_listed_version(uri))
-
-
-def _range_of_object(item: object) -> tuple[object, int, int]:
-    if not isinstance(item, Sequence) or isinstance(item, (str, bytes)) or len(item) != 3:
-        raise TypeError(f"a range is (uri, offset, length), not {item!r}")
-    uri = item[0]
-    offset, length = (operator.index(number) for number in item[1:])
-    if offset < 0 or length < 0:
-        raise ValueError(
-            f"a range is (uri, offset, length), the numbers not negative: ({offset}, {length})"
-        )
-    if max(offset, length) > sys.maxsize:
-        raise OverflowError(f"no object is so large: a range of ({offset}, {length})")
-    return uri, offset, length
-
-
-def _listed_version(info: ObjectInfo) -> tuple[int, str, float]:
-    size: Any = info.size
-    etag: Any = info.etag
-    if not isinstance(size, int) or not isinstance(etag, str):
-        kinds = f"{type(size).__name__} and {type(etag).__name__}"
-        raise TypeError(f"the size and etag of {info.uri!r} must be int and str, not {kinds}")
-    if not 0 <= size < 1 << 63:
-        raise ValueError(f"no object has the size of {info.uri!r}: {size}")
-    if not etag.isascii():
-        return size, "", 0.0
-    modified: Any = info.last_modified
-    is_told = isinstance(modified, datetime) and modified.tzinfo is not None
-    return size, etag, modified.timestamp() if is_told else 0.0
-
-
-def _version_text(version_id: object) -> str:
-    if not isinstance(version_id, str):
-        raise TypeError(f"version_id must be str or None, not {type(version_id).__name__}")
-    _require_unicode("version_id", version_id)
-    if not version_id:
-        raise ValueError("version_id is empty: leave it out (None) for the current version")
-    return version_id
-
-
-def _require_unicode(name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        fault = f"a lone surrogate at position {error.start}, which UTF-8 has no form for"
-        raise ValueError(f"{name} {_core.quoted_address(text)} holds {fault}") from None
-
-
-def _require_binary_flag(binary: object) -> None:
-    # open()'s habits: a mode would be taken for True, None for False.
-    if binary is None or isinstance(binary, (str, bytes)):
-        shown = _core.without_secrets(f"{binary!r:.20}")
-        raise TypeError(
-            f"binary must be a bool (True: bytes, False: text), not {shown}; an object is always "
-            "opened for reading"
-        )
-
-
-def _require_prefetch_flag(prefetch: object) -> None:
-    if not isinstance(prefetch, bool):
-        raise TypeError(f"prefetch must be a bool, not {prefetch!r}")
 
 
 def _stacklevel_of_caller() -> int:

@@ -79,6 +79,7 @@ class ObjectInfo(_core.ObjectRow):
         # Not by calling the class: one derived from it may take something else.
         attributes = getattr(self, "__dict__", None) or None
         values = tuple(getattr(self, name) for name in _FIELDS)
+        # typeshed has neither of the two, which pickle itself names for such classes.
         make: Any = copyreg.__newobj__  # type: ignore[attr-defined]
         if self.version_id is None:
             return make, (type(self), *values), attributes

@@ -109,6 +109,7 @@ def calls_with(planter: Planter, connector: OssModelConnector, secret: str) -> C
     prefix = key_uri[len("oss://models/") :]
     anonymous = AnonymousCredentialsProvider()
     keys = oss2.credentials.StaticCredentialsProvider("id", secret, secret)
+    # No time, which repr does not need.
     info = ObjectInfo("models", prefix, 1, "e", None, "Standard")  # type: ignore[arg-type]
 
     def make(endpoint: str = connector.endpoint, provider: Any = keys, **arguments: Any) -> Any:
@@ -130,6 +131,7 @@ def calls_with(planter: Planter, connector: OssModelConnector, secret: str) -> C
             lambda: connector.open(address, False),
             lambda: connector.open(key_uri),
             lambda: connector.open(info),
+            # Wrong on purpose: its error is looked at.
             lambda: connector.open(key_uri, key_uri),  # type: ignore[call-overload]
             lambda: connector.open_many([key_uri, address]),
             lambda: connector.stat(key_uri),

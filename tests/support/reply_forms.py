@@ -95,6 +95,7 @@ class Form:
 
 
 def everywhere(headers: Headers, **fields: object) -> dict[str, Reply]:
+    # mypy does not know which of Reply's fields they are.
     return {"get": Reply(headers, **fields), "head": Reply(headers)}  # type: ignore[arg-type]
 
 
