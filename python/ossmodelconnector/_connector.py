@@ -604,7 +604,8 @@ class OssModelConnector:
             name = f"{type(provider).__module__}.{type(provider).__qualname__}"
             raise TypeError(
                 f"cannot pickle the connector: its cred_provider, a {name}, cannot be pickled "
-                f"({type(error).__name__}: {error}); use cred_path, from_env, or a provider that can be"
+                f"({type(error).__name__}: {error}); use cred_path, from_env, or a provider that "
+                "can be"
             ) from None
         pickled = self._configuration._replace(provider=pickled_provider(provider))
         return self._restore, tuple(pickled), self._attributes_of_subclass()

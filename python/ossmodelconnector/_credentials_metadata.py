@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import socket
 import ssl
 import time
@@ -24,6 +25,7 @@ __all__: list[str] = []
 # Where ECS instances find their metadata.
 ADDRESS = ("100.100.100.200", 80)
 _ROLES = "/latest/meta-data/ram/security-credentials/"
+_ROLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TOKEN = "/latest/api/token"
 _TOKEN_SECONDS = 21600  # as long as Alibaba Cloud's own tools ask for
 # Where there is no such service, the two requests that find it out take a second together.
@@ -82,6 +84,9 @@ class EcsRole:
         role = self._role
         if not role:
             role = self._get(_ROLES, headers).decode("ascii", "replace").strip()
+            if not _ROLE.fullmatch(role):
+                # A portal, say, that answers whatever it is asked.
+                raise NoMetadataError(f"the ECS RAM role ({ADDRESS[0]} names none)")
         body = self._get(_ROLES + quote(role), headers)
         return _keys_in(body, f"the ECS RAM role {role[:64]!r}")
 
@@ -108,7 +113,8 @@ class EcsRole:
         self._seconds = _ANSWER_SECONDS
         if answer.status == 200 and answer.body.strip():
             return answer.body
-        raise NoMetadataError(f"the ECS RAM role ({ADDRESS[0]} has none: status {answer.status})")
+        has_none = "has none: " if answer.status == 404 else ""
+        raise NoMetadataError(f"the ECS RAM role ({ADDRESS[0]} {has_none}status {answer.status})")
 
 
 class CredentialsUri:
@@ -118,15 +124,18 @@ class CredentialsUri:
         try:
             parts = urlsplit(uri)
             port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-            self._address = (parts.hostname or "", port)
+            host = (parts.hostname or "").encode("idna").decode()
+            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            self._target = quote(path, safe="/?%:@!$&'()*+,;=~")
         except (ValueError, KeyError):
+            host = ""
+        if not host:
             # Not shown: there may be a secret in it.
             raise CredentialsError(
                 "ALIBABA_CLOUD_CREDENTIALS_URI is no URL like http://localhost:7002/path"
-            ) from None
+            )
+        self._address = (host, port)
         self._is_tls = parts.scheme == "https"
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        self._target = quote(path, safe="/?%:@!$&'()*+,;=~")
 
     def get_credentials(self) -> Keys:
         """Asks for the keys.

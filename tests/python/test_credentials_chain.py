@@ -186,6 +186,12 @@ def test_instance_without_a_role_says_so(metadata_of):
         EcsRole().get_credentials()
 
 
+def test_portal_that_answers_everything_is_no_metadata_service(metadata_of):
+    metadata_of(lambda _: (200, "<html>log in</html>"))
+    with pytest.raises(NoMetadataError, match="names none"):
+        EcsRole().get_credentials()
+
+
 def trickle(sock):
     """Sends a byte of a reply every 100 ms."""
     with sock, contextlib.suppress(OSError):
@@ -288,7 +294,20 @@ def test_credentials_uri_that_gives_none_shows_nothing_of_its_answer(answer, wor
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("uri", ["localhost:7002/x", "ftp://h/x", "http://h:port/", f"{ROLE[1]}"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "localhost:7002/x",
+        "ftp://h/x",
+        "http://h:port/",
+        "http:///x",
+        "http://[::1",
+        "https://a..b/",
+        ROLE[1],
+        f"http://{'h' * 64}/{ROLE[1]}",
+        f"http://h/\udcff{ROLE[1]}",
+    ],
+)
 def test_credentials_uri_that_is_none(uri):
     with pytest.raises(CredentialsError, match="no URL like http://") as caught:
         CredentialsUri(uri).get_credentials()
