@@ -163,8 +163,9 @@ void QuestionWatch::check_start(const Place& place) {
     seen.retry_counted = false;
     return;
   }
-  // It may have gone with an idle region just now, and be the first of the sweep again.
-  if (seen.phase != ChunkPhase::kAbsent && !seen.has_region)
+  // It may have gone with an idle region just now, or for memory that the system refused, and be the
+  // first of the sweep again.
+  if (seen.phase != ChunkPhase::kAbsent && !seen.has_region && !memory_was_refused())
     complain(name + " is fetched though it is there");
   if (seen.was_fetched) ++found_.refetched;
   if (!was_urgent && busy_before_ >= options_.most_slots)
