@@ -81,8 +81,9 @@ class DefaultChain:
 
 def _search() -> tuple[_Source, Keys]:
     looked_for = [" and ".join(OSS_VARIABLES[:2]), " and ".join(ALIBABA_VARIABLES[:2])]
+    faults = []
     places: tuple[tuple[str, Callable[[], _Source | None]], ...] = (
-        ("RRSA (ALIBABA_CLOUD_ROLE_ARN and its like)", _rrsa),
+        (f"RRSA ({', '.join(name for name in _RRSA_VARIABLES if not _variable(name))})", _rrsa),
         (repr(str(_cli_path())), _cli_profile),
         (repr(str(_sdk_path())), _sdk_profile),
         ("the ECS RAM role (disabled)", _ecs_role),
@@ -101,12 +102,13 @@ def _search() -> tuple[_Source, Keys]:
             # Variables mean what they say: another identity in their place would be a surprise.
             if not isinstance(source, _Profile):
                 raise
-            looked_for.append(f"{name} (not usable)")
+            faults.append(str(error))
             _log.logger.warning("from_env goes on without a profile: %s", error)
     lacks_library = importlib.util.find_spec("alibabacloud_credentials") is None
     raise CredentialsError(
-        f"no credentials; looked for {', '.join(looked_for)}. Set one of them, or pass "
-        "cred_provider or cred_path" + (f"; RRSA needs {_INSTALL}" if lacks_library else "")
+        "; ".join(["no credentials", *faults, f"looked for {', '.join(looked_for)}. "])
+        + "Set one of them, or pass cred_provider or cred_path"
+        + (f"; RRSA needs {_INSTALL}" if lacks_library else "")
     )
 
 

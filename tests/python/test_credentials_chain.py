@@ -117,8 +117,10 @@ def test_nothing_at_all_names_all_that_was_looked_for(make, monkeypatch, tmp_pat
     ):
         assert name in text
     monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True")
-    with pytest.raises(CredentialsError, match=r"the ECS RAM role \(disabled\)"):
+    monkeypatch.setenv("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1:role/r")
+    with pytest.raises(CredentialsError, match=r"the ECS RAM role \(disabled\)") as caught:
         make()
+    assert "RRSA (ALIBABA_CLOUD_OIDC_PROVIDER_ARN," in str(caught.value)  # what is lacking
 
 
 def test_none_is_as_good_as_not_given(server, store, monkeypatch):
@@ -443,8 +445,18 @@ def test_profile_that_cannot_be_used_is_passed_over_with_a_warning(
     assert server.access_key_secret not in caplog.text
 
 
+def test_profile_of_another_mode_without_the_package(make, server, tmp_path, without_the_package):
+    write(tmp_path / ".aliyun" / "config.json", cli_profile(server, mode="RamRoleArn"))
+    needs = r"mode 'RamRoleArn' in profile 'work', needs pip install 'ossmodelconnector\[alibaba\]'"
+    with pytest.raises(CredentialsError, match=needs) as caught:
+        make()
+    assert "looked for OSS_ACCESS_KEY_ID" in str(caught.value)
+
+
 def test_profile_of_another_mode_goes_through_the_package(make, store, server, tmp_path):
-    pytest.importorskip("alibabacloud_credentials")
+    package = pytest.importorskip("alibabacloud_credentials.provider")
+    if not hasattr(package, "ExternalCredentialsProvider"):
+        pytest.skip("a package that does not know the mode")
     program = tmp_path / "give_keys"
     given = {"mode": "StsToken", "expiration": "2099-01-01T00:00:00Z"}
     given.update(zip(("access_key_id", "access_key_secret", "sts_token"), server.sts))
