@@ -194,7 +194,7 @@ void CredentialsCache::put(Credentials credentials) {
       settle_locked();
       failure_.clear();
       store_decides_ = fresh_is_expired;
-      refresh_at_ = now + (fresh_is_expired ? kRetryInterval : options_.recheck);
+      refresh_at_ = now + options_.recheck;
       if (fresh->expires_unix_seconds && !fresh_is_expired) {
         const double left = std::min(*fresh->expires_unix_seconds - unix_seconds, kFarSeconds);
         const Duration ahead =
