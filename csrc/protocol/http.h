@@ -56,6 +56,8 @@ struct ResponseHead {
   std::string ec;
   std::string location;
   std::string date;
+  // Headers of stores are there, of OSS or of S3, whatever they say.
+  bool is_of_store = false;
   // Retry-After in either form (RFC 9110, 10.2.3); a date is taken relative to the reply's own.
   std::optional<std::uint32_t> retry_after_seconds;
 

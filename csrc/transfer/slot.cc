@@ -203,9 +203,11 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
   if (error == TransportError::kNoMemory && !is_connecting()) error = TransportError::kOther;
   if (const int refused = refused_descriptor(error, is_alone); refused != 0) {
     sockets_.shared().note_refusal(now);
-    return finish_aborted(
+    ExchangeOutcome result = finish_aborted(
         TransportError::kNoDescriptor,
         (refused_ != 0 ? "no socket" : text) + ": " + describe_descriptor_shortage(refused), now);
+    result.os_errno = refused;
+    return result;
   }
   long tunnel = 0;  // status of the proxy's reply to CONNECT; older libcurl calls this kReset
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
@@ -239,9 +241,18 @@ int Slot::refused_descriptor(TransportError error, bool is_alone) const {
 ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, TimePoint now) {
   ExchangeOutcome result = outcome(now);
   result.error = error;
+  result.os_errno = os_errno(error);
   result.text = std::move(text);
   if (error == TransportError::kNoMemory) result.text += " (ulimit -v, or the container's limit)";
   return result;
+}
+
+// libcurl keeps that of the last call that failed, which need not be what ended the exchange.
+int Slot::os_errno(TransportError error) const {
+  if (error != TransportError::kConnect && error != TransportError::kReset) return 0;
+  long number = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
+  return static_cast<int>(number);
 }
 
 ExchangeOutcome Slot::outcome(TimePoint now) const {

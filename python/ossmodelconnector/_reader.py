@@ -237,11 +237,15 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         It waits for all of the object. The view keeps its memory, which counts against the budget,
         until it is released or dropped, even after the reader is closed.
 
+        `hashlib.file_digest` asks for it, as of every file that has it, and so takes the whole
+        object into memory; `chunks` shows how to digest one in pieces.
+
         Returns:
             A read-only memoryview of format ``"B"`` and of length `size`.
 
         Raises:
-            MemoryBudgetError: the budget can never hold it beside the views that live.
+            MemoryBudgetError: the budget can never hold it beside the views that live: read in
+                pieces, by `chunks` or `readinto`.
 
         Example:
             >>> view = reader.getbuffer()
@@ -249,6 +253,16 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             >>> tensor = numpy.frombuffer(view, dtype=numpy.float32, offset=header_size)
         """
         return memoryview(self._core.getbuffer())
+
+    # As the base has them, but that they say whose close it was.
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __iter__(self) -> Self:
+        self._check_open()
+        return self
 
     def flush(self) -> None:
         """Does nothing; ValueError once closed."""
@@ -280,5 +294,4 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             self._core.after_fork_in_child(self._connector._start_helpers)
 
     def _check_open(self) -> None:
-        if self._core.closed:
-            raise ValueError("I/O operation on closed file.")
+        self._core.check_open()

@@ -220,10 +220,27 @@ FORMS: Sequence[Form] = (
         get=Reply({"Content-Range": None}, 200, body="whole"),
         right=gives(PROTOCOL, only="open, read, readinto"),
     ),
+    Form("200 with a Content-Range and the part", get=Reply(status=200)),
     Form(
-        "200 with a Content-Range and a part",
-        get=Reply(status=200),
+        "200 with a Content-Range and another part",
+        get=Reply({"Content-Range": "bytes 1-{last}/{total}"}, 200),
         right=gives(PROTOCOL, only="open, read, readinto"),
+    ),
+    Form(
+        "200 with a Content-Range and more than the part",
+        get=Reply(status=200, body="whole"),
+        right=gives(PROTOCOL, only="open, read, readinto"),
+    ),
+    Form(
+        "200 that tells nothing of an object",
+        get=Reply(status=200, body="whole", only_these=True),
+        head=Reply(only_these=True),
+        data=SMALL,
+        right=gives(PROTOCOL),
+    ),
+    Form(
+        "HEAD that tells nothing of an object",
+        head=Reply(only_these=True),
     ),
     Form("200 with a Content-Range of all", get=Reply(status=200), data=SMALL),
     Form(

@@ -17,6 +17,7 @@ ResponseHead head_of(int status, const char* location = "") {
   ResponseHead head;
   head.status = status;
   head.location = location;
+  head.is_of_store = true;
   return head;
 }
 
@@ -29,6 +30,7 @@ Failure classify(int status, std::string_view code = "",
                  Operation operation = Operation::kGetObject) {
   ResponseHead head;
   head.status = status;
+  head.is_of_store = true;
   head.date = "Sun, 02 Jun 2024 01:30:05 GMT";
   return classify_error_reply(operation, kUri, head, code.empty() ? "" : error_xml(code));
 }
@@ -123,6 +125,27 @@ TEST(ClassifyErrorReply, AMissingKeyIsToldWithTheLikelyReason) {
     EXPECT_TRUE(mentions(text("oss://bkt/key?Expires=1&Signature=hunter2", code), "presigned"));
     EXPECT_FALSE(mentions(text("oss://bkt/key?Expires=1&Signature=hunter2", code), "hunter2"));
   }
+}
+
+TEST(ClassifyErrorReply, A404ThatNothingTellsToBeOfAStoreNamesTheEndpoint) {
+  ResponseHead head;
+  head.status = 404;
+  const auto judged = [&](Operation operation, std::string_view body, bool has_given_objects) {
+    return classify_error_reply(operation, kUri, head, body, {},
+                                {"http://gate.example:81", has_given_objects});
+  };
+  for (const Operation operation : {Operation::kGetObject, Operation::kHeadObject}) {
+    for (const char* body : {"", "<html><h1>404 Not Found</h1></html>", "{\"message\":\"no\"}"}) {
+      const Failure failure = judged(operation, body, false);
+      EXPECT_EQ(failure.status.code(), StatusCode::kProtocol) << body;
+      EXPECT_EQ(failure.retry, RetryClass::kNever);
+      EXPECT_TRUE(mentions(failure.status.message(), "http://gate.example:81"));
+      EXPECT_EQ(judged(operation, body, true).status.code(), StatusCode::kObjectNotFound);
+    }
+    EXPECT_EQ(judged(operation, error_xml("NoSuchKey"), false).status.code(),
+              StatusCode::kObjectNotFound);
+  }
+  EXPECT_EQ(judged(Operation::kList, "", false).status.code(), StatusCode::kBucketNotFound);
 }
 
 TEST(ClassifyErrorReply, AWrongSigningRegionIsAFailedLoginThatNamesRegion) {
