@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["ObjectReader"]
 
 
+class _NameWithSecret(str):
+    """A name whose repr, which files around a reader put into their own, does not tell all of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(_core.without_secrets(str(self)))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
 class ObjectReader(_core.Cursor, io.BufferedIOBase):
     """An object of OSS, open for reading: what `OssModelConnector.open` returns.
 
@@ -80,7 +92,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     @property
     def name(self) -> str:
         """The same as `uri`, under the name that files have for it."""
-        return self._core.uri
+        uri = self._core.uri
+        return uri if _core.without_secrets(uri) == uri else _NameWithSecret(uri)
 
     @property
     def size(self) -> int:
