@@ -93,6 +93,12 @@ bool is_wrong_signing_region(const ErrorReply& reply) {
          message.find("region") != message.npos;
 }
 
+// A store with the API of S3, which checks signatures, and knows none but its own.
+bool wants_signature_of_s3(const ErrorReply& reply) {
+  return reply.code == "UnsupportedAlgorithm" ||
+         reply.message.find("AWS4-HMAC-SHA256") != std::string::npos;
+}
+
 // How servers that want TLS answer plain HTTP at their port: nginx, Apache, Go.
 bool wants_tls(std::string_view page) {
   const std::string text = to_ascii_lower(page);
@@ -188,6 +194,11 @@ Verdict client_error(const Asked& asked, const ResponseHead& head, const ErrorRe
   if (is_wrong_signing_region(reply)) {
     return {StatusCode::kCredentials, RetryClass::kNever,
             "check region=: it must be the region that the bucket lies in"};
+  }
+  if (status == 400 && wants_signature_of_s3(reply)) {
+    return {StatusCode::kOss, RetryClass::kNever,
+            "this store wants signatures of S3, and those of OSS are another kind: see \"Other "
+            "stores and gateways\" in docs/reliability.md"};
   }
   switch (status) {
     case 401:

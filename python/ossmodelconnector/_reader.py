@@ -20,7 +20,7 @@ __all__ = ["ObjectReader"]
 
 
 class _NameWithSecret(str):
-    """A name whose repr, which files around a reader put into their own, does not tell all of it."""
+    """A name whose repr, which files around a reader put into theirs, hides what is secret."""
 
     __slots__ = ()
 

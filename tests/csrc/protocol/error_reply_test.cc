@@ -160,6 +160,19 @@ TEST(ClassifyErrorReply, AWrongSigningRegionIsAFailedLoginThatNamesRegion) {
   }
 }
 
+TEST(ClassifyErrorReply, AStoreThatWantsSignaturesOfS3IsToldFromOthers) {
+  const auto text = [](std::string_view code, std::string_view message) {
+    const std::string body = "<Error><Code>" + std::string(code) + "</Code><Message>" +
+                             std::string(message) + "</Message></Error>";
+    const Failure failure = classify_error_reply(Operation::kList, kUri, head_of(400), body);
+    EXPECT_EQ(failure.status.code(), StatusCode::kOss);
+    return failure.status.message();
+  };
+  EXPECT_TRUE(mentions(text("UnsupportedAlgorithm", "no"), "signatures of S3"));
+  EXPECT_TRUE(mentions(text("InvalidRequest", "Please use AWS4-HMAC-SHA256."), "signatures of S3"));
+  EXPECT_FALSE(mentions(text("InvalidRequest", "no"), "signatures of S3"));
+}
+
 TEST(ClassifyErrorReply, PagesOfServersThatWantTlsAreUnderstood) {
   for (const char* page : {"<html><head><title>400 The plain HTTP request was sent to HTTPS "
                            "port</title></head></html>",
