@@ -65,6 +65,9 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
   // An error whose document was cut off is still that error.
   const bool is_cut = outcome.error != TransportError::kNone && (!head_seen_ || head_.is_success());
   const bool is_whole = head_seen_ && head_.status == 200 && !too_long_ && !is_cut;
+  // Of a GET for the size. A body that ends with its connection may have been cut.
+  if (is_whole && operation_ == Operation::kGetObject && head_.is_chunked && !head_.content_length)
+    head_.content_length = body_.size();
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
   } else if (is_whole && is_no_page()) {

@@ -92,6 +92,8 @@ ResponseHead parse_response_head(int status, const std::vector<NameValue>& heade
     } else if (equal_ignoring_case(name, "content-range")) {
       head.content_range = parse_content_range(value);
       head.bad_content_range = !head.content_range.has_value();
+    } else if (equal_ignoring_case(name, "transfer-encoding")) {
+      head.is_chunked = equal_ignoring_case(value, "chunked");
     } else if (equal_ignoring_case(name, "etag")) {
       set_etag(value, &head);
     } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {

@@ -35,6 +35,7 @@ struct HttpRequest {
 struct ResponseHead {
   int status = 0;
   std::optional<std::uint64_t> content_length;
+  bool is_chunked = false;  // so that its body, if it came whole, tells how long it is
   // Set when the header is there and well formed; `bad_content_range` when it is there and is not.
   std::optional<ContentRange> content_range;
   bool bad_content_range = false;

@@ -265,6 +265,19 @@ FORMS: Sequence[Form] = (
         data=SMALL,
     ),
     Form(
+        "200 in chunked encoding, and HEAD without a length",
+        get=Reply({"Content-Range": None}, 200, "chunked", "whole"),
+        head=Reply({"Content-Length": None}),
+        data=SMALL,
+    ),
+    Form(
+        "200 ended by the connection's end, and HEAD without a length",
+        get=Reply({"Content-Range": None}, 200, "close", "whole"),
+        head=Reply({"Content-Length": None}),
+        data=SMALL,
+        right=gives(PROTOCOL),
+    ),
+    Form(
         "200 ended by the connection's end",
         get=Reply({"Content-Range": None}, 200, "close", "whole"),
         data=SMALL,
@@ -280,7 +293,6 @@ FORMS: Sequence[Form] = (
         "empty object: 200 in chunked encoding",
         get=Reply(status=200, framing="chunked", body="none"),
         data=b"",
-        right=gives(PROTOCOL),
     ),
     empty("206 with */0", Reply({"Content-Range": "bytes */0"}, 206, body="none")),
     empty("206 with 0-0/0", Reply({"Content-Range": "bytes 0-0/0"}, 206, body="none")),

@@ -250,8 +250,8 @@ TEST(CheckRangeReply, A200ThatTellsAnotherSizeIsNotTheWholeObject) {
   for (const NameValue& header :
        {NameValue{"x-oss-next-append-position", "5000"}, NameValue{"x-amz-object-size", "5000"},
         NameValue{"Content-Type", "Multipart/ByteRanges; boundary=x"}}) {
-    const ResponseHead head = parse_response_head(
-        200, {{"Content-Length", "1000"}, {"x-oss-request-id", "REQ"}, header});
+    const ResponseHead head =
+        parse_response_head(200, {{"Content-Length", "1000"}, {"x-oss-request-id", "REQ"}, header});
     const CheckedReply checked = check_range_reply(head, {0, 8 << 20}, nullptr);
     ASSERT_TRUE(checked.failure.has_value()) << header.name;
     EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);

@@ -106,6 +106,30 @@ TEST_F(SmallRequestQueueTest, ARetryStartsFromAnEmptyBody) {
   EXPECT_EQ(pending->body(), "onetwo");
 }
 
+TEST_F(SmallRequestQueueTest, AWholeBodyInChunksTellsTheObjectsLengthToAGet) {
+  FakeReply reply;
+  reply.status = 200;
+  reply.headers = {{"Transfer-Encoding", "Chunked"}, {"ETag", "\"e\""}};
+  reply.body = {"abc", "de"};
+  script_ = [&](const HttpRequest&, std::size_t) { return reply; };
+  const auto length = [this](Operation operation, std::size_t max_body) {
+    const auto pending = queue_.submit(operation, get_range_request({"bucket-1", "k"}, {0, 1}, {}),
+                                       "GET", "oss://bucket-1/k", max_body);
+    EXPECT_TRUE(wait(*pending).is_ok());
+    return pending->head().content_length;
+  };
+  EXPECT_EQ(length(Operation::kGetObject, 100), 5u);
+  EXPECT_EQ(length(Operation::kHeadObject, 100), std::nullopt);
+  // Not all of it was received.
+  EXPECT_EQ(length(Operation::kGetObject, 4), std::nullopt);
+  FakeReply whole = reply;
+  reply.reset_after(3);
+  EXPECT_EQ(length(Operation::kGetObject, 100), std::nullopt);
+  reply = whole;
+  reply.headers = {{"ETag", "\"e\""}};
+  EXPECT_EQ(length(Operation::kGetObject, 100), std::nullopt);
+}
+
 TEST_F(SmallRequestQueueTest, ALongerBodyThanAllowedIsAnError) {
   script_ = [](const HttpRequest&, std::size_t) {
     FakeReply reply;
