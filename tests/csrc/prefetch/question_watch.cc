@@ -140,10 +140,13 @@ void QuestionWatch::check_hedges() {
           streams_.being_opened(hedged.key) + (pieces == pieces_.end() ? 0 : pieces->second);
       for (const auto& [sequence, watched] : streams_.all()) {
         const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
-        if (stream != nullptr && stream->name().key == hedged.key &&
-            hedged.index < WatchedStreams::slots_of(*stream) &&
-            stream->slot(hedged.index).work == Work::kInFlight)
-          ++it->second;
+        if (stream == nullptr || stream->name().key != hedged.key ||
+            hedged.index >= WatchedStreams::slots_of(*stream))
+          continue;
+        const Work work = stream->slot(hedged.index).work;
+        // Where threads give way, a piece may be slow before whoever picked it could tell of it.
+        const bool is_untold_piece = work == Work::kInPiece && !options_.around_questions;
+        if (work == Work::kInFlight || is_untold_piece) ++it->second;
       }
     }
     if (--it->second < 0)
@@ -163,8 +166,9 @@ void QuestionWatch::check_start(const Place& place) {
     seen.retry_counted = false;
     return;
   }
-  // It may have gone with an idle region just now, and be the first of the sweep again.
-  if (seen.phase != ChunkPhase::kAbsent && !seen.has_region)
+  // It may have gone with an idle region just now, or for memory that the system refused, and be the
+  // first of the sweep again.
+  if (seen.phase != ChunkPhase::kAbsent && !seen.has_region && !memory_was_refused())
     complain(name + " is fetched though it is there");
   if (seen.was_fetched) ++found_.refetched;
   if (!was_urgent && busy_before_ >= options_.most_slots)
