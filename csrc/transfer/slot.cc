@@ -222,7 +222,9 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
                           .is_fresh = connects > 0,
                           .any_reply_byte = bytes_ > 0,
                           .text = text});
-  return finish_aborted(error, std::move(text), now);
+  ExchangeOutcome result = finish_aborted(error, std::move(text), now);
+  result.os_errno = os_errno(code);
+  return result;
 }
 
 // libcurl does not say that a name was not resolved, or the file of authorities not opened, for
@@ -241,18 +243,26 @@ int Slot::refused_descriptor(TransportError error, bool is_alone) const {
 ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, TimePoint now) {
   ExchangeOutcome result = outcome(now);
   result.error = error;
-  result.os_errno = os_errno(error);
   result.text = std::move(text);
   if (error == TransportError::kNoMemory) result.text += " (ulimit -v, or the container's limit)";
   return result;
 }
 
-// libcurl keeps that of the last call that failed, which need not be what ended the exchange.
-int Slot::os_errno(TransportError error) const {
-  if (error != TransportError::kConnect && error != TransportError::kReset) return 0;
+// libcurl keeps that of the last call that failed: of one address of a name, though it was another
+// that took the connection, and ended it without an error of the system.
+int Slot::os_errno(CURLcode code) const {
   long number = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
-  return static_cast<int>(number);
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
+      return static_cast<int>(number);
+    default:
+      return 0;
+  }
 }
 
 ExchangeOutcome Slot::outcome(TimePoint now) const {

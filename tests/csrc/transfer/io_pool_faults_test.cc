@@ -234,6 +234,7 @@ TEST_F(IoPoolFaults, ReusedConnectionThatBreaksInTheBody) {
   RecordedExchange second(server.url("/2"));
   const ExchangeOutcome outcome = run(second);
   EXPECT_EQ(outcome.error, TransportError::kReset);
+  EXPECT_EQ(outcome.os_errno, 0);  // it was closed in order
   EXPECT_TRUE(outcome.reused_connection);
   EXPECT_TRUE(outcome.any_reply_byte);
 }
