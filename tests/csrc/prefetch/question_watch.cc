@@ -130,6 +130,8 @@ void QuestionWatch::note_hedge(Hedge& hedge) {
 // An object may be open more than once, and a hedge does not tell for which stream it is: so many
 // streams as fetch the chunk, so many hedges of it. A hedge that was cancelled is none any more.
 void QuestionWatch::check_hedges() {
+  // Where threads give way, a piece may be slow before whoever picked it could tell of it.
+  if (!options_.around_questions) return;
   std::map<std::pair<std::string, std::uint64_t>, int> allowed;
   for (const auto& [hedge, hedged] : hedges_) {
     if (hedge->cancelled()) continue;
@@ -140,13 +142,10 @@ void QuestionWatch::check_hedges() {
           streams_.being_opened(hedged.key) + (pieces == pieces_.end() ? 0 : pieces->second);
       for (const auto& [sequence, watched] : streams_.all()) {
         const std::shared_ptr<ObjectStream> stream = watched.weak.lock();
-        if (stream == nullptr || stream->name().key != hedged.key ||
-            hedged.index >= WatchedStreams::slots_of(*stream))
-          continue;
-        const Work work = stream->slot(hedged.index).work;
-        // Where threads give way, a piece may be slow before whoever picked it could tell of it.
-        const bool is_untold_piece = work == Work::kInPiece && !options_.around_questions;
-        if (work == Work::kInFlight || is_untold_piece) ++it->second;
+        if (stream != nullptr && stream->name().key == hedged.key &&
+            hedged.index < WatchedStreams::slots_of(*stream) &&
+            stream->slot(hedged.index).work == Work::kInFlight)
+          ++it->second;
       }
     }
     if (--it->second < 0)
