@@ -121,6 +121,7 @@ check: ## The rest of what CI runs: threads, long properties, fuzz targets, mode
 	$(MAKE) check-cpp
 	$(MAKE) check-threads
 	$(MAKE) test-pythons PYTHONS=all
+	$(MAKE) test-gateways
 	$(MAKE) check-python
 
 # --- the benchmark
@@ -203,6 +204,14 @@ test-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the Python tests
 check-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the long Python tests: properties, the benchmark's tools
 	$(call cmake-build,asan) --target ossmc_bench_program
 	OSSMC_NEEDS_BENCH=1 $(PYTEST) -m 'long or hypothesis' --hypothesis-profile=long $(ARGS)
+
+$(STAMPS)/gateway-packages: pyproject.toml | $(STAMPS)/test-packages
+	$(UV) --group gateways
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: test-gateways
+test-gateways: $(STAMPS)/installed $(STAMPS)/gateway-packages ## Read from rclone's and moto's servers (not part of test)
+	OSSMC_NEEDS_GATEWAYS=1 $(BIN)/python -m pytest tests/python/test_gateways.py $(ARGS)
 
 PYTHONS ?= ends
 .PHONY: test-pythons

@@ -33,7 +33,7 @@ struct ReaderHandle {
 
   // The reader. ValueError once closed.
   ObjectReader& open_reader() const {
-    if (reader->is_closed()) raise(closed_status());
+    if (reader->is_closed()) raise(reader->check_open());
     return *reader;
   }
 

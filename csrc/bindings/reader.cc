@@ -118,6 +118,7 @@ void register_reader(py::module_& module) {
              return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
                  without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
            })
+      .def("check_open", [](const ReaderHandle& self) { self.open_reader(); })
       .def("close",
            [](ReaderHandle& self) {
              self.start_after_fork = py::object();

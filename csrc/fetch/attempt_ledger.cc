@@ -76,7 +76,9 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
 }
 
 AttemptLedger::Verdict AttemptLedger::on_transport_error(const ExchangeOutcome& outcome) {
-  const Status status(code_of(outcome.error), outcome.text);
+  ErrorDetail detail;
+  detail.os_errno = outcome.os_errno;
+  const Status status(code_of(outcome.error), outcome.text, std::move(detail));
   if (outcome.error == TransportError::kTls) return give_up(status);
   if (is_shortage(outcome.error)) {
     if (!outcome.may_pass) return give_up(status);

@@ -70,6 +70,7 @@ class Slot {
   bool fail_by(CURLcode code);  // of an option
   bool fail(TransportError error, const char* text);
   int refused_descriptor(TransportError error, bool is_alone) const;
+  int os_errno(CURLcode code) const;
   ExchangeOutcome outcome(TimePoint now) const;
   std::string curl_text(CURLcode code) const;
 

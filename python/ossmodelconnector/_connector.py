@@ -527,6 +527,7 @@ class OssModelConnector:
             missing, or no permission, raises.
 
         Raises:
+            ProtocolError: what replies is no object store, but a login page or a web server.
             OssError: or another of its kinds.
 
         Example:
