@@ -1,25 +1,15 @@
-"""Where the keys come from: providers, the credentials file, and the thread that asks them.
-
-The core never calls a provider. When its cache is empty, old or refused by the server, it raises a
-flag; one daemon thread a connector, the refresher, sees it, asks the provider, and puts the answer
-or the failure into the core. So a slow provider holds up no transfer that has usable keys.
-"""
+"""Where the keys come from: providers and the credentials file. Who asks them: `_renewal`."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import select
-import sys
-import threading
 import time
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from ossmodelconnector import _core, _log, _process
 from ossmodelconnector._errors import CredentialsError
 
 __all__ = ["AnonymousCredentialsProvider", "CredentialsProvider"]
@@ -28,7 +18,6 @@ _SHAPES = (
     "an object with get_credentials(), as the providers of oss2.credentials and of "
     "alibabacloud_oss_v2.credentials are"
 )
-_MAX_MESSAGE = 500
 
 
 class CredentialsProvider(Protocol):
@@ -49,7 +38,11 @@ class CredentialsProvider(Protocol):
     """
 
     def get_credentials(self) -> Any:
-        """Returns the keys to use now. Called from a thread of the library, one call at a time."""
+        """Returns the keys to use now.
+
+        Called in the thread of a caller of the connector, which waits meanwhile: so it needs time
+        limits of its own. One call at a time for each connector.
+        """
 
 
 class Keys(NamedTuple):
@@ -268,111 +261,3 @@ def _unix_seconds(expiration: Any) -> float | None:
         return float(expiration)
     kind = type(expiration).__name__
     raise UnusableCredentialsError(f"gave expiration as {kind}, not datetime or unix seconds")
-
-
-class Refresher:
-    """Feeds a connector's credentials cache from a provider, by one daemon thread.
-
-    The thread is started by `start`, which every call that may send a request does first; it ends
-    soon after `stop`. It refers to the feed and the provider, not to the connector, so that the
-    connector can be collected. It waits in Python's own poll(), never inside the core: a daemon
-    thread that is there when the interpreter ends is ended by force.
-    """
-
-    def __init__(self, feed: _core.CredentialsFeed, provider: object | None) -> None:
-        # None: anonymous, there is nothing to ask.
-        self._feed = feed
-        self._provider: Any = provider
-        self._keys: Keys | None = None
-        self._known_secrets: set[str] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
-        self.started = provider is None
-
-    def start(self) -> None:
-        """Starts the thread if it does not run yet. Thread-safe, and cheap when it does."""
-        if not self.started:
-            self._start_thread()
-
-    def stop(self) -> None:
-        """Asks the thread to end, without waiting for it."""
-        self._stopped = True
-        if self.started and self._provider is not None:
-            _wake(self._feed.event_fd)
-
-    def put(self, keys: Keys) -> None:
-        """Puts keys that are known already, before any request asks for them."""
-        self._keys = keys
-        self._known_secrets.update(filter(None, (keys.access_key_secret, keys.security_token)))
-        self._feed.put(*keys)
-
-    def successor(self, feed: _core.CredentialsFeed) -> Refresher:
-        """For the child after a fork: a fresh refresher that starts with the keys held here."""
-        successor = Refresher(feed, self._provider)
-        successor._known_secrets = self._known_secrets
-        keys = self._keys
-        if keys is not None and (keys.expiration is None or keys.expiration > time.time()):
-            successor.put(keys)
-        return successor
-
-    def ask(self) -> None:
-        """Asks the provider once and hands the outcome to the core."""
-        try:
-            with _process.provider_calls:
-                keys = adapt(self._provider.get_credentials())
-        # Even SystemExit: this is a failure of the provider, and requests wait for the answer.
-        except BaseException as error:
-            self._fail(error)
-        else:
-            self.put(keys)
-
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self.started or self._stopped:
-                return
-            thread = threading.Thread(
-                target=self._run, name="ossmodelconnector-credentials", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError:
-                # No thread to be had (the interpreter ends, or a limit): ask here and now instead.
-                self.ask()
-                return
-            self.started = True
-
-    def _run(self) -> None:
-        poller = select.poll()
-        poller.register(self._feed.event_fd, select.POLLIN)
-        while True:
-            poller.poll()
-            if self._stopped:
-                return
-            if self._feed.take_refresh_request():
-                self.ask()
-
-    def _fail(self, error: BaseException) -> None:
-        name = _name_of(self._provider)
-        if isinstance(error, CredentialsError):
-            message = str(error)  # ours: it names the file, or the variables
-        elif isinstance(error, UnusableCredentialsError):
-            message = f"{name} {error}"
-        else:
-            message = f"{name} failed: {type(error).__name__}: {error}"
-        message = self._redact(" ".join(message.split()))[:_MAX_MESSAGE]
-        self._feed.put_failure(message)
-        _log.hub.write(2, message)
-
-    def _redact(self, text: str) -> str:
-        secrets = set(self._known_secrets)
-        for name in ("OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"):
-            secrets.add(os.environ.get(name, ""))
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, "[redacted]")
-        return text
-
-
-def _wake(event_fd: int) -> None:
-    # An eventfd takes 8 bytes; that it is full, or closed already, means that nobody sleeps on it.
-    with suppress(OSError):
-        os.write(event_fd, (1).to_bytes(8, sys.byteorder))

@@ -1,0 +1,79 @@
+"""Closes all descriptors, as daemons do, opens files that get their numbers, and goes on.
+
+argv: "in child" or "here", a folder, a URI. OSS_* name the server. Prints what was read then, and
+what was found in those files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import socket
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from ossmodelconnector import OssModelConnector
+
+where, folder, uri = sys.argv[1:]
+warnings.simplefilter("ignore")
+log = Path(folder) / "log"
+connector = OssModelConnector.from_env(config={"logLevel": 0, "logPath": log})
+reader = connector.open(uri)
+first = hashlib.sha256(reader.read()).hexdigest()
+child = os.fork() if where == "in child" else 0
+if child:
+    _, status = os.waitpid(child, 0)
+    sys.exit(os.waitstatus_to_exitcode(status) if hasattr(os, "waitstatus_to_exitcode") else status)
+os.closerange(3, 65536)
+files = [open(Path(folder) / f"other-{i}", "wb+", buffering=0) for i in range(40)]  # noqa: SIM115
+sockets = [socket.socketpair() for _ in range(20)]
+for pair in sockets:
+    for end in pair:
+        end.setblocking(False)
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def got(end: socket.socket) -> str:
+    try:
+        return repr(end.recv(1000))
+    except BlockingIOError:
+        return ""
+
+
+begin = time.monotonic()
+with connector.open(uri) as again:
+    digests = [first, hashlib.sha256(again.read()).hexdigest()]
+reader.seek(0)
+digests.append(hashlib.sha256(reader.read()).hexdigest())
+listed = len(connector.list(uri.split("/")[2]))
+seconds = time.monotonic() - begin
+cpu = cpu_seconds()
+time.sleep(1)
+cpu = cpu_seconds() - cpu
+connector.close()
+written = [repr(file.read(100)) for file in files if file.seek(0) == 0 and os.fstat(file.fileno()).st_size]
+written += filter(None, (got(end) for pair in sockets for end in pair))
+path = Path(f"{log}.{os.getpid()}" if where == "in child" else log)
+print(
+    json.dumps(
+        {
+            "digests": digests,
+            "listed": listed,
+            "seconds": seconds,
+            "cpu": cpu,
+            "written": written,
+            "lines": len(path.read_text().splitlines()),
+        }
+    ),
+    flush=True,
+)
+if where == "in child":
+    os._exit(0)
