@@ -39,10 +39,6 @@ constexpr Duration kNudgeInterval = std::chrono::milliseconds(250);
 // itself. Waking up for nothing four times a second costs nothing that can be measured.
 constexpr Duration kLongestSleep = std::chrono::milliseconds(250);
 
-// Who closes descriptors that are not his takes the loop's own too, as a rule: they are looked at
-// before each exchange that finds the thread idle, a few dozen sockets this often at most.
-constexpr Duration kLookAtAll = std::chrono::milliseconds(10);
-
 Status cannot_start(const char* what, int error) {
   if (is_descriptor_shortage(error)) return descriptor_shortage("I/O thread", error);
   // A thread without memory for its stack gets EAGAIN.
@@ -401,12 +397,8 @@ void IoThread::nudge_connecting() {
   hand_out_completed();
 }
 
-bool IoThread::descriptors_are_ours() {
-  if (!waker_->is_open() || !watch_.holds(waker_->fd())) return false;
-  const TimePoint now = clock_.now();
-  if (now - all_looked_at_ < kLookAtAll) return true;
-  all_looked_at_ = now;
-  return open_sockets_.are_ours();
+bool IoThread::descriptors_are_ours() const {
+  return waker_->is_open() && watch_.holds(waker_->fd());
 }
 
 void IoThread::renew_descriptors() {

@@ -75,9 +75,9 @@ class IoThread {
   // libcurl gives up one address of a name and goes on to the next one only when its handle is run,
   // for which it has neither a socket nor a timer then (7.88).
   void nudge_connecting();
-  // Whether our descriptors are still ours. Daemons close all there are (os.closerange), and the
-  // numbers are others' then.
-  bool descriptors_are_ours();
+  // Whether the loop's descriptors are still ours. Daemons close all there are (os.closerange),
+  // those of connections too, and the numbers are others' then.
+  bool descriptors_are_ours() const;
   // Begins with new ones, and leaves what has the old numbers alone. Exchanges end, to be tried
   // again.
   void renew_descriptors();

@@ -57,11 +57,6 @@ void OpenSockets::forget_all() {
   open_.clear();
 }
 
-bool OpenSockets::are_ours() const {
-  return std::all_of(open_.begin(), open_.end(),
-                     [](const Open& one) { return one.identity.is_of(one.fd); });
-}
-
 void OpenSockets::close_all() {
   while (!open_.empty()) close(open_.back().fd);
 }

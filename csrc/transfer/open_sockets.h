@@ -31,8 +31,6 @@ class OpenSockets {
   // After an exchange that ended before its connection was made.
   void forget_closed();
   void forget_all();
-  // Whether somebody else has closed none of them.
-  bool are_ours() const;
   // Those that nobody else has closed.
   void close_all();
   // Whether any was opened since the last call.

@@ -62,8 +62,8 @@ def note_if_worker() -> None:
 class ProviderCalls:
     """Counts the provider calls that run, so that a fork can wait until none does.
 
-    A context manager around each call. While a fork is near, no call begins. Without a lock: each
-    step is one that other threads see whole, and greenlets of one thread do not wait for each other.
+    A context manager around each call. While a fork is near, no call begins. Without a lock: other
+    threads see each step whole, and greenlets of one thread do not wait for each other.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,6 @@ the part of a core it took at rest, and which threads Python knows.
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import importlib
 import json
@@ -54,10 +53,7 @@ def read() -> str:
 
 
 async def read_in_threads() -> list[str]:
-    loop = asyncio.get_running_loop()
-    # As asyncio.to_thread() does, which Python 3.9 brought.
-    jobs = (loop.run_in_executor(None, functools.partial(read)) for _ in range(8))
-    return await asyncio.gather(*jobs)
+    return await asyncio.gather(*(asyncio.to_thread(read) for _ in range(8)))
 
 
 before = names()

@@ -1,7 +1,7 @@
 """Closes all descriptors, as daemons do, opens files that get their numbers, and goes on.
 
-argv: "in child" or "here", a folder, a URI. OSS_* name the server. Prints what was read then, and
-what was found in those files.
+argv: "in child" or "here", a folder, a URI, a file of authorities or "". OSS_* name the server.
+Prints what was read then, and what was found in those files.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from ossmodelconnector import OssModelConnector
 
-where, folder, uri = sys.argv[1:]
+where, folder, uri, authorities = sys.argv[1:]
 warnings.simplefilter("ignore")
 log = Path(folder) / "log"
-connector = OssModelConnector.from_env(config={"logLevel": 0, "logPath": log})
+config: dict[str, Any] = {"logLevel": 0, "logPath": log}
+if authorities:
+    config["tls.caFile"] = authorities
+connector = OssModelConnector.from_env(config=config)
 reader = connector.open(uri)
 first = hashlib.sha256(reader.read()).hexdigest()
 child = os.fork() if where == "in child" else 0
 if child:
-    _, status = os.waitpid(child, 0)
-    sys.exit(os.waitstatus_to_exitcode(status) if hasattr(os, "waitstatus_to_exitcode") else status)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 os.closerange(3, 65536)
 files = [open(Path(folder) / f"other-{i}", "wb+", buffering=0) for i in range(40)]  # noqa: SIM115
 sockets = [socket.socketpair() for _ in range(20)]
@@ -59,7 +62,9 @@ cpu = cpu_seconds()
 time.sleep(1)
 cpu = cpu_seconds() - cpu
 connector.close()
-written = [repr(file.read(100)) for file in files if file.seek(0) == 0 and os.fstat(file.fileno()).st_size]
+written = [
+    repr(os.pread(file.fileno(), 100, 0)) for file in files if os.fstat(file.fileno()).st_size
+]
 written += filter(None, (got(end) for pair in sockets for end in pair))
 path = Path(f"{log}.{os.getpid()}" if where == "in child" else log)
 print(
