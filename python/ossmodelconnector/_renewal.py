@@ -14,8 +14,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from ossmodelconnector import _core, _log, _process
-from ossmodelconnector._credentials import Keys, UnusableCredentialsError, _name_of, adapt
+from ossmodelconnector._credentials import ask, name_of
+from ossmodelconnector._credentials_chain import ALIBABA_VARIABLES, OSS_VARIABLES
 from ossmodelconnector._errors import CredentialsError
+from ossmodelconnector._keys import Keys, UnusableCredentialsError, without_secret_values
 
 __all__: list[str] = []
 
@@ -65,7 +67,7 @@ class Renewal:
         token = _asking.set((*_asking.get(), self))
         try:
             with _process.provider_calls:
-                keys = adapt(self._provider.get_credentials())
+                keys = ask(self._provider)
         except Exception as error:
             self._fail(error)
         else:
@@ -81,7 +83,7 @@ class Renewal:
         """
         if self in _asking.get():
             raise CredentialsError(
-                f"{_name_of(self._provider)} uses the connector that it is to give keys to: give "
+                f"{name_of(self._provider)} uses the connector that it is to give keys to: give "
                 "it a connector, or a client, of its own"
             )
         if not is_same_thread:
@@ -91,7 +93,7 @@ class Renewal:
             time.sleep(_YIELD_STEP_SECONDS)
 
     def _fail(self, error: Exception) -> None:
-        name = _name_of(self._provider)
+        name = name_of(self._provider)
         if isinstance(error, CredentialsError):
             message = str(error)  # ours: it names the file, or the variables
         elif isinstance(error, UnusableCredentialsError):
@@ -104,8 +106,8 @@ class Renewal:
 
     def _redact(self, text: str) -> str:
         secrets = set(self._known_secrets)
-        for name in ("OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"):
+        for name in (*OSS_VARIABLES[1:], *ALIBABA_VARIABLES[1:]):
             secrets.add(os.environ.get(name, ""))
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
             text = text.replace(secret, "[redacted]")
-        return text
+        return without_secret_values(text)

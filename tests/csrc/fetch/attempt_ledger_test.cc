@@ -32,7 +32,7 @@ class AttemptLedgerTest : public testing::Test {
   AttemptLedger make() {
     return AttemptLedger(parts_.context, "GET oss://b/k bytes [0, 9)", "oss://b/k");
   }
-  // Credentials that a refresher keeps, instead of fixed ones.
+  // Credentials that a provider gives, instead of fixed ones.
   static std::unique_ptr<CredentialsCache> refreshed_cache(const Clock& clock) {
     return std::make_unique<CredentialsCache>(clock, CredentialsCache::Options{});
   }

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import time
+import types
 import warnings
 from typing import Any
 
@@ -50,7 +51,10 @@ class Provider:
     def get_credentials(self) -> Any:
         Provider.calls += 1
         time.sleep(0.2)  # as a request would: other greenlets run meanwhile, and want keys
-        return ossmodelconnector._credentials.EnvironmentProvider().get_credentials()
+        return types.SimpleNamespace(
+            access_key_id=os.environ["OSS_ACCESS_KEY_ID"],
+            access_key_secret=os.environ["OSS_ACCESS_KEY_SECRET"],
+        )
 
 
 logger = logging.getLogger("ossmodelconnector")
