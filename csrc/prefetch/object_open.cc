@@ -22,8 +22,9 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
       case StreamState::kOpening:
         break;
     }
-    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
+    // Before the interrupt, which may take its time: what came meanwhile is looked at first.
     const TimePoint now = clock.now();
+    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     if (now >= deadline) {
       return stream.error(
           StatusCode::kTransferTimeout,

@@ -40,6 +40,8 @@ class Slot {
   ExchangeOutcome finish(CURLcode code, TimePoint now, bool is_alone = false);
   // The same when this side ended it.
   ExchangeOutcome finish_aborted(TransportError error, std::string text, TimePoint now);
+  // Its handle is left in a multi handle that is left, too. After finish_aborted().
+  void abandon() { static_cast<void>(easy_.release()); }
 
   Exchange& exchange() const { return *exchange_; }
   Progress& progress() { return progress_; }

@@ -26,7 +26,6 @@ from ossmodelconnector._arguments import (
 )
 from ossmodelconnector._config import config_json, read_config_file
 from ossmodelconnector._credentials import (
-    Refresher,
     check_provider,
     is_anonymous,
     pickled_provider,
@@ -37,6 +36,7 @@ from ossmodelconnector._credentials_chain import DefaultChain
 from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
 from ossmodelconnector._reader import ObjectReader
+from ossmodelconnector._renewal import Renewal
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -272,7 +272,6 @@ class OssModelConnector:
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
-        self._start_helpers()
         if progress is None:
             return ObjectList._over(self._core.list(bucket, prefix, bool(fast)))
         listing = self._core.start_list(bucket, prefix, bool(fast))
@@ -309,7 +308,6 @@ class OssModelConnector:
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third")
-        self._start_helpers()
         return _objects_of(self._core.start_list(bucket, prefix, bool(fast)))
 
     @overload
@@ -382,7 +380,6 @@ class OssModelConnector:
         wanted = object_to_open(uri, version_id)
         require_binary_flag(binary)
         require_prefetch_flag(prefetch)
-        self._start_helpers()
         return self._wrap(self._core.open(wanted, prefetch), binary)
 
     @overload
@@ -425,7 +422,6 @@ class OssModelConnector:
         wanted = [object_to_open(uri) for uri in uris]
         require_binary_flag(binary)
         require_prefetch_flag(prefetch)
-        self._start_helpers()
         opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted, prefetch)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
@@ -465,7 +461,6 @@ class OssModelConnector:
             uri, offset, length = range_of_object(item)
             place = places.setdefault(object_to_open(uri), len(places))
             wanted.append((place, offset, length))
-        self._start_helpers()
         return self._core.read_ranges(builtins.list(places), wanted)
 
     def verify(self, uri: str | ObjectInfo) -> Literal["crc64", "length+etag", "length+modified"]:
@@ -488,7 +483,6 @@ class OssModelConnector:
             'crc64'
         """
         wanted = object_to_open(uri)
-        self._start_helpers()
         return self._core.verify(wanted)
 
     def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
@@ -510,7 +504,6 @@ class OssModelConnector:
             4194304
         """
         text, version, *_ = object_to_open(uri, version_id)
-        self._start_helpers()
         row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
         return object_info(text[len("oss://") :].partition("/")[0], row)
@@ -535,7 +528,6 @@ class OssModelConnector:
             True
         """
         text, version, *_ = object_to_open(uri, version_id)
-        self._start_helpers()
         return self._core.exists(text, version)
 
     def stats(self) -> ConnectorStats:
@@ -555,8 +547,7 @@ class OssModelConnector:
         ValueError from then on.
         """
         self._core.close()
-        self._refresher.stop()
-        _log.hub.detach(id(self))
+        _log.detach(id(self))
 
     @property
     def closed(self) -> bool:
@@ -622,7 +613,7 @@ class OssModelConnector:
 
     def _attributes_of_subclass(self) -> dict[str, Any] | None:
         """What a class derived from this one, or its user, added to the instance."""
-        own = ("_configuration", "_refresher", "_core")
+        own = ("_configuration", "_renewal", "_core")
         return {name: value for name, value in vars(self).items() if name not in own} or None
 
     def _set_up(self, configuration: _Configuration) -> None:
@@ -630,24 +621,19 @@ class OssModelConnector:
         provider = configuration.provider
         keys = read_now(provider)
         feed = _feed_for(provider)
-        refresher = Refresher(feed, None if is_anonymous(provider) else provider)
+        renewal = Renewal(feed, None if is_anonymous(provider) else provider)
         if keys is not None:
-            refresher.put(keys)
+            renewal.put(keys)
         self._configuration = configuration
-        self._refresher = refresher
+        self._renewal = renewal
         _process.note_if_worker()
-        self._core = _core.Connector(*configuration[:5], feed)
+        self._core = _core.Connector(*configuration[:5], feed, renewal)
         try:
-            _log.hub.attach(id(self), *self._core.log_settings)
+            _log.attach(id(self), *self._core.log_settings)
         except BaseException:
             self._core.close()
             raise
         _process.register_connector(self)
-
-    def _start_helpers(self) -> None:
-        """Starts the threads of the Python layer, before whatever may send a request."""
-        self._refresher.start()
-        _log.hub.ensure_started()
 
     @overload
     def _wrap(self, core: _core.Reader, binary: Literal[True]) -> ObjectReader: ...
@@ -674,8 +660,9 @@ class OssModelConnector:
         if self.closed:
             return
         feed = _feed_for(self._configuration.provider)
-        self._refresher = self._refresher.successor(feed)
+        self._renewal.after_fork_in_child(feed)
         self._core.after_fork_in_child(feed)
+        _log.attach_in_child(id(self), *self._core.log_settings)
 
 
 def _feed_for(provider: object) -> _core.CredentialsFeed:

@@ -1,27 +1,16 @@
-"""What may be a provider of credentials, and the thread that asks it.
-
-The core never calls a provider. When its cache is empty, old or refused by the server, it raises a
-flag; one daemon thread a connector, the refresher, sees it, asks the provider, and puts the answer
-or the failure into the core. So a slow provider holds up no transfer that has usable keys.
-"""
+"""What may be a provider of credentials. Who asks it: `_renewal`."""
 
 from __future__ import annotations
 
 import inspect
-import os
-import select
 import sys
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
-from ossmodelconnector import _core, _log, _process
-from ossmodelconnector._credentials_chain import ALIBABA_VARIABLES, OSS_VARIABLES, DefaultChain
+from ossmodelconnector import _log
+from ossmodelconnector._credentials_chain import DefaultChain
 from ossmodelconnector._credentials_files import CredentialsFileProvider
-from ossmodelconnector._errors import CredentialsError
-from ossmodelconnector._keys import Keys, UnusableCredentialsError, adapt, without_secret_values
+from ossmodelconnector._keys import Keys, adapt
 
 __all__ = ["AnonymousCredentialsProvider", "CredentialsProvider"]
 
@@ -31,7 +20,6 @@ _SHAPES = (
     "alibabacloud_credentials.client.Client is"
 )
 _KEY_PAIR = "for a key pair that is oss2.credentials.StaticCredentialsProvider(id, secret)"
-_MAX_MESSAGE = 500
 
 
 class CredentialsProvider(Protocol):
@@ -56,7 +44,11 @@ class CredentialsProvider(Protocol):
     """
 
     def get_credentials(self) -> Any:
-        """Returns the keys to use now. Called from a thread of the library, one call at a time."""
+        """Returns the keys to use now.
+
+        Called in the thread of a caller of the connector, which waits meanwhile: so it needs time
+        limits of its own. One call at a time for each connector.
+        """
 
 
 class CredentialClient(Protocol):
@@ -147,7 +139,7 @@ def ask(provider: object) -> Keys:
     keys = adapt(method())
     if not keys.access_key_id:
         # So that it is found where a 403 is a riddle.
-        _log.logger.info("%s gave empty keys: requests go unsigned", _name_of(provider))
+        _log.logger.info("%s gave empty keys: requests go unsigned", name_of(provider))
     return keys
 
 
@@ -186,115 +178,8 @@ def _meant_by(provider: object) -> str:
     return _KEY_PAIR
 
 
-def _name_of(provider: object) -> str:
+def name_of(provider: object) -> str:
+    """What errors call a provider."""
     if isinstance(provider, CredentialsFileProvider):
         return f"credentials file {str(provider.path)!r}"
     return f"credentials provider {type(provider).__qualname__}"
-
-
-class Refresher:
-    """Feeds a connector's credentials cache from a provider, by one daemon thread.
-
-    The thread is started by `start`, which every call that may send a request does first; it ends
-    soon after `stop`. It refers to the feed and the provider, not to the connector, so that the
-    connector can be collected. It waits in Python's own poll(), never inside the core: a daemon
-    thread that is there when the interpreter ends is ended by force.
-    """
-
-    def __init__(self, feed: _core.CredentialsFeed, provider: object | None) -> None:
-        # None: anonymous, there is nothing to ask.
-        self._feed = feed
-        self._provider: Any = provider
-        self._keys: Keys | None = None
-        self._known_secrets: set[str] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
-        self.started = provider is None
-
-    def start(self) -> None:
-        """Starts the thread if it does not run yet. Thread-safe, and cheap when it does."""
-        if not self.started:
-            self._start_thread()
-
-    def stop(self) -> None:
-        """Asks the thread to end, without waiting for it."""
-        self._stopped = True
-        if self.started and self._provider is not None:
-            _wake(self._feed.event_fd)
-
-    def put(self, keys: Keys) -> None:
-        """Puts keys that are known already, before any request asks for them."""
-        self._keys = keys
-        self._known_secrets.update(filter(None, (keys.access_key_secret, keys.security_token)))
-        self._feed.put(*keys)
-
-    def successor(self, feed: _core.CredentialsFeed) -> Refresher:
-        """For the child after a fork: a fresh refresher that starts with the keys held here."""
-        successor = Refresher(feed, self._provider)
-        successor._known_secrets = self._known_secrets
-        keys = self._keys
-        if keys is not None and (keys.expiration is None or keys.expiration > time.time()):
-            successor.put(keys)
-        return successor
-
-    def ask(self) -> None:
-        """Asks the provider once and hands the outcome to the core."""
-        try:
-            with _process.provider_calls:
-                keys = ask(self._provider)
-        # Even SystemExit: this is a failure of the provider, and requests wait for the answer.
-        except BaseException as error:
-            self._fail(error)
-        else:
-            self.put(keys)
-
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self.started or self._stopped:
-                return
-            thread = threading.Thread(
-                target=self._run, name="ossmodelconnector-credentials", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError:
-                # No thread to be had (the interpreter ends, or a limit): ask here and now instead.
-                self.ask()
-                return
-            self.started = True
-
-    def _run(self) -> None:
-        poller = select.poll()
-        poller.register(self._feed.event_fd, select.POLLIN)
-        while True:
-            poller.poll()
-            if self._stopped:
-                return
-            if self._feed.take_refresh_request():
-                self.ask()
-
-    def _fail(self, error: BaseException) -> None:
-        name = _name_of(self._provider)
-        if isinstance(error, CredentialsError):
-            message = str(error)  # ours: it names the file, or the variables
-        elif isinstance(error, UnusableCredentialsError):
-            message = f"{name} {error}"
-        else:
-            message = f"{name} failed: {type(error).__name__}: {error}"
-        message = self._redact(" ".join(message.split()))[:_MAX_MESSAGE]
-        self._feed.put_failure(message)
-        _log.hub.write(2, message)
-
-    def _redact(self, text: str) -> str:
-        secrets = set(self._known_secrets)
-        for name in (*OSS_VARIABLES[1:], *ALIBABA_VARIABLES[1:]):
-            secrets.add(os.environ.get(name, ""))
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, "[redacted]")
-        return without_secret_values(text)
-
-
-def _wake(event_fd: int) -> None:
-    # An eventfd takes 8 bytes; that it is full, or closed already, means that nobody sleeps on it.
-    with suppress(OSError):
-        os.write(event_fd, (1).to_bytes(8, sys.byteorder))

@@ -60,7 +60,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
     mode = "rb"
 
-    # Kept alive, since it serves the reader's credentials; None once closed.
+    # Kept alive, since it renews the reader's credentials; None once closed.
     _connector: OssModelConnector | None
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -304,7 +304,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     def _after_fork_in_child(self) -> None:
         """Gives the reader a fresh start in the child; called by the fork hook."""
         if self._connector is not None and not self.closed:
-            self._core.after_fork_in_child(self._connector._start_helpers)
+            self._core.after_fork_in_child()
 
     def _check_open(self) -> None:
         self._core.check_open()

@@ -152,7 +152,7 @@ def test_anonymous(make_connector, store, public_store):
             make_connector(cred_provider=provider).stat(store.uri("text.txt"))
 
 
-def test_provider_is_called_lazily_once_and_off_the_callers_thread(make_connector, store, server):
+def test_provider_is_called_lazily_once_and_in_the_callers_thread(make_connector, store, server):
     provider = Counting(v2.Credentials(server.access_key_id, server.access_key_secret))
     connector = make_connector(cred_provider=provider)
     assert provider.calls == 0
@@ -160,7 +160,7 @@ def test_provider_is_called_lazily_once_and_off_the_callers_thread(make_connecto
     for reader, key in zip(readers, store.keys("list/")):
         assert reader.read() == store[key]
     assert provider.calls == 1
-    assert threading.current_thread() not in provider.threads
+    assert provider.threads == {threading.current_thread()}
 
 
 def test_provider_that_fails_is_named_and_asked_again(make_connector, store, server):
@@ -187,13 +187,25 @@ def test_provider_that_gives_nothing_usable_is_an_error(make_connector, store, g
 
 
 def test_provider_that_hangs_is_an_error_after_its_own_limit(make_connector, store):
-    leave = threading.Event()
-    connector = make_connector(cred_provider=Counting(lambda: leave.wait(60)))
+    leave, entered = threading.Event(), threading.Event()
+    connector = make_connector(cred_provider=Counting(lambda: entered.set() or leave.wait(60)))
+    errors = []
+
+    def ask():
+        with pytest.raises(CredentialsError, match="has not answered for 10 s") as caught:
+            connector.open(store.uri("text.txt"))
+        errors.append(caught.value)
+
+    caller = threading.Thread(target=ask)  # its provider is in its own thread: nothing ends that
+    caller.start()
+    assert entered.wait(HANG_SECONDS)
     begin = time.monotonic()
-    with pytest.raises(CredentialsError, match="credentials"):
+    with pytest.raises(CredentialsError, match="has not answered for 10 s"):
         connector.open(store.uri("text.txt"))
     assert 9 < time.monotonic() - begin < HANG_SECONDS
     leave.set()
+    caller.join(HANG_SECONDS)
+    assert len(errors) == 1
 
 
 def test_failed_renewal_keeps_usable_keys(make_connector, store, server, caplog):

@@ -370,7 +370,7 @@ def test_secrets_of_configuration_and_credentials_are_not_shown(
     no_secrets(broken.value)
     provider = oss2.credentials.StaticCredentialsProvider(*server.sts)
     connector = make_connector(cred_provider=provider)
-    no_secrets(connector, connector.stats(), vars(connector).get("_refresher"))
+    no_secrets(connector, connector.stats(), vars(connector).get("_renewal"))
 
 
 def test_provider_that_tells_its_secret_is_redacted(
@@ -387,7 +387,7 @@ def test_provider_that_tells_its_secret_is_redacted(
 
     connector = make_connector(cred_provider=Telling(), config={"logLevel": 0})
     assert connector.exists(store.uri("text.txt"))
-    connector._refresher.ask()
+    connector._renewal.ask()
     connector.close()
     assert "cannot renew [redacted] nor anything" in caplog.text
     no_secrets()
