@@ -27,6 +27,7 @@ namespace py = pybind11;
 
 void register_errors(py::module_& module);
 void register_base(py::module_& module);
+void register_build_info(py::module_& module);
 void register_credentials(py::module_& module);
 void register_connector(py::module_& module);
 void register_reader(py::module_& module);
