@@ -25,7 +25,7 @@ ROOT = HERE.parent.parent
 JOBS = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
 
 # Functions in sections of their own, so that the linker drops what nobody calls.
-FLAGS = "-O2 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
+FLAGS = "-O2 -g0 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
 
 # TLS 1.2 and 1.3 and the digests of signatures. The rest is old, is not for clients, or looks at the
 # process around: another library's openssl.cnf, providers and engines of the system, an exit handler.
@@ -35,6 +35,7 @@ OPENSSL_WITHOUT = """
     cmp cms ct ts rfc3779 ui-console afalgeng egd
     aria bf blake2 camellia cast des dsa gost idea md4 mdc2 rc2 rc4 rmd160 seed
     siphash siv sm2 sm3 sm4 whirlpool scrypt ml-dsa slh-dsa
+    deprecated ec2m http integrity-only-ciphers multiblock ocb thread-pool tls-deprecated-ec
 """.split()
 
 # HTTP/1.1, TLS and proxies.
@@ -48,7 +49,7 @@ CURL_OPTIONS = """
     CURL_DISABLE_ALTSVC=ON CURL_DISABLE_AWS=ON CURL_DISABLE_COOKIES=ON CURL_DISABLE_DOH=ON
     CURL_DISABLE_FORM_API=ON CURL_DISABLE_GETOPTIONS=ON CURL_DISABLE_HSTS=ON CURL_DISABLE_IPFS=ON
     CURL_DISABLE_KERBEROS_AUTH=ON CURL_DISABLE_MIME=ON CURL_DISABLE_NEGOTIATE_AUTH=ON
-    CURL_DISABLE_NETRC=ON CURL_DISABLE_SHA512_256=ON CURL_DISABLE_WEBSOCKETS=ON
+    CURL_DISABLE_SHA512_256=ON CURL_DISABLE_WEBSOCKETS=ON
 """.split()
 
 
@@ -102,7 +103,8 @@ class Builder:
 
     def openssl(self, source: Path) -> None:
         self.run(
-            *["perl", "./Configure", f"linux-{self.processor}", *FLAGS.split()],
+            # What takes time there is assembly: the C around it, three quarters of the code, may be small.
+            *["perl", "./Configure", f"linux-{self.processor}", *FLAGS.split(), "-Os"],
             *[f"no-{name}" for name in OPENSSL_WITHOUT],
             # These paths stand in the library as text: none of this machine's.
             *["--prefix=/bundled", "--libdir=lib", "--openssldir=/etc/ssl"],
@@ -119,7 +121,8 @@ class Builder:
     def isa_l(self, source: Path) -> None:
         self.run(
             *["make", "-f", "Makefile.unx", f"-j{JOBS}", "units=crc", f"host_cpu={self.processor}"],
-            *["CC=cc", "AS=nasm", "AR=ar", f"CFLAGS_={FLAGS}", "lib"],
+            *["CC=cc", "AR=ar", f"AS={'nasm' if self.processor == 'x86_64' else 'cc'}"],
+            *[f"CFLAGS_={FLAGS}", "lib"],
             cwd=source,
         )
         (self.prefix / "include/isa-l").mkdir(parents=True, exist_ok=True)
@@ -144,8 +147,8 @@ def fingerprint() -> str:
 
 
 def build(processor: str, prefix: Path) -> None:
-    stamp = prefix / "fingerprint"
-    if stamp.exists() and stamp.read_text() == fingerprint():
+    stamp, wanted = prefix / "fingerprint", fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
         return
     work = prefix.parent / f"{processor}-work"
     for folder in (prefix, work):
@@ -164,7 +167,7 @@ def build(processor: str, prefix: Path) -> None:
         for name in source["licence_files"]:
             shutil.copy(folder / name, licences)
     shutil.rmtree(work)
-    stamp.write_text(fingerprint())
+    stamp.write_text(wanted)
 
 
 def main() -> None:

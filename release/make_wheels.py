@@ -1,7 +1,7 @@
 """Makes self-contained wheels, for the Pythons that are here and the processors asked for.
 
-    python wheels/make.py                                 x86_64, each CPython from 3.9 on that is here
-    python wheels/make.py --processor aarch64 --python 3.12
+    python release/make_wheels.py                                 x86_64, each CPython from 3.9 on that is here
+    python release/make_wheels.py --processor aarch64 --python 3.12
 
 They go to build/wheels/dist, what debuggers want to build/wheels/debug. Each is built without an
 environment of pip's own and by SOURCE_DATE_EPOCH (else the date of the last commit), so that the
