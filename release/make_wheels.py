@@ -1,6 +1,6 @@
 """Makes self-contained wheels, for the Pythons that are here and the processors asked for.
 
-    python release/make_wheels.py                                 x86_64, each CPython from 3.9 on that is here
+    python release/make_wheels.py           x86_64, each CPython from 3.9 on that is here
     python release/make_wheels.py --processor aarch64 --python 3.12
 
 They go to build/wheels/dist, what debuggers want to build/wheels/debug. Each is built without an
@@ -24,9 +24,10 @@ BUILD = ROOT / "build/wheels"
 BUNDLED = ROOT / "third_party/bundled"
 sys.path[:0] = [str(BUNDLED), str(ROOT / "tests")]
 
-import build as bundled  # noqa: E402
 import compilers  # noqa: E402
 from support.run_on_pythons import find_python  # noqa: E402
+
+import build as bundled  # noqa: E402
 
 TAG = f"manylinux_{compilers.GLIBC.replace('.', '_')}"
 
@@ -49,7 +50,11 @@ def build_requirements() -> list[str]:
     """Those of pyproject.toml, by its one line of that form: tomllib is not in each Python."""
     for line in (ROOT / "pyproject.toml").read_text().splitlines():
         if line.startswith("requires = ["):
-            return [word for word in line.split('"') if word[0].isalpha() and not word.startswith("requires")]
+            return [
+                word
+                for word in line.split('"')
+                if word[0].isalpha() and not word.startswith("requires")
+            ]
     raise SystemExit("pyproject.toml has no line that begins with: requires = [")
 
 
@@ -59,7 +64,16 @@ def environment_of(python: str, name: str) -> Path:
     uv = Path(sys.executable).with_name("uv")
     if not (folder / "bin/python").exists():
         run(uv, "venv", "--quiet", "--python", python, folder)
-    run(uv, "pip", "install", "--quiet", "--python", folder / "bin/python", "pip", *build_requirements())
+    run(
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        folder / "bin/python",
+        "pip",
+        *build_requirements(),
+    )
     return folder
 
 
@@ -78,8 +92,21 @@ def make(minor: int, processor: str, python: str) -> Path:
         "OSSMC_PROCESSOR": processor,
     }
     run(
-        *[environment / "bin/python", "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"],
-        *["--no-deps", "--no-build-isolation", "--wheel-dir", raw, f"--config-settings=build-dir={work}"],
+        *[
+            environment / "bin/python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "wheel",
+            "--quiet",
+        ],
+        *[
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            raw,
+            f"--config-settings=build-dir={work}",
+        ],
         *[f"--config-settings=cmake.define.{key}={value}" for key, value in defines.items()],
         ROOT,
         env={
@@ -107,7 +134,11 @@ def finish(wheel: Path, work: Path, processor: str) -> Path:
     run(
         *[scripts / "auditwheel", "repair", "--plat", f"{TAG}_{processor}", "--only-plat"],
         *["--wheel-dir", dist, wheel],
-        env={**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "SOURCE_DATE_EPOCH": source_date()},
+        env={
+            **os.environ,
+            "PATH": f"{scripts}:{os.environ['PATH']}",
+            "SOURCE_DATE_EPOCH": source_date(),
+        },
     )
     pattern = "-".join(wheel.stem.split("-")[:4]) + f"-{TAG}_{processor}.whl"
     made = dist / pattern
@@ -120,7 +151,9 @@ def finish(wheel: Path, work: Path, processor: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processor", choices=compilers.PROCESSORS, action="append")
-    parser.add_argument("--python", action="append", metavar="3.N", help="default: each that is here")
+    parser.add_argument(
+        "--python", action="append", metavar="3.N", help="default: each that is here"
+    )
     asked = parser.parse_args()
     minors = [int(each.split(".")[1]) for each in asked.python or []] or range(9, 15)
     pythons = {minor: find_python(minor) for minor in minors}

@@ -11,7 +11,7 @@ from ossmodelconnector import _core
 __all__ = ["offer_certifi"]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def offer_certifi() -> None:
     """Tells the core where certifi's are, for a system without any. certifi is not imported.
 

@@ -2,8 +2,7 @@
 
     PYTHONPATH=tests python -m wheels [PART...]
 
-The result is build/test-wheels.json, and a table on the way. What this machine cannot do is named, and
-counts as a failure only where it was asked for by name.
+The result is build/test-wheels.json. A part that this machine cannot run fails, and says why.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import traceback
 from pathlib import Path
 
 from support.run_on_pythons import find_python
+
 from wheels import arm64_tests, file_checks, neighbours
 from wheels.roots import REPOSITORY, Root
 
@@ -125,7 +125,9 @@ def main() -> int:
             results[name] = {"passed": False, "error": str(error)[-2000:]}
         results[name]["seconds"] = round(time.monotonic() - begun, 1)
         print(f"{'passed' if results[name]['passed'] else 'FAILED'}  {name}", flush=True)
-    OUTPUT.write_text(json.dumps({"machine": platform.machine(), "parts": results}, indent=1) + "\n")
+    OUTPUT.write_text(
+        json.dumps({"machine": platform.machine(), "parts": results}, indent=1) + "\n"
+    )
     failed = sum(not one["passed"] for one in results.values())
     print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0

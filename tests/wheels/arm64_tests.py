@@ -20,7 +20,9 @@ def check(root: Root) -> dict:
     tests = build()
     passed = {}
     for floor in FLOORS:
-        told = root.run([f"/read/tests/ossmc_{floor}_test"], {tests: "/read/tests"}, limit_seconds=1800)
+        told = root.run(
+            [f"/read/tests/ossmc_{floor}_test"], {tests: "/read/tests"}, limit_seconds=1800
+        )
         passed[floor] = int(re.search(r"\[  PASSED  \] (\d+) tests", told).group(1))
     return {"tests_passed": passed}
 
@@ -35,7 +37,14 @@ def build() -> Path:
     ]
     installed = BUILD / "googletest"
     if not (installed / "include").exists():
-        cmake("-S", GOOGLETEST, "-B", BUILD / "googletest-build", *toolchain, f"-DCMAKE_INSTALL_PREFIX={installed}")
+        cmake(
+            "-S",
+            GOOGLETEST,
+            "-B",
+            BUILD / "googletest-build",
+            *toolchain,
+            f"-DCMAKE_INSTALL_PREFIX={installed}",
+        )
         cmake("--build", BUILD / "googletest-build", "--target", "install")
     cmake(
         *["-S", REPOSITORY, "-B", BUILD / "cmake", *toolchain, f"-DOSSMC_BUNDLED={BUNDLED}"],

@@ -68,7 +68,9 @@ def run_example(code: str, folder: Path, tls: bool, verdicts: list[str]) -> None
 def libraries_of_others() -> list[str]:
     """Shared libraries of the process that a self-contained module must not have brought."""
     maps = Path("/proc/self/maps").read_text()
-    return sorted(set(re.findall(r"lib(?:curl|stdc\+\+|isal|pugixml|c\+\+)[^/\n]*\.so[^\n]*", maps)))
+    return sorted(
+        set(re.findall(r"lib(?:curl|stdc\+\+|isal|pugixml|c\+\+)[^/\n]*\.so[^\n]*", maps))
+    )
 
 
 def main() -> None:

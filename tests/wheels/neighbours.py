@@ -17,7 +17,9 @@ def check(wheel: Path) -> dict:
     if not python.exists():
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, ENVIRONMENT], check=True)
     install = [uv, "pip", "install", "--quiet", "--python", python]
-    subprocess.run([*install, "--reinstall-package", "ossmodelconnector", f"{wheel}[local]", "pip"], check=True)
+    subprocess.run(
+        [*install, "--reinstall-package", "ossmodelconnector", f"{wheel}[local]", "pip"], check=True
+    )
     subprocess.run([*install, "pycurl", "grpcio"], check=True)
     subprocess.run([python, REPOSITORY / "tests/support/install_torch.py"], check=True)
     told = {}
@@ -29,7 +31,9 @@ def check(wheel: Path) -> dict:
             text=True,
             timeout=300,
         )
-        assert done.returncode == 0, f"others {order} ours: exit code {done.returncode}\n{done.stdout}"
+        assert done.returncode == 0, (
+            f"others {order} ours: exit code {done.returncode}\n{done.stdout}"
+        )
         told[order] = done.stdout.splitlines()[-1]
     assert told["before"] == told["after"], told
     return {"versions": told["before"]}

@@ -19,7 +19,7 @@ ROOTS = Path(os.environ.get("OSSMC_ROOTS") or REPOSITORY / "build/wheels/roots")
 # python3 and venv are what `pip install` needs; nothing here has a compiler or headers.
 PACKAGES = "python3,python3-venv,ca-certificates"
 
-# Tells the kernel that qemu runs what is built for arm64. F: it is opened now, so roots need no copy.
+# Tells the kernel that qemu runs what is built for arm64. F: opened now, so roots need no copy.
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 ARM64 = (
     r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
@@ -37,7 +37,9 @@ class Root:
 
     @property
     def path(self) -> Path:
-        return ROOTS / (self.suite if self.architecture == "amd64" else f"{self.suite}-{self.architecture}")
+        return ROOTS / (
+            self.suite if self.architecture == "amd64" else f"{self.suite}-{self.architecture}"
+        )
 
     def make(self) -> None:
         """Does nothing where it is there; CalledProcessError where debootstrap fails."""
@@ -47,8 +49,10 @@ class Root:
             return
         ROOTS.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--arch={self.architecture}"]
-            + [f"--include={PACKAGES}", self.suite, str(self.path), mirror()],
+            [
+                *["debootstrap", "--variant=minbase", f"--arch={self.architecture}"],
+                *[f"--include={PACKAGES}", self.suite, str(self.path), mirror()],
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -70,7 +74,7 @@ class Root:
             limit_seconds: TimeoutExpired after that.
 
         Raises:
-            subprocess.CalledProcessError: it failed; its output is in the error.
+            RuntimeError: it failed; its output is in the error.
         """
         lines = ["set -e"]
         for here, there in {**binds, Path("/proc"): "/proc", Path("/dev"): "/dev"}.items():
@@ -89,9 +93,10 @@ class Root:
             timeout=limit_seconds,
         )
         if done.returncode:
-            raise RuntimeError(f"{shlex.join(command)}: exit code {done.returncode}\n{done.stdout[-4000:]}")
+            raise RuntimeError(
+                f"{shlex.join(command)}: exit code {done.returncode}\n{done.stdout[-4000:]}"
+            )
         return done.stdout
-
 
 
 def register_qemu() -> None:
@@ -103,6 +108,13 @@ def register_qemu() -> None:
 
 def mirror() -> str:
     """The one that this machine's apt uses."""
-    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Component: main"]
+    asked = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(REPO_URI)",
+        "Origin: Debian",
+        "Component: main",
+    ]
     found = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return next(line for line in found if "security" not in line)

@@ -1,4 +1,4 @@
-"""Builds the pinned sources for one processor: static libraries, hidden symbols, no more than we use.
+"""Builds the pinned sources for one processor: static, hidden, no more than we use.
 
     python third_party/bundled/build.py x86_64     into build/bundled/x86_64
     python third_party/bundled/build.py aarch64    cross, on any machine
@@ -24,25 +24,95 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 JOBS = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
 
+_WORDS = str.split
+
 # Functions in sections of their own, so that the linker drops what nobody calls.
 FLAGS = "-O2 -g0 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
 
-# TLS 1.2 and 1.3 and the digests of signatures. The rest is old, is not for clients, or looks at the
-# process around: another library's openssl.cnf, providers and engines of the system, an exit handler.
-OPENSSL_WITHOUT = """
+# TLS 1.2 and 1.3 and the digests of signatures. The rest is old, is not for clients, or looks at
+# the process around: another library's openssl.cnf, providers and engines of the system, an exit
+# handler.
+OPENSSL_WITHOUT = _WORDS(
+    """
     shared tests apps docs legacy engine module dso autoload-config atexit
     ssl3 tls1 tls1_1 dtls quic sctp srtp srp psk comp ssl-trace nextprotoneg
     cmp cms ct ts rfc3779 ui-console afalgeng egd
     aria bf blake2 camellia cast des dsa gost idea md4 mdc2 rc2 rc4 rmd160 seed
     siphash siv sm2 sm3 sm4 whirlpool scrypt ml-dsa slh-dsa
     deprecated ec2m http integrity-only-ciphers multiblock ocb thread-pool tls-deprecated-ec
-""".split()
+    """
+)
+    "shared",
+    "tests",
+    "apps",
+    "docs",
+    "legacy",
+    "engine",
+    "module",
+    "dso",
+    "autoload-config",
+    "atexit",
+    "ssl3",
+    "tls1",
+    "tls1_1",
+    "dtls",
+    "quic",
+    "sctp",
+    "srtp",
+    "srp",
+    "psk",
+    "comp",
+    "ssl-trace",
+    "nextprotoneg",
+    "cmp",
+    "cms",
+    "ct",
+    "ts",
+    "rfc3779",
+    "ui-console",
+    "afalgeng",
+    "egd",
+    "aria",
+    "bf",
+    "blake2",
+    "camellia",
+    "cast",
+    "des",
+    "dsa",
+    "gost",
+    "idea",
+    "md4",
+    "mdc2",
+    "rc2",
+    "rc4",
+    "rmd160",
+    "seed",
+    "siphash",
+    "siv",
+    "sm2",
+    "sm3",
+    "sm4",
+    "whirlpool",
+    "scrypt",
+    "ml-dsa",
+    "slh-dsa",
+    "deprecated",
+    "ec2m",
+    "http",
+    "integrity-only-ciphers",
+    "multiblock",
+    "ocb",
+    "thread-pool",
+    "tls-deprecated-ec",
+]  
 
 # HTTP/1.1, TLS and proxies.
-CURL_OPTIONS = """
+CURL_OPTIONS = _WORDS(
+    """
     HTTP_ONLY=ON CURL_USE_OPENSSL=ON CURL_DISABLE_OPENSSL_AUTO_LOAD_CONFIG=ON
     BUILD_SHARED_LIBS=OFF BUILD_STATIC_LIBS=ON BUILD_CURL_EXE=OFF
-    BUILD_TESTING=OFF BUILD_EXAMPLES=OFF BUILD_LIBCURL_DOCS=OFF BUILD_MISC_DOCS=OFF ENABLE_CURL_MANUAL=OFF
+    BUILD_TESTING=OFF BUILD_EXAMPLES=OFF
+    BUILD_LIBCURL_DOCS=OFF BUILD_MISC_DOCS=OFF ENABLE_CURL_MANUAL=OFF
     CURL_CA_BUNDLE=none CURL_CA_PATH=none
     CURL_ZLIB=OFF CURL_BROTLI=OFF CURL_ZSTD=OFF USE_NGHTTP2=OFF USE_LIBIDN2=OFF
     CURL_USE_LIBPSL=OFF CURL_USE_LIBSSH2=OFF CURL_USE_PKGCONFIG=OFF ENABLE_UNIX_SOCKETS=OFF
@@ -50,7 +120,44 @@ CURL_OPTIONS = """
     CURL_DISABLE_FORM_API=ON CURL_DISABLE_GETOPTIONS=ON CURL_DISABLE_HSTS=ON CURL_DISABLE_IPFS=ON
     CURL_DISABLE_KERBEROS_AUTH=ON CURL_DISABLE_MIME=ON CURL_DISABLE_NEGOTIATE_AUTH=ON
     CURL_DISABLE_SHA512_256=ON CURL_DISABLE_WEBSOCKETS=ON
-""".split()
+    """
+)
+    "HTTP_ONLY=ON",
+    "CURL_USE_OPENSSL=ON",
+    "CURL_DISABLE_OPENSSL_AUTO_LOAD_CONFIG=ON",
+    "BUILD_SHARED_LIBS=OFF",
+    "BUILD_STATIC_LIBS=ON",
+    "BUILD_CURL_EXE=OFF",
+    "BUILD_TESTING=OFF",
+    "BUILD_EXAMPLES=OFF",
+    "BUILD_LIBCURL_DOCS=OFF",
+    "BUILD_MISC_DOCS=OFF",
+    "ENABLE_CURL_MANUAL=OFF",
+    "CURL_CA_BUNDLE=none",
+    "CURL_CA_PATH=none",
+    "CURL_ZLIB=OFF",
+    "CURL_BROTLI=OFF",
+    "CURL_ZSTD=OFF",
+    "USE_NGHTTP2=OFF",
+    "USE_LIBIDN2=OFF",
+    "CURL_USE_LIBPSL=OFF",
+    "CURL_USE_LIBSSH2=OFF",
+    "CURL_USE_PKGCONFIG=OFF",
+    "ENABLE_UNIX_SOCKETS=OFF",
+    "CURL_DISABLE_ALTSVC=ON",
+    "CURL_DISABLE_AWS=ON",
+    "CURL_DISABLE_COOKIES=ON",
+    "CURL_DISABLE_DOH=ON",
+    "CURL_DISABLE_FORM_API=ON",
+    "CURL_DISABLE_GETOPTIONS=ON",
+    "CURL_DISABLE_HSTS=ON",
+    "CURL_DISABLE_IPFS=ON",
+    "CURL_DISABLE_KERBEROS_AUTH=ON",
+    "CURL_DISABLE_MIME=ON",
+    "CURL_DISABLE_NEGOTIATE_AUTH=ON",
+    "CURL_DISABLE_SHA512_256=ON",
+    "CURL_DISABLE_WEBSOCKETS=ON",
+]  
 
 
 class Builder:
@@ -103,7 +210,7 @@ class Builder:
 
     def openssl(self, source: Path) -> None:
         self.run(
-            # What takes time there is assembly: the C around it, three quarters of the code, may be small.
+            # What takes time there is assembly. The C around it may be small.
             *["perl", "./Configure", f"linux-{self.processor}", *FLAGS.split(), "-Os"],
             *[f"no-{name}" for name in OPENSSL_WITHOUT],
             # These paths stand in the library as text: none of this machine's.
@@ -116,7 +223,9 @@ class Builder:
         shutil.copytree(source / "include/openssl", self.prefix / "include/openssl")
 
     def curl(self, source: Path) -> None:
-        self.cmake(source, *CURL_OPTIONS, f"OPENSSL_ROOT_DIR={self.prefix}", "OPENSSL_USE_STATIC_LIBS=ON")
+        self.cmake(
+            source, *CURL_OPTIONS, f"OPENSSL_ROOT_DIR={self.prefix}", "OPENSSL_USE_STATIC_LIBS=ON"
+        )
 
     def isa_l(self, source: Path) -> None:
         self.run(
@@ -138,9 +247,8 @@ class Builder:
 
 
 def fingerprint() -> str:
-    """Of all that decides what comes out."""
-    digest = hashlib.sha256(str(compilers.zig()).encode())
-    digest.update(subprocess.check_output([str(compilers.zig()), "version"]))
+    """Of all that decides what comes out; where zig lies does not."""
+    digest = hashlib.sha256(subprocess.check_output([str(compilers.zig()), "version"]))
     for name in ("sources.json", "build.py", "compilers.py", "toolchain.cmake"):
         digest.update((HERE / name).read_bytes())
     return digest.hexdigest()
@@ -149,6 +257,7 @@ def fingerprint() -> str:
 def build(processor: str, prefix: Path) -> None:
     stamp, wanted = prefix / "fingerprint", fingerprint()
     if stamp.exists() and stamp.read_text() == wanted:
+        compilers.write_commands(prefix / "commands", processor)
         return
     work = prefix.parent / f"{processor}-work"
     for folder in (prefix, work):
@@ -159,7 +268,7 @@ def build(processor: str, prefix: Path) -> None:
     for source in fetch.sources():
         print(f"{processor}: {source['name']} {source['version']}", file=sys.stderr, flush=True)
         with tarfile.open(fetch.fetch(source)) as archive:
-            archive.extractall(work)  # noqa: S202: its checksum is the one that was reviewed
+            archive.extractall(work)  # its checksum is the one that was reviewed
             folder = work / archive.getnames()[0].split("/")[0]
         getattr(builder, source["name"].replace("-", "_"))(folder)
         licences = prefix / "licences" / source["name"]

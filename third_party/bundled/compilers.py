@@ -1,7 +1,8 @@
 """The compilers of self-contained wheels: zig's clang with glibc 2.28, for the processor named.
 
-zig brings the headers and stubs of every glibc, and libc++, so that one machine makes wheels for old
-systems and for another processor. It comes from PyPI (`ziglang`, pinned in pyproject.toml, group `wheels`).
+zig brings the headers and stubs of every glibc, and libc++, so that one machine makes wheels for
+old systems and for another processor. It comes from PyPI: `ziglang`, pinned in pyproject.toml,
+group `wheels`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 GLIBC = "2.28"
 PROCESSORS = ("x86_64", "aarch64")
 
-# What the paths of the building machine become in texts and debug information: the same bytes anywhere.
+# What paths of the building machine become in texts and debug information: the same anywhere.
 _MAPS = '-ffile-prefix-map="${OSSMC_BUILD_ROOT:-/nowhere}"=. -ffile-prefix-map="$PWD"=.'
 
 
@@ -51,4 +52,10 @@ def environment(folder: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in {"CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CMAKE_PREFIX_PATH"}
     }
-    return {**kept, "PATH": f"{folder}:{os.environ['PATH']}", "CC": "cc", "CXX": "c++", "LC_ALL": "C"}
+    return {
+        **kept,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "CC": "cc",
+        "CXX": "c++",
+        "LC_ALL": "C",
+    }

@@ -2,8 +2,9 @@
 
     python third_party/bundled/describe.py BUNDLED INTO VERSION
 
-BUNDLED is what build.py made; INTO becomes part of the wheel's .dist-info: INTO/sboms (PEP 770) and
-INTO/licenses. The SBOM is CycloneDX 1.6, with nothing in it that differs from one build to the next.
+BUNDLED is what build.py made; INTO becomes part of the wheel's .dist-info: INTO/sboms (PEP 770)
+and INTO/licenses. The SBOM is CycloneDX 1.6, with nothing in it that differs from one build to the
+next.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import fetch
 
 def component(source: dict) -> dict:
     name, version = source["name"], source["version"]
+    where = f"download_url={source['url']}&checksum=sha256:{source['sha256']}"
     return {
         "type": "library",
         "bom-ref": f"{name}@{version}",
@@ -25,7 +27,7 @@ def component(source: dict) -> dict:
         "version": version,
         "licenses": [{"license": {"id": source["licence"]}}],
         "cpe": source["cpe"],
-        "purl": f"pkg:generic/{name}@{version}?download_url={source['url']}&checksum=sha256:{source['sha256']}",
+        "purl": f"pkg:generic/{name}@{version}?{where}",
     }
 
 

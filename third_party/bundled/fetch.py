@@ -3,8 +3,9 @@
     python third_party/bundled/fetch.py          all of them, into the cache
     python third_party/bundled/fetch.py --urls   only says where each may come from
 
-A file comes from the first of these that has it: the cache (OSSMC_SOURCES, or build/bundled/sources);
-the Debian mirror that this machine's apt uses; its author's page; Debian's archive of all it ever had.
+A file comes from the first of these that has it: the cache (OSSMC_SOURCES, or
+build/bundled/sources); the Debian mirror that this machine's apt uses; its author's page; Debian's
+archive of all it ever had.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def archive_name(source: dict) -> str:
 
 
 def fetch(source: dict) -> Path:
-    """The archive in the cache; SystemExit with every place that was tried, and why it would not do."""
+    """The archive in the cache; SystemExit names every place that was tried."""
     target = cache_folder() / archive_name(source)
     if target.exists() and sha256_of(target) == source["sha256"]:
         return target
