@@ -23,6 +23,13 @@ import ossmodelconnector  # noqa: E402
 
 IMPORT_MS = (time.perf_counter() - begun) * 1000
 HEAVY = sorted({"oss2", "torch", "numpy", "aiohttp"} & set(sys.modules))
+# Shared libraries of the process that a self-contained module must not have brought.
+BROUGHT = sorted(
+    re.findall(
+        r"lib(?:curl|ssl|crypto|stdc\+\+|gcc_s|isal|pugixml|c\+\+)[^/\n]*\.so[^\n]*",
+        Path("/proc/self/maps").read_text(),
+    )
+)
 
 from ossmodelconnector import OssModelConnector  # noqa: E402
 from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer  # noqa: E402
@@ -65,20 +72,11 @@ def run_example(code: str, folder: Path, tls: bool, verdicts: list[str]) -> None
     assert verdicts == ["crc64"] * SHARDS, verdicts
 
 
-def libraries_of_others() -> list[str]:
-    """Shared libraries of the process that a self-contained module must not have brought."""
-    maps = Path("/proc/self/maps").read_text()
-    return sorted(
-        set(re.findall(r"lib(?:curl|stdc\+\+|isal|pugixml|c\+\+)[^/\n]*\.so[^\n]*", maps))
-    )
-
-
 def main() -> None:
     code = first_example(Path(sys.argv[1]))
     info = ossmodelconnector.build_info()
     assert info["libraries"] == "bundled", info
     assert HEAVY == [], HEAVY
-    brought = libraries_of_others()
     verdicts = verified_readers()
     with tempfile.TemporaryDirectory() as name:
         model = Path(name, "bucket/model")
@@ -94,7 +92,7 @@ def main() -> None:
                 "glibc": platform.libc_ver()[1],
                 "processor": platform.machine(),
                 "compilers": [name for name in ("cc", "gcc", "c++", "clang") if shutil.which(name)],
-                "libraries_brought": brought,
+                "libraries_brought": sorted(set(BROUGHT)),
                 "import_ms": round(IMPORT_MS, 1),
                 "build_info": info,
                 "read": f"{SHARDS} objects over http and https, CRC-64 checked",

@@ -31,7 +31,7 @@ def zig() -> Path:
 def write_commands(folder: Path, processor: str) -> None:
     """cc, c++, ar and ranlib: programs that any build system can call."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = f"-target {processor}-linux-gnu.{GLIBC}"
+    target = f"-target {processor}-linux-gnu.{GLIBC} -ffile-prefix-map={zig().parent}=zig"
     for name, words in {
         "cc": f"cc {target} {_MAPS}",
         "c++": f"c++ {target} {_MAPS}",
