@@ -64,49 +64,29 @@ def environment_of(python: str, name: str) -> Path:
     uv = Path(sys.executable).with_name("uv")
     if not (folder / "bin/python").exists():
         run(uv, "venv", "--quiet", "--python", python, folder)
-    run(
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        folder / "bin/python",
-        "pip",
-        *build_requirements(),
-    )
+    install = [uv, "pip", "install", "--quiet", "--python", folder / "bin/python"]
+    run(*install, "pip", *build_requirements())
     return folder
 
 
 def make(minor: int, processor: str, python: str) -> Path:
-    """One wheel; its path in build/wheels/dist."""
-    name = f"cp3{minor}-{processor}"
+    """One wheel; its path in build/wheels/dist. The core is compiled once for all Pythons."""
     prefix = ROOT / "build/bundled" / processor
     environment = environment_of(python, f"3.{minor}")
-    raw, work = BUILD / "raw" / name, BUILD / "cmake" / name
-    for folder in (raw, work):
-        shutil.rmtree(folder, ignore_errors=True)
+    suffix = f".cpython-3{minor}-{processor}-linux-gnu.so"
+    raw, work = BUILD / "raw" / f"cp3{minor}-{processor}", BUILD / "cmake" / processor
+    shutil.rmtree(raw, ignore_errors=True)
     defines = {
         "CMAKE_TOOLCHAIN_FILE": BUNDLED / "toolchain.cmake",
         "OSSMC_BUNDLED": prefix,
         "OSSMC_COMMANDS": prefix / "commands",
         "OSSMC_PROCESSOR": processor,
+        "pybind11_DIR": Path(pybind11.get_cmake_dir()),
     }
     run(
-        *[
-            environment / "bin/python",
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "wheel",
-            "--quiet",
-        ],
-        *[
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            raw,
-            f"--config-settings=build-dir={work}",
-        ],
+        *[environment / "bin/python", "-m", "pip", "--disable-pip-version-check", "wheel"],
+        *["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", raw],
+        f"--config-settings=build-dir={work}",
         *[f"--config-settings=cmake.define.{key}={value}" for key, value in defines.items()],
         ROOT,
         env={
@@ -115,17 +95,16 @@ def make(minor: int, processor: str, python: str) -> Path:
             "SOURCE_DATE_EPOCH": source_date(),
             # For scikit-build-core: which processor's wheel this is.
             "_PYTHON_HOST_PLATFORM": f"linux-{processor}",
-            "SETUPTOOLS_EXT_SUFFIX": f".cpython-3{minor}-{processor}-linux-gnu.so",
-            # The core is the same for each Python: ccache has it after the first.
-            "CCACHE_COMPILERTYPE": "clang",
-            "CCACHE_NOHASHDIR": "1",
+            "SETUPTOOLS_EXT_SUFFIX": suffix,
+            "OSSMC_PYTHON_ROOT": str(Path(python).resolve().parents[1]),
         },
     )
     [wheel] = raw.glob("*.whl")
-    return finish(wheel, work, processor)
+    [symbols] = work.rglob(f"_core{suffix}.debug")
+    return finish(wheel, symbols, processor)
 
 
-def finish(wheel: Path, work: Path, processor: str) -> Path:
+def finish(wheel: Path, symbols: Path, processor: str) -> Path:
     """Checks that the wheel is what its name will say, and puts its debug information beside it."""
     dist, debug = BUILD / "dist", BUILD / "debug"
     for folder in (dist, debug):
@@ -142,7 +121,6 @@ def finish(wheel: Path, work: Path, processor: str) -> Path:
     )
     pattern = "-".join(wheel.stem.split("-")[:4]) + f"-{TAG}_{processor}.whl"
     made = dist / pattern
-    [symbols] = work.rglob("_core*.debug")
     with zipfile.ZipFile(debug / f"{made.stem}.debug.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(symbols, symbols.name)
     return made
@@ -162,6 +140,7 @@ def main() -> None:
         raise SystemExit(f"CPython 3.{missing[0]} with its headers is not here")
     for processor in asked.processor or [sysconfig.get_platform().split("-")[-1]]:
         bundled.build(processor, ROOT / "build/bundled" / processor)
+        shutil.rmtree(BUILD / "cmake" / processor, ignore_errors=True)
         for minor, python in pythons.items():
             if python:
                 print(make(minor, processor, python), flush=True)

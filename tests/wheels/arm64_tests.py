@@ -10,6 +10,19 @@ from pathlib import Path
 from wheels.roots import REPOSITORY, Root
 
 FLOORS = ("base", "memory")
+# They look at what madvise() did: qemu-user says that it succeeded, and does nothing.
+BEYOND_QEMU = (
+    "ChunkTest.PagesAreMadeAsItIsFilled",
+    "Mapping.PagesComeAtOnceOrWhenTheyAreWritten",
+    "Mapping.WhatIsHiddenFromForksIsSeenWhereItMovesTo",
+    "NewPagesTest.PagesComeASliceAtATimeAndNotBeforeTheyAreNeeded",
+    "NewPagesTest.NoPageIsMadeBeyondWhatWasAskedFor",
+    "NewPagesTest.PagesSharedWithNeighboursAreLeftToThem",
+    "NewPagesTest.LargeMemoryOfCallersGetsHugePagesWhereTheyAreCheaper",
+    "PagePoolTest.NewMemoryGetsItsPagesAsItIsWrittenAndUsedMemoryHasThem",
+    "PagePoolTest.RetireGivesTheMemoryBackToTheSystem",
+    "PagePoolTest.AForkedChildMayDropItsBlocksAndThePool",
+)
 BUILD = REPOSITORY / "build/wheels/arm64-tests"
 GOOGLETEST = Path("/usr/src/googletest")  # Debian's package brings the sources
 BUNDLED = REPOSITORY / "build/bundled/aarch64"
@@ -20,11 +33,10 @@ def check(root: Root) -> dict:
     tests = build()
     passed = {}
     for floor in FLOORS:
-        told = root.run(
-            [f"/read/tests/ossmc_{floor}_test"], {tests: "/read/tests"}, limit_seconds=1800
-        )
+        command = [f"/read/tests/ossmc_{floor}_test", f"--gtest_filter=-{':'.join(BEYOND_QEMU)}"]
+        told = root.run(command, {tests: "/read/tests"}, limit_seconds=1800)
         passed[floor] = int(re.search(r"\[  PASSED  \] (\d+) tests", told).group(1))
-    return {"tests_passed": passed}
+    return {"tests_passed": passed, "beyond_qemu": len(BEYOND_QEMU)}
 
 
 def build() -> Path:

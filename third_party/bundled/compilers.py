@@ -15,7 +15,14 @@ GLIBC = "2.28"
 PROCESSORS = ("x86_64", "aarch64")
 
 # What paths of the building machine become in texts and debug information: the same anywhere.
-_MAPS = '-ffile-prefix-map="${OSSMC_BUILD_ROOT:-/nowhere}"=. -ffile-prefix-map="$PWD"=.'
+_MAPS = " ".join(
+    f'-ffile-prefix-map="{path}"={name}'
+    for path, name in {
+        "${OSSMC_BUILD_ROOT:-/nowhere}": ".",
+        "${OSSMC_PYTHON_ROOT:-/nowhere}": "python",
+        "$PWD": ".",
+    }.items()
+)
 
 
 def zig() -> Path:
