@@ -25,6 +25,7 @@ BUNDLED = ROOT / "third_party/bundled"
 sys.path[:0] = [str(BUNDLED), str(ROOT / "tests")]
 
 import compilers  # noqa: E402
+import pybind11  # noqa: E402
 from support.run_on_pythons import find_python  # noqa: E402
 
 import build as bundled  # noqa: E402
@@ -111,7 +112,7 @@ def finish(wheel: Path, symbols: Path, processor: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     scripts = Path(sys.executable).parent
     run(
-        *[scripts / "auditwheel", "repair", "--plat", f"{TAG}_{processor}", "--only-plat"],
+        *[scripts / "auditwheel", "repair", "--plat", "auto", "--only-plat"],
         *["--wheel-dir", dist, wheel],
         env={
             **os.environ,
@@ -119,8 +120,10 @@ def finish(wheel: Path, symbols: Path, processor: str) -> Path:
             "SOURCE_DATE_EPOCH": source_date(),
         },
     )
-    pattern = "-".join(wheel.stem.split("-")[:4]) + f"-{TAG}_{processor}.whl"
-    made = dist / pattern
+    tags = wheel.stem.rpartition("-")[0]
+    made = dist / f"{tags}-{TAG}_{processor}.whl"
+    if not made.exists():
+        raise SystemExit(f"{wheel.name} is not good for {TAG}: auditwheel show {wheel}")
     with zipfile.ZipFile(debug / f"{made.stem}.debug.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(symbols, symbols.name)
     return made

@@ -15,7 +15,8 @@ endif()
 # module, <module>.debug. Names of functions stay, for stack traces.
 function(ossmc_self_contained target)
   find_program(OSSMC_OBJCOPY NAMES "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu-objcopy" objcopy llvm-objcopy REQUIRED)
-  target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,--build-id=sha1)
+  target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/third_party/bundled/forced_unwind.cc")
+  target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,--build-id=sha1 -Wl,--wrap=__gxx_personality_v0)
   add_custom_command(
     TARGET ${target}
     POST_BUILD
