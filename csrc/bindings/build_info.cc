@@ -1,4 +1,5 @@
-// What this module is made of. The texts that only the build knows come from csrc/bindings/CMakeLists.txt.
+// What this module is made of. The texts that only the build knows come from
+// csrc/bindings/CMakeLists.txt.
 #include "bindings/bind.h"
 #include "transfer/library_versions.h"
 
