@@ -72,7 +72,8 @@ rm -rf {environment}
 {python} -m venv {environment}
 {environment}/bin/pip --disable-pip-version-check install --quiet --no-index \
     --find-links /read/wheelhouse '/read/dist/{wheel.name}[local]'
-{environment}/bin/python /read/tests/first_example.py /root/README.md
+{environment}/bin/python -X faulthandler /read/tests/late_threads.py
+{environment}/bin/python -X faulthandler /read/tests/first_example.py /root/README.md
 rm -rf {environment}
 """
     (root.path / "root/README.md").write_bytes((REPOSITORY / "README.md").read_bytes())
