@@ -59,8 +59,13 @@ void CredentialsCache::set_listener(Listener* listener) {
   listener_ = listener;
 }
 
+bool CredentialsCache::is_expired_locked() const {
+  return held_.credentials != nullptr && is_expired(*held_.credentials, clock_.unix_seconds());
+}
+
 bool CredentialsCache::is_usable_locked() const {
-  return held_.credentials != nullptr && !is_expired(*held_.credentials, clock_.unix_seconds());
+  if (!is_expired_locked()) return held_.credentials != nullptr;
+  return store_decides_ && refused_generation_ < held_.generation;
 }
 
 bool CredentialsCache::raise_flag_locked() {
@@ -83,12 +88,9 @@ CredentialsCache::Pull CredentialsCache::get() {
   {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.now();
-    const bool usable = is_usable_locked();
+    const bool usable = fixed_ || is_usable_locked();
     if (usable) pull.snapshot = held_;
-    if (fixed_) {
-      if (!usable) pull.status = unusable("they have expired");
-      return pull;
-    }
+    if (fixed_) return pull;
     const bool failed_just_now = !failure_.empty() && now < failure_until_;
     if (usable ? now >= refresh_at_ : !failed_just_now) {
       if (!in_flight_) raised = raise_flag_locked();
@@ -162,6 +164,8 @@ void CredentialsCache::settle_locked() {
 
 void CredentialsCache::fail_locked(std::string message) {
   settle_locked();
+  // Nothing better is to be had.
+  if (is_expired_locked()) store_decides_ = true;
   failure_ = std::move(message);
   failure_until_ = clock_.now() + kMinInterval;
   refresh_at_ = clock_.now() + kRetryInterval;
@@ -176,15 +180,22 @@ void CredentialsCache::put(Credentials credentials) {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.now();
     const double unix_seconds = clock_.unix_seconds();
+    const bool fresh_is_expired = is_expired(*fresh, unix_seconds);
+    const bool held_are_good = held_.credentials != nullptr && !is_expired_locked();
+    const bool was_refused = held_.credentials != nullptr && held_.credentials->same_keys(*fresh) &&
+                             refused_generation_ >= held_.generation;
     if (is_empty) {
       fail_locked("the credentials provider gave no access key id or no access key secret");
-    } else if (is_expired(*fresh, unix_seconds)) {
-      fail_locked("the credentials provider gave credentials that have expired");
+    } else if (fresh_is_expired && (held_are_good || was_refused)) {
+      fail_locked(was_refused ? "the credentials provider gave what the server has refused; it has "
+                                "expired, by this machine's clock"
+                              : "the credentials provider gave credentials that have expired");
     } else {
       settle_locked();
       failure_.clear();
+      store_decides_ = fresh_is_expired;
       refresh_at_ = now + options_.recheck;
-      if (fresh->expires_unix_seconds) {
+      if (fresh->expires_unix_seconds && !fresh_is_expired) {
         const double left = std::min(*fresh->expires_unix_seconds - unix_seconds, kFarSeconds);
         const Duration ahead =
             std::min(options_.refresh_ahead, seconds_to_duration(left * kAheadShare));

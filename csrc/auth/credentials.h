@@ -43,6 +43,10 @@ struct CredentialsSnapshot {
 // here. Single flight by construction: there is one refresher. An answer calls the listener, which
 // wakes whoever parked work for lack of credentials.
 //
+// Whether keys have expired is for the store to say, since this machine's clock may be off: those
+// that seem to have, and that the provider cannot better, are used until the store has refused them
+// once.
+//
 // Thread-safe. Owned by the connector; outlives its I/O threads.
 class CredentialsCache {
  public:
@@ -104,12 +108,14 @@ class CredentialsCache {
   int event_fd() const { return event_fd_; }
   // Takes the flag down; true if it was up, that is, the provider should be asked now.
   bool take_refresh_request();
-  // Keys that are empty or have expired count as a failure.
+  // Keys that are empty count as a failure; so do those that have expired, by this clock, while
+  // better ones are held or after the server refused them.
   void put(Credentials credentials);
   // `message` tells what went wrong, without secrets. Usable credentials held before stay in use.
   void put_failure(std::string message);
 
  private:
+  bool is_expired_locked() const OSSMC_REQUIRES(mutex_);
   bool is_usable_locked() const OSSMC_REQUIRES(mutex_);
   // Returns true when the caller must signal(), after it has let go of the lock.
   bool raise_flag_locked() OSSMC_REQUIRES(mutex_);
@@ -125,6 +131,8 @@ class CredentialsCache {
 
   mutable Mutex mutex_;
   CredentialsSnapshot held_ OSSMC_GUARDED_BY(mutex_);
+  // What is held has expired, by this clock, and the provider has been asked since.
+  bool store_decides_ OSSMC_GUARDED_BY(mutex_) = false;
   // Not asked before, unless nothing usable is held.
   TimePoint refresh_at_ OSSMC_GUARDED_BY(mutex_){};
   // Somebody wants the provider asked.

@@ -34,6 +34,8 @@ void register_credentials(py::module_& module) {
             credentials.access_key_secret = std::move(secret);
             credentials.security_token = std::move(token);
             credentials.expires_unix_seconds = expires;
+            credentials.anonymous =
+                credentials.access_key_id.empty() && credentials.access_key_secret.empty();
             const GilReleased released;
             feed.cache->put(std::move(credentials));
           },

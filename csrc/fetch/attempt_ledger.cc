@@ -101,7 +101,11 @@ bool AttemptLedger::may_start(Status* give_up_status) {
   waits_for_credentials_ = false;
   const CredentialsCache::Pull pull = credentials.get();
   if (!pull.status.is_ok()) {
-    *give_up_status = describe(pull.status);
+    // What the server said comes first: it has the code and the request id.
+    *give_up_status =
+        describe(Status(credentials_error_.code(),
+                        credentials_error_.message() + "; then: " + pull.status.message(),
+                        credentials_error_.detail()));
   } else if (pull.snapshot.generation == generation_) {
     *give_up_status = describe(credentials_error_);  // the provider gave the same keys again
   }

@@ -109,6 +109,7 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
 
   // What the scheduler plans for this object; guarded by its mutex.
   struct Plan {
+    bool is_swept = false;         // the sweep goes through it, or went
     std::uint64_t sweep_next = 0;  // next chunk of the sweep in open order
     bool reading = false;          // a reader moves through it: [ahead_next, ...) is read ahead
     std::uint64_t cursor = 0;      // chunk that the reader was last in

@@ -10,12 +10,13 @@ constexpr int kMostHolds = 3;
 }  // namespace
 
 void Positions::start_sweep(ObjectStream& stream, std::uint64_t from) {
+  stream.plan.is_swept = true;
   stream.plan.sweep_next = from;
   if (from < stream.chunk_count()) sweep_.emplace(stream.sequence(), &stream);
 }
 
 void Positions::sweep_again(ObjectStream& stream, std::uint64_t index) {
-  if (stream.plan.is_paced) return;
+  if (!stream.plan.is_swept || stream.plan.is_paced) return;
   stream.plan.sweep_next = std::min(stream.plan.sweep_next, index);
   if (!stream.plan.is_held) sweep_.emplace(stream.sequence(), &stream);
 }
@@ -31,7 +32,7 @@ bool Positions::resume_sweep(ObjectStream& stream) {
   ObjectStream::Plan& plan = stream.plan;
   if (!plan.is_held || plan.is_paced) return false;
   plan.is_held = false;
-  if (plan.sweep_next >= stream.chunk_count()) return false;
+  if (!plan.is_swept || plan.sweep_next >= stream.chunk_count()) return false;
   sweep_.emplace(stream.sequence(), &stream);
   return true;
 }

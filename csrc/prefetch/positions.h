@@ -20,7 +20,8 @@ class Positions {
  public:
   // --- the sweep ---
   void start_sweep(ObjectStream& stream, std::uint64_t from);
-  // The chunk was given up, or did not come: the sweep comes back to it, if it goes there at all.
+  // The chunk was given up, or did not come: the sweep comes back to it, if it goes through that
+  // object at all.
   void sweep_again(ObjectStream& stream, std::uint64_t index);
   // Its reads jump: it leaves both, until they follow each other or for good. Not for the third
   // time: then it is for good.

@@ -27,8 +27,6 @@ from ossmodelconnector._arguments import (
 from ossmodelconnector._certificates import offer_certifi
 from ossmodelconnector._config import config_json, read_config_file
 from ossmodelconnector._credentials import (
-    CredentialsFileProvider,
-    EnvironmentProvider,
     Refresher,
     check_provider,
     is_anonymous,
@@ -36,13 +34,15 @@ from ossmodelconnector._credentials import (
     read_now,
     restored_provider,
 )
+from ossmodelconnector._credentials_chain import DefaultChain
+from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
 from ossmodelconnector._reader import ObjectReader
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ossmodelconnector._credentials import CredentialsProvider
+    from ossmodelconnector._credentials import CredentialClient, CredentialsProvider
 
 __all__ = ["ConnectorStats", "OssModelConnector"]
 
@@ -109,11 +109,13 @@ class OssModelConnector:
     Args:
         endpoint: such as ``"https://oss-cn-hangzhou-internal.aliyuncs.com"``; a bare host is https.
         cred_path: a JSON file with ``AccessKeyId``, ``AccessKeySecret`` and, optionally,
-            ``SecurityToken`` and ``Expiration``; it is read anew before it expires.
+            ``SecurityToken`` and ``Expiration``; it is read anew before it expires. Or the file
+            of aliyun-cli (modes AK and StsToken) or ossutil.
         config_path: a JSON file of configuration; without one every key has its default.
         cred_provider: any object with ``get_credentials()``, as the providers of oss2 and
-            alibabacloud-oss-v2 have it; `AnonymousCredentialsProvider` for public buckets. Exactly
-            one of `cred_path` and `cred_provider` must be given.
+            alibabacloud-oss-v2 have it, or with ``get_credential()``, as the Client of
+            alibabacloud_credentials has it; `AnonymousCredentialsProvider` for public buckets.
+            Exactly one of `cred_path` and `cred_provider` must be given.
         region: such as ``"cn-hangzhou"``; by default it is read off the endpoint's host. With a
             region known, requests carry signature V4, else V1.
         config: a mapping with the same keys as the file's, nested or dotted; it wins over the file.
@@ -122,7 +124,7 @@ class OssModelConnector:
         ValueError: an argument or a configuration key that does not hold.
         TypeError: an argument of the wrong type.
         FileNotFoundError: the configuration file is not there.
-        CredentialsError: the credentials file is missing, broken or expired.
+        CredentialsError: the credentials file is missing or broken.
 
     A connector may be used by many threads. It works on in a forked child, and it pickles, as its
     configuration. It is a context manager; leaving it closes its readers too.
@@ -141,9 +143,9 @@ class OssModelConnector:
     def __init__(
         self,
         endpoint: str,
-        cred_path: str | os.PathLike[str] = "",
-        config_path: str | os.PathLike[str] = "",
-        cred_provider: CredentialsProvider | None = None,
+        cred_path: str | os.PathLike[str] | None = "",
+        config_path: str | os.PathLike[str] | None = "",
+        cred_provider: CredentialsProvider | CredentialClient | None = None,
         *,
         region: str | None = None,
         config: Mapping[str, Any] | None = None,
@@ -152,18 +154,18 @@ class OssModelConnector:
         if region is not None:
             require_text("region", region)
         provider: Any = cred_provider
-        has_path = bool(cred_path and os.fspath(cred_path))
-        if has_path and provider is not None:
+        path = os.fspath(cred_path) if cred_path else ""
+        if path and provider is not None:
             raise ValueError("give either cred_path or cred_provider, not both")
-        if has_path:
-            provider = CredentialsFileProvider(cred_path)
+        if path:
+            provider = CredentialsFileProvider(path)
         elif provider is None:
             raise ValueError(
                 "no credentials: give cred_provider=, or cred_path= with a JSON file; for a public "
                 "bucket cred_provider=ossmodelconnector.AnonymousCredentialsProvider()"
             )
         check_provider(provider)
-        text, name = read_config_file(config_path)
+        text, name = read_config_file(config_path or "")
         self._set_up(
             _Configuration(endpoint, region or "", text, name, config_json(config), provider)
         )
@@ -180,41 +182,48 @@ class OssModelConnector:
         cls,
         *,
         endpoint: str | None = None,
-        cred_path: str | os.PathLike[str] = "",
-        config_path: str | os.PathLike[str] = "",
-        cred_provider: CredentialsProvider | None = None,
+        cred_path: str | os.PathLike[str] | None = "",
+        config_path: str | os.PathLike[str] | None = "",
+        cred_provider: CredentialsProvider | CredentialClient | None = None,
         region: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Self:
         """Makes a connector from environment variables.
 
-        OSS_ENDPOINT and OSS_REGION (optional) are read now; OSS_ACCESS_KEY_ID,
-        OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN (optional) whenever credentials are due.
-        Arguments are the constructor's, and win over the variables.
+        OSS_ENDPOINT and OSS_REGION (optional) are read now. Keys are looked for now, and again
+        whenever they are due: OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN
+        (optional), else what Alibaba Cloud's own tools look for, in their order:
+        ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and
+        ALIBABA_CLOUD_SECURITY_TOKEN, RRSA, the profile in ``~/.aliyun/config.json`` or
+        ``~/.alibabacloud/credentials.ini``, the ECS RAM role, ALIBABA_CLOUD_CREDENTIALS_URI.
+        Where there is no role to be had, to find that out takes a second at most.
+
+        Arguments are the constructor's, and win over the variables; None is as good as none.
 
         Args:
             endpoint: instead of OSS_ENDPOINT.
-            cred_path: instead of the variables with keys.
+            cred_path: instead of all those keys.
             config_path: as for the constructor.
-            cred_provider: instead of the variables with keys.
+            cred_provider: instead of all those keys.
             region: instead of OSS_REGION.
             config: as for the constructor.
 
         Raises:
             ValueError: there is no endpoint.
-            CredentialsError: there are no keys.
+            CredentialsError: there are no keys; the text says what was looked for, and what to
+                install for RRSA.
 
         Example:
             >>> connector = OssModelConnector.from_env(config={"logLevel": 2})
         """
-        if endpoint is None:
+        if not endpoint:
             endpoint = os.environ.get("OSS_ENDPOINT", "")
             if not endpoint:
                 raise ValueError("no endpoint: set OSS_ENDPOINT, or pass endpoint=")
-        if region is None:
+        if not region:
             region = os.environ.get("OSS_REGION") or None
         if not cred_path and cred_provider is None:
-            cred_provider = EnvironmentProvider()
+            cred_provider = DefaultChain()
             cred_provider.get_credentials()  # tells now what is missing
         arguments: dict[str, Any] = {
             "cred_path": cred_path or None,
@@ -596,7 +605,8 @@ class OssModelConnector:
             name = f"{type(provider).__module__}.{type(provider).__qualname__}"
             raise TypeError(
                 f"cannot pickle the connector: its cred_provider, a {name}, cannot be pickled "
-                f"({type(error).__name__}: {error}); use cred_path, or a provider that can be"
+                f"({type(error).__name__}: {error}); use cred_path, from_env, or a provider that "
+                "can be"
             ) from None
         pickled = self._configuration._replace(provider=pickled_provider(provider))
         return self._restore, tuple(pickled), self._attributes_of_subclass()
@@ -618,7 +628,7 @@ class OssModelConnector:
     def _set_up(self, configuration: _Configuration) -> None:
         """Makes the core. Sends nothing and asks nobody, and starts no thread."""
         provider = configuration.provider
-        keys = read_now(provider) if isinstance(provider, CredentialsFileProvider) else None
+        keys = read_now(provider)
         feed = _feed_for(provider)
         refresher = Refresher(feed, None if is_anonymous(provider) else provider)
         if keys is not None:

@@ -1,4 +1,4 @@
-"""Where the keys come from: providers, the credentials file, and the thread that asks them.
+"""What may be a provider of credentials, and the thread that asks it.
 
 The core never calls a provider. When its cache is empty, old or refused by the server, it raises a
 flag; one daemon thread a connector, the refresher, sees it, asks the provider, and puts the answer
@@ -7,27 +7,30 @@ or the failure into the core. So a slow provider holds up no transfer that has u
 
 from __future__ import annotations
 
-import json
+import inspect
 import os
-import re
 import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ossmodelconnector import _core, _log, _process
+from ossmodelconnector._credentials_chain import ALIBABA_VARIABLES, OSS_VARIABLES, DefaultChain
+from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._errors import CredentialsError
+from ossmodelconnector._keys import Keys, UnusableCredentialsError, adapt, without_secret_values
 
 __all__ = ["AnonymousCredentialsProvider", "CredentialsProvider"]
 
 _SHAPES = (
     "an object with get_credentials(), as the providers of oss2.credentials and of "
-    "alibabacloud_oss_v2.credentials are"
+    "alibabacloud_oss_v2.credentials are, or with get_credential(), as "
+    "alibabacloud_credentials.client.Client is"
 )
+_KEY_PAIR = "for a key pair that is oss2.credentials.StaticCredentialsProvider(id, secret)"
 _MAX_MESSAGE = 500
 
 
@@ -36,9 +39,13 @@ class CredentialsProvider(Protocol):
 
     It returns an object with methods ``get_access_key_id()``, ``get_access_key_secret()`` and
     ``get_security_token()``, as oss2 has, or with attributes ``access_key_id``,
-    ``access_key_secret`` and ``security_token``, as alibabacloud-oss-v2 has. An attribute
-    ``expiration`` (datetime in UTC, or unix seconds) tells when they end; without it they are asked
-    for anew from time to time, and when the server refuses them.
+    ``access_key_secret`` and ``security_token``, as alibabacloud-oss-v2 has. ``expiration``
+    (datetime in UTC, or unix seconds), an attribute or a method ``get_expiration()``, tells when
+    they end; without it they are asked for anew from time to time, and when the server refuses
+    them. Two empty strings as keys are anonymity: requests go unsigned.
+
+    An object with ``get_credential()`` in its place is taken too, as
+    ``alibabacloud_credentials.client.Client`` is.
 
     Example:
         >>> import types
@@ -52,20 +59,11 @@ class CredentialsProvider(Protocol):
         """Returns the keys to use now. Called from a thread of the library, one call at a time."""
 
 
-class Keys(NamedTuple):
-    """A key pair, its token (``""``: none), and when it ends in unix seconds (None: unknown)."""
+class CredentialClient(Protocol):
+    """The other shape that `cred_provider` takes: as alibabacloud_credentials' Client has it."""
 
-    access_key_id: str
-    access_key_secret: str
-    security_token: str
-    expiration: float | None
-
-    def __repr__(self) -> str:
-        return "<Keys: not shown>"
-
-
-class UnusableCredentialsError(ValueError):
-    """What a provider gave cannot be used. The text goes on from the provider's name."""
+    def get_credential(self) -> Any:
+        """Returns the keys to use now, as `CredentialsProvider.get_credentials` does."""
 
 
 class AnonymousCredentialsProvider:
@@ -83,88 +81,7 @@ class AnonymousCredentialsProvider:
         return Keys("", "", "", None)
 
     def __repr__(self) -> str:
-        return "AnonymousCredentialsProvider()"
-
-
-class EnvironmentProvider:
-    """OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, read anew at each call."""
-
-    def get_credentials(self) -> Keys:
-        names = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
-        missing = [name for name in names if not os.environ.get(name)]
-        if missing:
-            raise CredentialsError(
-                f"no credentials in the environment: set {' and '.join(missing)}, "
-                "or pass cred_provider or cred_path"
-            )
-        token = os.environ.get("OSS_SESSION_TOKEN", "")
-        return Keys(os.environ[names[0]], os.environ[names[1]], token, None)
-
-
-class CredentialsFileProvider:
-    """The credentials file of `cred_path`, read anew at each call.
-
-    A JSON object with AccessKeyId, AccessKeySecret and, optionally, SecurityToken and Expiration
-    (``2024-08-02T15:04:05Z``); other keys are ignored. Whoever renews the keys replaces the file
-    before they expire.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
-
-    def __repr__(self) -> str:
-        return f"CredentialsFileProvider({str(self.path)!r})"
-
-    def get_credentials(self) -> Keys:
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise self._fault(f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise self._fault("is not UTF-8 text") from None
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            # Where it broke, never what stood there.
-            place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            raise self._fault(f"is not valid JSON{place}") from None
-        if not isinstance(fields, dict):
-            raise self._fault("holds no JSON object at its top")
-        access_key_id = self._text(fields, "AccessKeyId", required=True)
-        access_key_secret = self._text(fields, "AccessKeySecret", required=True)
-        token = self._text(fields, "SecurityToken", required=False)
-        expiration = self._text(fields, "Expiration", required=False)
-        return Keys(access_key_id, access_key_secret, token, self._expires(expiration))
-
-    def _text(self, fields: dict[str, Any], name: str, *, required: bool) -> str:
-        value = fields.get(name)
-        if value is None or value == "":
-            if required:
-                fault = "has no" if name not in fields else "has an empty"
-                raise self._fault(f"{fault} {name}")
-            return ""
-        if not isinstance(value, str):
-            raise self._fault(f"has a {name} that is not a string")
-        return value
-
-    def _expires(self, text: str) -> float | None:
-        if not text:
-            return None
-        form = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z", text, re.ASCII)
-        if form:
-            try:
-                moment = datetime.strptime(form[1], "%Y-%m-%dT%H:%M:%S")
-            except ValueError:
-                pass
-            else:
-                return moment.replace(tzinfo=timezone.utc).timestamp()
-        raise self._fault(f"has Expiration {text[:40]!r}, which is not like 2024-08-02T15:04:05Z")
-
-    def _fault(self, fault: str) -> CredentialsError:
-        return CredentialsError(
-            f"credentials file {str(self.path)!r} {fault}; it must be a JSON object with "
-            "AccessKeyId, AccessKeySecret and, optionally, SecurityToken and Expiration"
-        )
+        return f"{type(self).__name__}()"
 
 
 def pickled_provider(provider: object) -> object:
@@ -174,100 +91,105 @@ def pickled_provider(provider: object) -> object:
     """
     if isinstance(provider, CredentialsFileProvider):
         return str(provider.path)
-    return None if isinstance(provider, EnvironmentProvider) else provider
+    return None if isinstance(provider, DefaultChain) else provider
 
 
-def restored_provider(pickled: Any) -> CredentialsProvider:
+def restored_provider(pickled: Any) -> Any:
     """The provider that `pickled_provider` told of."""
     if isinstance(pickled, str):
         return CredentialsFileProvider(pickled)
-    return EnvironmentProvider() if pickled is None else pickled
+    return DefaultChain() if pickled is None else pickled
 
 
 def check_provider(provider: object) -> None:
     """Raises TypeError unless `provider` is of a shape that can be asked."""
+    if is_anonymous(provider):
+        return
     if isinstance(provider, type):
         raise TypeError(
             f"cred_provider must be {_SHAPES}, not a class: call {provider.__name__}(...) first"
         )
-    if not callable(getattr(provider, "get_credentials", None)):
-        raise TypeError(
-            f"cred_provider must be {_SHAPES}, not {type(provider).__name__}; for a key pair that "
-            "is oss2.credentials.StaticCredentialsProvider(id, secret)"
-        )
+    method = _method_of(provider)
+    if method is None:
+        kind = f"{type(provider).__module__}.{type(provider).__qualname__}".replace("builtins.", "")
+        raise TypeError(f"cred_provider must be {_SHAPES}, not {kind}; {_meant_by(provider)}")
+    if inspect.iscoroutinefunction(method):
+        raise TypeError(f"cred_provider must be {_SHAPES}; its method must not be async")
 
 
 def is_anonymous(provider: object) -> bool:
-    """Whether to send unsigned requests: our provider of that name, or alibabacloud-oss-v2's."""
-    return type(provider).__name__ == "AnonymousCredentialsProvider"
+    """Whether to send unsigned requests: by our provider, or by what the SDKs have for it."""
+    kinds: list[Any] = [AnonymousCredentialsProvider]
+    for module, name in (
+        ("alibabacloud_oss_v2.credentials", "AnonymousCredentialsProvider"),
+        ("oss2", "AnonymousAuth"),
+    ):
+        # Whoever has an instance has imported it.
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type):
+            kinds.append(kind)
+    return isinstance(provider, tuple(kinds))
 
 
-def read_now(provider: CredentialsFileProvider) -> Keys:
-    """Reads a credentials file whose absence or fault should be told before any request."""
-    try:
-        return adapt(provider.get_credentials())
-    except UnusableCredentialsError as error:
-        raise CredentialsError(f"{_name_of(provider)} {error}") from None
+def read_now(provider: object) -> Keys | None:
+    """Keys that are known at construction, without a request.
+
+    Those of a credentials file, whose faults are told there, and those that `from_env` has found.
+    """
+    if isinstance(provider, CredentialsFileProvider):
+        return provider.get_credentials()
+    return provider.found if isinstance(provider, DefaultChain) else None
 
 
-def adapt(credentials: Any) -> Keys:
-    """Makes Keys of what a provider gave, in either shape, or raises UnusableCredentialsError."""
-    if credentials is None:
-        raise UnusableCredentialsError("gave None for credentials")
-
-    def field(name: str, *, required: bool) -> str:
-        getter = getattr(credentials, f"get_{name}", None)
-        value = getter() if callable(getter) else getattr(credentials, name, None)
-        if value is None or value == "":
-            if required:
-                kind = type(credentials).__name__
-                raise UnusableCredentialsError(f"gave a {kind} that has no {name}, or an empty one")
-            return ""
-        if not isinstance(value, str):
-            raise UnusableCredentialsError(f"gave {name} as {type(value).__name__}, not str")
-        return value
-
-    keys = Keys(
-        field("access_key_id", required=True),
-        field("access_key_secret", required=True),
-        field("security_token", required=False),
-        _unix_seconds(getattr(credentials, "expiration", None)),
-    )
-    check_keys(keys)
+def ask(provider: object) -> Keys:
+    """Asks a provider that passed `check_provider`, and whatever it raises, raises."""
+    method: Any = _method_of(provider)
+    keys = adapt(method())
+    if not keys.access_key_id:
+        # So that it is found where a 403 is a riddle.
+        _log.logger.info("%s gave empty keys: requests go unsigned", _name_of(provider))
     return keys
 
 
-def check_keys(keys: Keys) -> None:
-    """Refuses keys that have expired or cannot go into a header. Shows none of them."""
-    for name, value in zip(Keys._fields, keys[:3]):
-        # Most often a line break at the end of a variable or a file.
-        if not all("!" <= char <= "~" for char in value):
-            raise UnusableCredentialsError(
-                f"gave {name} with a blank, a line break or a non-ASCII character in it"
-            )
-    if keys.expiration is not None and keys.expiration <= time.time():
-        # Not fromtimestamp: the number may be anything.
-        ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, keys.expiration)))
-        raise UnusableCredentialsError(f"gave credentials that expired at {ended}")
+def _method_of(provider: object) -> Callable[[], Any] | None:
+    """How to ask. alibabacloud_credentials' Client has a get_credentials(config) that makes one."""
+    for name in ("get_credentials", "get_credential"):
+        method = getattr(provider, name, None)
+        if not callable(method):
+            continue
+        try:
+            inspect.signature(method).bind()
+        except TypeError:
+            continue  # it takes arguments
+        except ValueError:
+            pass  # built in, and has none that can be read
+        found: Callable[[], Any] = method
+        return found
+    return None
+
+
+def _meant_by(provider: object) -> str:
+    """What to write for something that is no provider."""
+    if hasattr(provider, "_sign_request"):  # oss2's Auth and its like
+        if callable(getattr(getattr(provider, "credentials_provider", None), "get_credentials", 0)):
+            return f"give its provider, auth.credentials_provider; {_KEY_PAIR}"
+        return f"an Auth signs requests of oss2; {_KEY_PAIR}, with a token as its third argument"
+    if callable(getattr(provider, "get_access_key_id", None)) or hasattr(provider, "access_key_id"):
+        return f"these are credentials, not what gives them; {_KEY_PAIR}"
+    if callable(provider):
+        return (
+            "for a function that gives credentials that is "
+            "alibabacloud_oss_v2.credentials.CredentialsProviderFunc(function)"
+        )
+    if isinstance(provider, str):
+        return f"for a file with keys that is cred_path=; {_KEY_PAIR}"
+    return _KEY_PAIR
 
 
 def _name_of(provider: object) -> str:
     if isinstance(provider, CredentialsFileProvider):
         return f"credentials file {str(provider.path)!r}"
     return f"credentials provider {type(provider).__qualname__}"
-
-
-def _unix_seconds(expiration: Any) -> float | None:
-    if expiration is None:
-        return None
-    if isinstance(expiration, datetime):
-        if expiration.tzinfo is None:
-            expiration = expiration.replace(tzinfo=timezone.utc)
-        return float(expiration.timestamp())
-    if isinstance(expiration, (int, float)) and not isinstance(expiration, bool):
-        return float(expiration)
-    kind = type(expiration).__name__
-    raise UnusableCredentialsError(f"gave expiration as {kind}, not datetime or unix seconds")
 
 
 class Refresher:
@@ -319,7 +241,7 @@ class Refresher:
         """Asks the provider once and hands the outcome to the core."""
         try:
             with _process.provider_calls:
-                keys = adapt(self._provider.get_credentials())
+                keys = ask(self._provider)
         # Even SystemExit: this is a failure of the provider, and requests wait for the answer.
         except BaseException as error:
             self._fail(error)
@@ -365,11 +287,11 @@ class Refresher:
 
     def _redact(self, text: str) -> str:
         secrets = set(self._known_secrets)
-        for name in ("OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"):
+        for name in (*OSS_VARIABLES[1:], *ALIBABA_VARIABLES[1:]):
             secrets.add(os.environ.get(name, ""))
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
             text = text.replace(secret, "[redacted]")
-        return text
+        return without_secret_values(text)
 
 
 def _wake(event_fd: int) -> None:

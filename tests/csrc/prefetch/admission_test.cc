@@ -130,7 +130,10 @@ TEST_F(AdmissionTest, TheSweepComesBackToWhatWasGivenUpUnread) {
   add_consumed(*a_, 0);
   add_unread(*a_, 3);
   add_unread(*c_, 1);
-  a_->plan.sweep_next = c_->plan.sweep_next = 8;
+  for (const auto& stream : {a_, c_}) {
+    stream->plan.is_swept = true;
+    stream->plan.sweep_next = 8;
+  }
   leave_free(0);
   EXPECT_TRUE(admission_.for_reader(kBytes, &freed_));
   EXPECT_EQ(positions_.next_in_sweep(0), nullptr);  // what was consumed is not fetched again
@@ -334,6 +337,7 @@ TEST_F(AdmissionTest, ARegionThatSomethingIsDoneWithStays) {
 TEST_F(AdmissionTest, OfAnIdleRegionThatGoesTheSweepFetchesAgainWhatWasNotRead) {
   add_region(*b_);
   LooseStreams::hand_out(*b_, 0);
+  b_->plan.is_swept = true;
   b_->plan.sweep_next = 2;
   const auto region = b_->plan.region;
   leave_free(0);

@@ -79,6 +79,14 @@ TEST_F(PositionsTest, TheSweepComesBackToTheFirstOfWhatWasGivenUp) {
   EXPECT_THAT(sweep(), ElementsAre(1));
 }
 
+TEST_F(PositionsTest, AReaderThatAForkedChildOpenedAgainIsNeverSwept) {
+  positions_.sweep_again(*a_, 2);
+  positions_.hold_sweep(*a_, false);
+  EXPECT_FALSE(positions_.resume_sweep(*a_));
+  EXPECT_FALSE(a_->plan.is_held);
+  EXPECT_THAT(sweep(), IsEmpty());
+}
+
 // --- ahead of readers ---
 
 TEST_F(PositionsTest, WhatLiesBehindAReadIsReadAhead) {
