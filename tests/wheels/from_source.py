@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from wheels.roots import REPOSITORY
 
 
 def check_same_bytes(wheel: Path, minor: int) -> dict:
-    """Makes `wheel` again of the last commit, in another folder."""
+    """Makes `wheel` again in another folder: of the last commit, by the date that is in it."""
+    with zipfile.ZipFile(wheel) as archive:
+        date = calendar.timegm((*archive.infolist()[0].date_time, 0, 0, 0))
+    environ = {**os.environ, "SOURCE_DATE_EPOCH": str(date)}
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name, "elsewhere")
         subprocess.run(["git", "clone", "--quiet", REPOSITORY, copy], check=True)
         (copy / "build").mkdir()
         (copy / "build/bundled").symlink_to(REPOSITORY / "build/bundled")
         made = [sys.executable, copy / "release/make_wheels.py", f"--python=3.{minor}"]
-        subprocess.run(made, check=True, cwd=copy, stdout=subprocess.DEVNULL)
+        subprocess.run(made, check=True, cwd=copy, env=environ, stdout=subprocess.DEVNULL)
         again = copy / "build/wheels/dist" / wheel.name
         assert sha256(again) == sha256(wheel), f"{wheel.name} has other bytes from another folder"
     return {"wheel": wheel.name, "sha256": sha256(wheel)}

@@ -1,4 +1,4 @@
-"""Daemon threads that come out of the core when Python is already at its end: the program ends well.
+"""Daemon threads that come out of the core when Python is at its end: the program ends well.
 
 CPython before 3.14 unwinds such threads by the libgcc of the system, through our frames, whose own
 C++ runtime is another one.
