@@ -19,7 +19,7 @@ from pathlib import Path
 
 from support.run_on_pythons import find_python
 
-from wheels import arm64_tests, file_checks, from_source, neighbours
+from wheels import cpp_tests, file_checks, from_source, neighbours
 from wheels.roots import REPOSITORY, Root
 
 DIST = REPOSITORY / "build/wheels/dist"
@@ -104,10 +104,11 @@ PARTS = {
     "debian-13": lambda: own_python("trixie"),
     **{f"pyenv-3.{minor}": lambda minor=minor: pyenv_python(minor) for minor in range(9, 14)},
     "neighbours": lambda: neighbours.check(wheel_for(sys.version_info[1], "amd64")),
+    "cpp": cpp_tests.check_here,
     "sdist": from_source.check_sdist,
     "same-bytes": lambda: from_source.check_same_bytes(wheel_for(9, "amd64"), 9),
     "debian-12-arm64": lambda: own_python("bookworm", "arm64"),
-    "arm64-cpp": lambda: arm64_tests.check(Root("bookworm", "arm64")),
+    "cpp-arm64": lambda: cpp_tests.check_by_qemu(Root("bookworm", "arm64")),
 }
 
 
