@@ -34,7 +34,7 @@ STAMPS := build/stamps
 WHEEL_SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE \
     $(shell find csrc python third_party -not -path '*/__pycache__*')
 CPP_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cc')
-PYTHON_FILES := python tests
+PYTHON_FILES := python tests release third_party
 
 .PHONY: help
 help: ## Show this list
@@ -230,6 +230,24 @@ test-long: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the tests that tak
 .PHONY: soak
 soak: $(STAMPS)/installed $(STAMPS)/test-packages ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
 	PYTHONPATH=tests $(BIN)/python -m long.soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED))
+
+# --- self-contained wheels
+
+PROCESSORS ?= x86_64 aarch64
+$(STAMPS)/wheels-packages: pyproject.toml third_party/apt-packages-wheels.txt $(STAMPS)/venv
+	third_party/install-apt-packages third_party/apt-packages-wheels.txt
+	$(UV) --group wheels
+	@mkdir -p $(@D) && touch $@
+
+# The libraries inside take a quarter of an hour for both processors, once. They lie in build/bundled.
+.PHONY: wheels
+wheels: $(STAMPS)/wheels-packages ## Self-contained wheels for each Python here, into build/wheels/dist; PROCESSORS='x86_64 aarch64'
+	$(BIN)/python release/make_wheels.py $(PROCESSORS:%=--processor %) $(ARGS)
+
+# What it finds is in build/test-wheels.json.
+.PHONY: test-wheels
+test-wheels: $(STAMPS)/wheels-packages ## Those in bare Debians, on each Python, on arm64 by qemu, beside others; PARTS='files' (not part of test)
+	PYTHONPATH=tests $(BIN)/python -m wheels $(PARTS)
 
 # --- coverage
 

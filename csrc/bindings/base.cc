@@ -8,6 +8,7 @@
 #include "connector/log_files.h"
 #include "connector/memory_arbiter.h"
 #include "protocol/secrets.h"
+#include "transfer/tls_roots.h"
 
 namespace ossmc::bindings {
 
@@ -95,6 +96,7 @@ void register_base(py::module_& module) {
       py::arg("data"), py::arg("value") = 0);
   module.def("fork_generation", &fork_generation);
   module.def("note_worker", &MemoryArbiter::note_worker);
+  module.def("set_certifi_file", &set_certifi_file, py::arg("name"));
   module.def("calls_without_gil", &GilReleased::count);
   module.def("forget_threads", [] {
     GilReleased::forget_all();

@@ -23,6 +23,7 @@ namespace ossmc::bindings {
 
 void register_errors(py::module_& module);
 void register_base(py::module_& module);
+void register_build_info(py::module_& module);
 void register_credentials(py::module_& module);
 void register_connector(py::module_& module);
 void register_reader(py::module_& module);

@@ -24,6 +24,7 @@ from ossmodelconnector._arguments import (
     require_prefetch_flag,
     require_text,
 )
+from ossmodelconnector._certificates import offer_certifi
 from ossmodelconnector._config import config_json, read_config_file
 from ossmodelconnector._credentials import (
     check_provider,
@@ -627,6 +628,7 @@ class OssModelConnector:
         self._configuration = configuration
         self._renewal = renewal
         _process.note_if_worker()
+        offer_certifi()
         self._core = _core.Connector(*configuration[:5], feed, renewal)
         try:
             _log.attach(id(self), *self._core.log_settings)
