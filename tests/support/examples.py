@@ -28,6 +28,19 @@ def safetensors_file(size: int) -> bytes:
     return struct.pack("<Q", len(header)) + header + struct.pack("<f", 1.0) * count
 
 
+def tiny_model() -> dict[str, bytes]:
+    """A model of two files and their index."""
+    files = {}
+    shapes = {"embed.weight": [8, 4], "head.weight": [4, 8]}
+    names = [f"model-{i:05d}-of-00002.safetensors" for i in (1, 2)]
+    for (tensor, shape), name in zip(shapes.items(), names):
+        info = {"dtype": "F32", "shape": shape, "data_offsets": [0, 128]}
+        header = json.dumps({tensor: info}).encode().ljust(128)
+        files[name] = struct.pack("<Q", len(header)) + header + struct.pack("<32f", *range(32))
+    index = {"metadata": {"total_size": 256}, "weight_map": dict(zip(shapes, names))}
+    return {**files, "model.safetensors.index.json": json.dumps(index).encode()}
+
+
 def objects() -> dict[str, bytes]:
     """What the examples may read."""
     config = b'{"layers": 2}\n'
@@ -37,6 +50,7 @@ def objects() -> dict[str, bytes]:
         "vocabulary.txt": "ä\nb\nc\n".encode(),
         "model.safetensors": safetensors_file(4 * MiB),
     }
+    found.update({f"tiny/{name}": data for name, data in tiny_model().items()})
     for i in range(1, 5):
         for folder in ("model", "qwen"):
             found[f"{folder}/model-{i:05d}-of-00004.safetensors"] = safetensors_file(MiB)
