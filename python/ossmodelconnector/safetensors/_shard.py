@@ -106,11 +106,14 @@ class Shard:
             self._verified = reader.verified
         return memory
 
-    def stream(self, names: Sequence[str]) -> Iterator[tuple[list[str], Buffer, int]]:
+    def stream(
+        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES
+    ) -> Iterator[tuple[list[str], Buffer, int]]:
         """Receives the whole file in the order of its bytes, into memory of its own.
 
         Args:
             names: tensors, in the order of their bytes.
+            group_bytes: neighbours that have no more together share a piece of memory.
 
         Yields:
             Of those, the ones that have come, with the memory that they lie in, and which byte of
@@ -119,7 +122,7 @@ class Shard:
         with self._take_whole() as reader:
             reader.read(self.header.data_begin)
             header = self.header.tensors
-            for group in _groups(header, names):
+            for group in _groups(header, names, group_bytes):
                 begin = header[group[0]].data_offsets[0]
                 memory = allocate(header[group[-1]].data_offsets[1] - begin)
                 reader.seek(self.header.data_begin + begin)
@@ -155,7 +158,7 @@ class Shard:
 
 
 def _groups(
-    tensors: Mapping[str, Any], names: Sequence[str], most: int = _GROUP_BYTES
+    tensors: Mapping[str, Any], names: Sequence[str], most: int
 ) -> Iterator[list[str]]:
     """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
     group: list[str] = []

@@ -153,6 +153,14 @@ class TensorStore:
                     self._late = error
                 self.check()
 
+    def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
+        """The tensors of a file as they come, each in memory of its own; at its end it is checked.
+        """
+        for (name,), memory, _ in shard.stream(names, group_bytes=0):
+            yield name, self._over(memory, 0, shard.header.tensors[name])
+            del memory
+            self.check()
+
     def whole_tensor(self, name: str) -> Any:
         """A tensor of a file that was received whole and checked; or only its bytes, see verify."""
         if self._verify != "early":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._errors import ObjectNotFoundError
-from ossmodelconnector.safetensors import Model, open_model
+from ossmodelconnector.safetensors import CheckedStateDict, Model, open_model
 from ossmodelconnector.safetensors._format import DTYPES
 from ossmodelconnector.transformers._adapter import CONFIG, WEIGHTS, adapter_folder, base_of
 from ossmodelconnector.transformers._cache import folder_with
@@ -28,6 +28,7 @@ _OF_LOADING = frozenset(
     "offload_buffers offload_folder offload_state_dict output_loading_info tp_plan tp_size "
     "use_kernels weights_only".split()
 )
+_DIVIDING = ("device_mesh", "distributed_config", "tp_plan", "tp_size")
 # get_state_dict_dtype of transformers takes the first of these that it meets.
 _FLOATING = ("F64", "F32", "F16", "BF16")
 
@@ -77,15 +78,21 @@ def _load_base(
     _refuse_quantized(source, config, kw)
     model_class, config = _class_and_config(cls, config, trusted)
     generation = kw.get("generation_config")
-    with open_model(_weights(source, config, variant), connector=connector, variant=variant) as weights:
+    files = _weights(source, config, variant)
+    with open_model(files, connector=connector, variant=variant) as weights:
+        # Ranks that divide tensors among them take their slices alone.
+        is_divided = any(kw.get(name) is not None for name in _DIVIDING)
+        state = weights.lazy_state_dict() if is_divided else weights.checked_state_dict()
         loaded = model_class.from_pretrained(
             None,
             config=config,
-            state_dict=weights.lazy_state_dict(),
+            state_dict=state,
             dtype=_dtype(dtype, config, weights),
             local_files_only=True,
             **kw,
         )
+        if isinstance(state, CheckedStateDict):
+            state.check()
     model = loaded[0] if isinstance(loaded, tuple) else loaded
     # So that an adapter that is made for it names it.
     model.config.name_or_path = model.name_or_path = source.uri
