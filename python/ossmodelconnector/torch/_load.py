@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
 from ossmodelconnector.torch._archive import ArchiveFile
+from ossmodelconnector.torch._watched import WatchedFile
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -68,15 +69,25 @@ def load(
     with connector.open(uri, prefetch=is_swept) as reader:
         if reader.peek(len(_ZIP))[: len(_ZIP)] != _ZIP:
             # The form of torch before 1.6: pickles and bytes, one behind the other.
-            loaded = torch.load(reader, **arguments)
+            loaded = _load(torch, reader, arguments)
             for _ in reader.chunks():  # to its end, where its CRC-64 is compared
                 pass
             return loaded
         with connector.open(reader, prefetch=False) as parts:
             archive = ArchiveFile(reader, parts, is_swept=is_swept)
-            loaded = torch.load(archive, **arguments)
+            loaded = _load(torch, archive, arguments)
             archive.check()
     return loaded
+
+
+def _load(torch: Any, file: Any, arguments: dict[str, Any]) -> Any:
+    watched = WatchedFile(file)
+    try:
+        return torch.load(watched, **arguments)
+    except Exception as error:
+        if watched.error is None or watched.error is error:
+            raise
+        raise watched.error from None
 
 
 def _torch() -> ModuleType:

@@ -61,7 +61,7 @@ def load_model(
     if adapter is not None:
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         with adapter_folder(connector, *adapter) as whole:
-            model.load_adapter(str(whole), adapter_name=name, local_files_only=True)
+            model.load_adapter(str(whole), adapter_name=name)
     return loaded
 
 
