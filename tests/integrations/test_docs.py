@@ -1,4 +1,4 @@
-"""The examples of docs/models.md, and those in docstrings of ossmodelconnector.transformers, run."""
+"""The examples of docs/models.md and of the docstrings of ossmodelconnector.transformers run."""
 
 from __future__ import annotations
 

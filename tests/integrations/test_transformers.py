@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 import torch
 import transformers
+from diffusers import UNet2DModel
 from ossmodelconnector import ChecksumError, ObjectNotFoundError, _core
 from ossmodelconnector.safetensors import open_model
 from ossmodelconnector.transformers import from_pretrained, pull_config
@@ -118,7 +119,12 @@ def test_outputs_are_equal(sharded, load):
 
 def test_experts_that_transformers_merges(save, load):
     torch.manual_seed(1)
-    sizes = {"num_key_value_heads": 4, "num_experts": 4, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32}
+    sizes = {
+        "num_key_value_heads": 4,
+        "num_experts": 4,
+        "moe_intermediate_size": 32,
+        "shared_expert_intermediate_size": 32,
+    }
     model = Qwen2MoeForCausalLM(Qwen2MoeConfig(**SIZES, **sizes))
     saved = save(model, "qwen", max_shard_size="150KB")
     ours = load(AutoModelForCausalLM, saved.uri)
@@ -189,7 +195,9 @@ def test_device_map(device_map, sharded, load):
 
 
 def test_device_map_with_layers_on_disk(sharded, load, tmp_path):
-    places = dict.fromkeys(["model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head"], "cpu")
+    places = dict.fromkeys(
+        ["model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head"], "cpu"
+    )
     places.update({"model.layers.0": "cpu", "model.layers.1": "disk"})
     ours = load(
         AutoModelForCausalLM, sharded.uri, device_map=places, offload_folder=tmp_path / "offload"
@@ -433,9 +441,7 @@ def test_folder_without_a_config(bucket, load):
     with pytest.raises(TypeError, match="class with from_pretrained"):
         load(int, "oss://models/bare/")
     with pytest.raises(ValueError, match="no model of transformers"):
-        import diffusers
-
-        load(diffusers.UNet2DModel, "oss://models/bare/")
+        load(UNet2DModel, "oss://models/bare/")
 
 
 # --- no hub ---

@@ -52,12 +52,16 @@ def test_examples(page, environment, monkeypatch, tmp_path):
 
 
 def test_pages_that_show_how_to_use_the_library_have_examples():
-    assert {"README.md", "docs/configuration.md", "docs/models.md", "docs/semantics.md"} <= set(EXAMPLES)
+    assert {"README.md", "docs/configuration.md", "docs/models.md", "docs/semantics.md"} <= set(
+        EXAMPLES
+    )
 
 
 def test_no_example_hides_behind_another_mark():
     kinds = {(page, block.info) for page, blocks in PAGES.items() for block in blocks}
-    assert {kind for _, kind in kinds} <= {"python", "python integration", "json", "text"}, sorted(kinds)
+    assert {kind for _, kind in kinds} <= {"python", "python integration", "json", "text"}, sorted(
+        kinds
+    )
 
 
 def test_blocks_are_found_also_in_lists():

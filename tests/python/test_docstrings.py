@@ -27,7 +27,9 @@ from support import examples
 PACKAGE = Path(ossmodelconnector.__file__).parent
 BINDINGS = Path(__file__).parents[2] / "csrc" / "bindings"
 PUBLIC = {
-    name: getattr(module, name) for module in (ossmodelconnector, local, safetensors) for name in module.__all__
+    name: getattr(module, name)
+    for module in (ossmodelconnector, local, safetensors)
+    for name in module.__all__
 }
 
 

@@ -86,6 +86,7 @@ def test_change_gives_another_folder_and_what_is_gone_leaves(model, make_connect
 
 def test_folders_that_nobody_asked_for_go(model, make_connector, tmp_path):
     connector = make_connector()
+
     def pull(text):
         model.put("model/config.json", text)
         return pull_config(model.uri("model/"), connector=connector, cache_dir=tmp_path)

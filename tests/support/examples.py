@@ -63,7 +63,7 @@ def objects() -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def service(more: Mapping[str, bytes] | None = None) -> Iterator[dict[str, str]]:
-    """Serves the objects, and `more` of them. Yields the environment in which the examples reach them."""
+    """Serves the objects, and `more`. Yields the environment in which the examples reach them."""
     with contextlib.ExitStack() as stack:
         local = LocalServer(buckets=["bucket"], tls=True, virtual_host=HOSTS)
         server = stack.enter_context(local)

@@ -21,9 +21,7 @@ class _Stream:
     Thread-safe: whoever asks for a tensor first receives what lies before it.
     """
 
-    def __init__(
-        self, store: TensorStore, shard: Shard, names: list[str]
-    ) -> None:
+    def __init__(self, store: TensorStore, shard: Shard, names: list[str]) -> None:
         self._lock = threading.Lock()
         # The following is guarded by it.
         self._tensors = store.stream_alone(shard, names)

@@ -157,9 +157,7 @@ class Shard:
         return self._connector.open(self._parts) if reader is None else reader
 
 
-def _groups(
-    tensors: Mapping[str, Any], names: Sequence[str], most: int
-) -> Iterator[list[str]]:
+def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:
     """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
     group: list[str] = []
     for name in names:

@@ -154,8 +154,7 @@ class TensorStore:
                 self.check()
 
     def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
-        """The tensors of a file as they come, each in memory of its own; at its end it is checked.
-        """
+        """The tensors of a file as they come, in memory of their own; its end is checked."""
         for (name,), memory, _ in shard.stream(names, group_bytes=0):
             yield name, self._over(memory, 0, shard.header.tensors[name])
             del memory

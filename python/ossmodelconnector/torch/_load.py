@@ -9,8 +9,6 @@ from ossmodelconnector.torch._archive import ArchiveFile
 from ossmodelconnector.torch._watched import WatchedFile
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._objects import ObjectInfo
 
@@ -90,7 +88,7 @@ def _load(torch: Any, file: Any, arguments: dict[str, Any]) -> Any:
         raise watched.error from None
 
 
-def _torch() -> ModuleType:
+def _torch() -> Any:
     try:
         import torch
     except ImportError as error:

@@ -38,15 +38,18 @@ class WatchedFile(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of the other file."""
-        return self._watch(self._file.read, -1 if size is None else size)
+        data: bytes = self._watch(self._file.read, -1 if size is None else size)
+        return data
 
     def readinto(self, buffer: Any, /) -> int:
         """As of the other file."""
-        return self._watch(self._file.readinto, buffer)
+        count: int = self._watch(self._file.readinto, buffer)
+        return count
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """As of the other file."""
-        return self._watch(self._file.readline, -1 if size is None else size)
+        line: bytes = self._watch(self._file.readline, -1 if size is None else size)
+        return line
 
     def _watch(self, call: Callable[[Any], Any], argument: Any) -> Any:
         try:

@@ -22,11 +22,32 @@ __all__ = ["load_model"]
 
 # Arguments that say how weights are loaded, and so are none of the config's.
 _OF_LOADING = frozenset(
-    "adapter_kwargs adapter_name allow_all_kernels attn_implementation device_map device_mesh "
-    "disable_mmap distributed_config experts_implementation fusion_config generation_config "
-    "ignore_mismatched_sizes kernel_config key_mapping low_cpu_mem_usage max_memory "
-    "offload_buffers offload_folder offload_state_dict output_loading_info tp_plan tp_size "
-    "use_kernels weights_only".split()
+    (
+        "adapter_kwargs",
+        "adapter_name",
+        "allow_all_kernels",
+        "attn_implementation",
+        "device_map",
+        "device_mesh",
+        "disable_mmap",
+        "distributed_config",
+        "experts_implementation",
+        "fusion_config",
+        "generation_config",
+        "ignore_mismatched_sizes",
+        "kernel_config",
+        "key_mapping",
+        "low_cpu_mem_usage",
+        "max_memory",
+        "offload_buffers",
+        "offload_folder",
+        "offload_state_dict",
+        "output_loading_info",
+        "tp_plan",
+        "tp_size",
+        "use_kernels",
+        "weights_only",
+    )
 )
 _DIVIDING = ("device_mesh", "distributed_config", "tp_plan", "tp_size")
 # get_state_dict_dtype of transformers takes the first of these that it meets.

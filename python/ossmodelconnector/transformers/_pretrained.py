@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
@@ -77,7 +76,9 @@ def from_pretrained(
         if kw.pop(name, None):
             raise ValueError(f"from_pretrained of ossmodelconnector takes no {name}=: {way_out}")
     if kw.pop("revision", None) not in (None, "main"):
-        raise ValueError("OSS has no revisions: give the URI of the folder that has the one you want")
+        raise ValueError(
+            "OSS has no revisions: give the URI of the folder that has the one you want"
+        )
     for name in _ABOUT_THE_HUB:
         kw.pop(name, None)
     root = root_of_cache(cache_dir)
@@ -96,7 +97,7 @@ def from_pretrained(
     return cls.from_pretrained(str(folder), local_files_only=True, **kw)
 
 
-def _transformers() -> ModuleType:
+def _transformers() -> Any:
     try:
         import transformers
     except ImportError as error:

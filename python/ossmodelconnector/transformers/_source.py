@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelFolder", "list_folder"]
 
-# By the ends of their names, in any case: weights of all frameworks, states of optimizers, archives.
+# By the ends of their names, in any case: weights of all frameworks, states of optimizers,
+# archives.
 _WEIGHTS = re.compile(
     r"\.(?:safetensors|bin|pt|pth|pt2|ckpt|pkl|pickle|h5|hdf5|msgpack|gguf|ggml|onnx|onnx_data|ort"
     r"|tflite|mlmodel|mlpackage|pb|ot|npz|nemo|engine|plan|zip|tar|tgz|gz|bz2|xz|zst|7z)\Z",
@@ -103,7 +104,9 @@ def list_folder(connector: OssModelConnector, uri: str) -> ModelFolder:
     bucket, _, prefix = uri[len("oss://") :].partition("/")
     if prefix and not prefix.endswith("/"):
         if _WEIGHTS.search(prefix) or prefix.endswith(".json"):
-            raise ValueError(f"{uri!r:.300} names a file: give the model's folder, oss://bucket/model/")
+            raise ValueError(
+                f"{uri!r:.300} names a file: give the model's folder, oss://bucket/model/"
+            )
         prefix += "/"
     folder = f"oss://{bucket}/{prefix}"
     objects: dict[str, ObjectInfo] = {}
