@@ -218,6 +218,24 @@ PYTHONS ?= ends
 test-pythons: $(STAMPS)/test-packages $(STAMPS)/pythons-$(PYTHONS) ## Run tests on the oldest and newest Python; PYTHONS=all
 	$(BIN)/python tests/support/run_on_pythons.py test $(PYTHONS) $(PROCESSES) -m 'not long' $(ARGS)
 
+# --- integrations
+
+# An environment of its own: these packages are large, and no other test needs them.
+INTEGRATIONS := build/integrations-venv
+$(STAMPS)/integrations-packages: third_party/integrations.txt tests/support/install_torch.py pyproject.toml $(STAMPS)/venv
+	[[ -x $(INTEGRATIONS)/bin/python ]] || $(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
+	$(INTEGRATIONS)/bin/python tests/support/install_torch.py
+	$(INTEGRATIONS)/bin/python -c 'import torch' # what follows would bring another one
+	$(BIN)/uv pip install --quiet --python $(INTEGRATIONS)/bin/python -r third_party/integrations.txt \
+	    -r pyproject.toml --extra local --group test
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: test-integrations
+test-integrations: $(STAMPS)/wheel $(STAMPS)/integrations-packages ## Test with transformers, diffusers and PEFT, in an environment of its own (not part of test)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	$(INTEGRATIONS)/bin/python -m pytest -W default tests/integrations $(ARGS)
+
 # --- long tests
 
 # What they measure is in build/test-long.json and build/soak.json.

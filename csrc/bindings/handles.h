@@ -45,6 +45,7 @@ struct ReaderHandle {
 
 struct ViewHandle {
   Released<ObjectView> view;
+  bool is_owner = false;  // nobody else reads these bytes: they may be changed
 };
 
 struct ChunkHandle {

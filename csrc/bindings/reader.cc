@@ -1,5 +1,6 @@
 // Readers, but for their cursor (cursor.cc), and views.
 #include <algorithm>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -56,6 +57,28 @@ py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
   return result;
 }
 
+// Parts are (offset, buffer), each within the object.
+void read_into(ReaderHandle& self, const py::sequence& parts) {
+  ObjectReader& reader = self.open_reader();
+  std::list<WritableBuffer> buffers;
+  std::vector<std::pair<std::uint64_t, std::span<std::byte>>> wanted;
+  for (const py::handle& item : parts) {
+    const auto part = item.cast<std::pair<std::uint64_t, py::object>>();
+    const std::span<std::byte> to = buffers.emplace_back(part.second, "read_into").span();
+    if (part.first > reader.size() || to.size() > reader.size() - part.first)
+      throw py::value_error("a part ends behind the object's end");
+    wanted.emplace_back(part.first, to);
+  }
+  raise_unless_ok(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return reader.read_parts(wanted, interrupt); }));
+}
+
+std::unique_ptr<ViewHandle> view_of(ReaderHandle& self) {
+  ObjectReader& reader = self.open_reader();
+  return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return reader.view(interrupt); }))));
+}
+
 // The bytes from the cursor to the end of their chunk, and moves it behind them; None at the end.
 py::object next_chunk(ReaderHandle& self) {
   ObjectReader& reader = self.open_reader();
@@ -69,11 +92,16 @@ py::object next_chunk(ReaderHandle& self) {
   return py::cast(std::make_unique<ChunkHandle>(Released<ChunkView>(std::move(chunk))));
 }
 
-py::buffer_info read_only(const std::byte* data, std::size_t size) {
+void close(ReaderHandle& self) {
+  const GilReleased released;
+  self.reader->close();
+}
+
+py::buffer_info buffer_of(std::span<const std::byte> bytes, bool is_readonly) {
   static const std::byte kNothing{};
-  return py::buffer_info(const_cast<std::byte*>(size > 0 ? data : &kNothing), 1,
+  return py::buffer_info(const_cast<std::byte*>(bytes.empty() ? &kNothing : bytes.data()), 1,
                          py::format_descriptor<std::uint8_t>::format(), 1,
-                         {static_cast<py::ssize_t>(size)}, {1}, /*readonly=*/true);
+                         {static_cast<py::ssize_t>(bytes.size())}, {1}, is_readonly);
 }
 
 }  // namespace
@@ -81,17 +109,16 @@ py::buffer_info read_only(const std::byte* data, std::size_t size) {
 void register_reader(py::module_& module) {
   py::class_<ViewHandle>(
       module, "View", py::is_final(), py::buffer_protocol(),
-      "Read-only bytes of a whole object (buffer protocol); keeps its memory alive.")
+      "Bytes of a whole object (buffer protocol), read-only unless taken; keeps their memory.")
       .def("__len__", [](const ViewHandle& self) { return self.view->size(); })
-      .def_buffer(
-          [](const ViewHandle& self) { return read_only(self.view->data(), self.view->size()); });
+      .def_buffer([](const ViewHandle& self) {
+        return buffer_of({self.view->data(), self.view->size()}, !self.is_owner);
+      });
 
   py::class_<ChunkHandle>(module, "ChunkView", py::is_final(), py::buffer_protocol(),
                           "Read-only bytes of one chunk (buffer protocol); keeps them in memory.")
       .def("__len__", [](const ChunkHandle& self) { return self.view->bytes().size(); })
-      .def_buffer([](const ChunkHandle& self) {
-        return read_only(self.view->bytes().data(), self.view->bytes().size());
-      });
+      .def_buffer([](const ChunkHandle& self) { return buffer_of(self.view->bytes(), true); });
 
   py::class_<ReaderHandle>(module, "Reader", py::is_final())
       .def_property_readonly("bucket",
@@ -112,18 +139,17 @@ void register_reader(py::module_& module) {
       .def("read_at", &read_at, py::arg("offset"), py::arg("buffer"))
       .def("read_ranges", &read_ranges, py::arg("ranges"))
       .def("next_chunk", &next_chunk)
-      .def("getbuffer",
+      .def("read_into", &read_into, py::arg("parts"))
+      .def("getbuffer", &view_of)
+      .def("take_buffer",
            [](ReaderHandle& self) {
-             ObjectReader& reader = self.open_reader();
-             return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(without_gil(
-                 *self.duties, [&](Interrupt& interrupt) { return reader.view(interrupt); }))));
+             auto view = view_of(self);
+             close(self);
+             view->is_owner = true;
+             return view;
            })
       .def("check_open", [](const ReaderHandle& self) { self.open_reader(); })
-      .def("close",
-           [](ReaderHandle& self) {
-             const GilReleased released;
-             self.reader->close();
-           })
+      .def("close", &close)
       .def("after_fork_in_child", [](ReaderHandle& self) { self.reader->after_fork_in_child(); });
 }
 

@@ -248,6 +248,11 @@ ConnectorStats Connector::stats() const {
   return stats;
 }
 
+std::uint64_t Connector::bytes_per_round_trip() const {
+  const Engine* const engine = live_->running;
+  return engine == nullptr ? 0 : engine->counters().line.bytes_per_round_trip();
+}
+
 ChunkLatencies Connector::chunk_latencies() const {
   const Engine* const engine = live_->running;
   if (engine == nullptr) return {};

@@ -103,6 +103,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Result<std::unique_ptr<ObjectListing>> start_list(std::string_view bucket,
                                                     std::string_view prefix, bool fast);
   ConnectorStats stats() const;
+  // What one connection brings in the time of a round trip; 0: nothing measured yet.
+  std::uint64_t bytes_per_round_trip() const;
   ChunkLatencies chunk_latencies() const;
   // Closes all readers. No-op the second time.
   void close();

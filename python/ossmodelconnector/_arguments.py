@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ossmodelconnector import _core
 from ossmodelconnector._objects import ObjectInfo
+from ossmodelconnector._reader import ObjectReader
 
 
 class ObjectToOpen(NamedTuple):
@@ -42,7 +43,7 @@ def require_bucket(bucket: object, prefix: object) -> None:
 
 
 def _uri_text(uri: object) -> str:
-    if isinstance(uri, ObjectInfo):
+    if isinstance(uri, (ObjectInfo, ObjectReader)):
         uri = uri.uri
     elif not isinstance(uri, str):
         raise TypeError(
@@ -53,10 +54,12 @@ def _uri_text(uri: object) -> str:
 
 
 def object_to_open(uri: object, version_id: object = None) -> ObjectToOpen:
-    """Takes what `OssModelConnector.open` takes; a listed version is pinned by its ObjectInfo."""
+    """Takes what `OssModelConnector.open` takes; an ObjectInfo or a reader pins its version."""
     text = _uri_text(uri)
     if version_id is not None:
         version_id = _version_text(version_id)
+    if isinstance(uri, ObjectReader):
+        return ObjectToOpen(text, uri.version_id or "", uri.size, uri.etag, 0.0)
     if not isinstance(uri, ObjectInfo):
         return ObjectToOpen(text, version_id or "", 0, "", 0.0)
     own = None if uri.version_id is None else _version_text(uri.version_id)

@@ -6,12 +6,10 @@ import builtins
 import io
 import os
 import pickle
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from ossmodelconnector import _core, _log, _process
@@ -38,6 +36,7 @@ from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
 from ossmodelconnector._reader import ObjectReader
 from ossmodelconnector._renewal import Renewal
+from ossmodelconnector._warnings import stacklevel_of_caller
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from ossmodelconnector._credentials import CredentialClient, CredentialsProvider
 
 __all__ = ["ConnectorStats", "OssModelConnector"]
-
-_PACKAGE_FOLDER = str(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class OssModelConnector:
         )
         try:
             for warning in self._core.warnings:
-                warnings.warn(warning, UserWarning, stacklevel=_stacklevel_of_caller())
+                warnings.warn(warning, UserWarning, stacklevel=stacklevel_of_caller())
         except Warning:
             # They are errors here.
             self.close()
@@ -314,7 +311,7 @@ class OssModelConnector:
     @overload
     def open(
         self,
-        uri: str | ObjectInfo,
+        uri: str | ObjectInfo | ObjectReader,
         binary: Literal[True] = True,
         *,
         prefetch: bool = True,
@@ -323,7 +320,7 @@ class OssModelConnector:
     @overload
     def open(
         self,
-        uri: str | ObjectInfo,
+        uri: str | ObjectInfo | ObjectReader,
         binary: Literal[False],
         *,
         prefetch: bool = True,
@@ -332,7 +329,7 @@ class OssModelConnector:
     @overload
     def open(
         self,
-        uri: str | ObjectInfo,
+        uri: str | ObjectInfo | ObjectReader,
         binary: bool,
         *,
         prefetch: bool = True,
@@ -340,7 +337,7 @@ class OssModelConnector:
     ) -> ObjectReader | io.TextIOWrapper: ...
     def open(
         self,
-        uri: str | ObjectInfo,
+        uri: str | ObjectInfo | ObjectReader,
         binary: bool = True,
         *,
         prefetch: bool = True,
@@ -352,13 +349,12 @@ class OssModelConnector:
 
         Args:
             uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`,
-                whose version is read: another one that has taken its place is an
-                `ObjectChangedError`. (An ObjectInfo whose ETag is empty or weak says no more than
-                its URI.)
+                or an `ObjectReader`, whose version is read: another one that has taken its place is
+                an `ObjectChangedError`. (An ETag that is empty or weak says no more than the URI.)
             binary: True: bytes; False: text in UTF-8, with universal newlines.
             prefetch: False: nothing is fetched that no read asks for. It costs a HEAD to open; an
-                ObjectInfo costs no request at all, and then the first read tells what is wrong with
-                the object.
+                ObjectInfo or a reader costs no request at all, and then the first read tells what
+                is wrong with the object.
             version_id: in a versioned bucket, the version to open; None: that of the ObjectInfo if
                 it has one, else the current version.
 
@@ -386,21 +382,33 @@ class OssModelConnector:
     @overload
     def open_many(
         self,
-        uris: Iterable[str | ObjectInfo],
+        uris: Iterable[str | ObjectInfo | ObjectReader],
         binary: Literal[True] = True,
         *,
         prefetch: bool = True,
     ) -> builtins.list[ObjectReader]: ...
     @overload
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: Literal[False], *, prefetch: bool = True
+        self,
+        uris: Iterable[str | ObjectInfo | ObjectReader],
+        binary: Literal[False],
+        *,
+        prefetch: bool = True,
     ) -> builtins.list[io.TextIOWrapper]: ...
     @overload
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: bool, *, prefetch: bool = True
+        self,
+        uris: Iterable[str | ObjectInfo | ObjectReader],
+        binary: bool,
+        *,
+        prefetch: bool = True,
     ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]: ...
     def open_many(
-        self, uris: Iterable[str | ObjectInfo], binary: bool = True, *, prefetch: bool = True
+        self,
+        uris: Iterable[str | ObjectInfo | ObjectReader],
+        binary: bool = True,
+        *,
+        prefetch: bool = True,
     ) -> builtins.list[ObjectReader] | builtins.list[io.TextIOWrapper]:
         """Opens several objects, all asked for at once, fetched in the given order.
 
@@ -427,7 +435,7 @@ class OssModelConnector:
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
     def read_ranges(
-        self, ranges: Iterable[tuple[str | ObjectInfo, int, int]]
+        self, ranges: Iterable[tuple[str | ObjectInfo | ObjectReader, int, int]]
     ) -> builtins.list[bytes]:
         """Reads ranges of any number of objects, all asked for at once. Keeps nothing.
 
@@ -464,7 +472,9 @@ class OssModelConnector:
             wanted.append((place, offset, length))
         return self._core.read_ranges(builtins.list(places), wanted)
 
-    def verify(self, uri: str | ObjectInfo) -> Literal["crc64", "length+etag", "length+modified"]:
+    def verify(
+        self, uri: str | ObjectInfo | ObjectReader
+    ) -> Literal["crc64", "length+etag", "length+modified"]:
         """Receives all of an object and checks it, without keeping a byte.
 
         Args:
@@ -669,16 +679,6 @@ class OssModelConnector:
 
 def _feed_for(provider: object) -> _core.CredentialsFeed:
     return _core.CredentialsFeed.anonymous() if is_anonymous(provider) else _core.CredentialsFeed()
-
-
-def _stacklevel_of_caller() -> int:
-    """The stacklevel for warnings.warn in our caller that points at the first frame not of ours."""
-    level = 1
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):
-        level += 1
-        frame = frame.f_back
-    return level
 
 
 def _objects_of(listing: _core.Listing) -> Iterator[ObjectInfo]:

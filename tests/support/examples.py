@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
 from support.relay import ForwardProxy
@@ -18,6 +19,8 @@ from support.relay import ForwardProxy
 ENDPOINT = "https://oss-cn-hangzhou.aliyuncs.com"
 HOSTS = ("oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou-internal.aliyuncs.com")
 MiB = 1 << 20
+# What torch.save wrote: {"weight": a tensor of 2 x 3, "bias": one of 2}.
+CHECKPOINT = Path(__file__).parents[1] / "data" / "checkpoint.pt"
 
 
 def safetensors_file(size: int) -> bytes:
@@ -28,6 +31,19 @@ def safetensors_file(size: int) -> bytes:
     return struct.pack("<Q", len(header)) + header + struct.pack("<f", 1.0) * count
 
 
+def tiny_model() -> dict[str, bytes]:
+    """A model of two files and their index."""
+    files = {}
+    shapes = {"embed.weight": [8, 4], "head.weight": [4, 8]}
+    names = [f"model-{i:05d}-of-00002.safetensors" for i in (1, 2)]
+    for (tensor, shape), name in zip(shapes.items(), names):
+        info = {"dtype": "F32", "shape": shape, "data_offsets": [0, 128]}
+        header = json.dumps({tensor: info}).encode().ljust(128)
+        files[name] = struct.pack("<Q", len(header)) + header + struct.pack("<32f", *range(32))
+    index = {"metadata": {"total_size": 256}, "weight_map": dict(zip(shapes, names))}
+    return {**files, "model.safetensors.index.json": json.dumps(index).encode()}
+
+
 def objects() -> dict[str, bytes]:
     """What the examples may read."""
     config = b'{"layers": 2}\n'
@@ -36,7 +52,9 @@ def objects() -> dict[str, bytes]:
         "qwen/config.json": config,
         "vocabulary.txt": "ä\nb\nc\n".encode(),
         "model.safetensors": safetensors_file(4 * MiB),
+        "checkpoint.pt": CHECKPOINT.read_bytes(),
     }
+    found.update({f"tiny/{name}": data for name, data in tiny_model().items()})
     for i in range(1, 5):
         for folder in ("model", "qwen"):
             found[f"{folder}/model-{i:05d}-of-00004.safetensors"] = safetensors_file(MiB)
@@ -44,13 +62,13 @@ def objects() -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def service() -> Iterator[dict[str, str]]:
-    """Serves the objects. Yields the environment in which the examples reach them."""
+def service(more: Mapping[str, bytes] | None = None) -> Iterator[dict[str, str]]:
+    """Serves the objects, and `more`. Yields the environment in which the examples reach them."""
     with contextlib.ExitStack() as stack:
         local = LocalServer(buckets=["bucket"], tls=True, virtual_host=HOSTS)
         server = stack.enter_context(local)
         proxy = stack.enter_context(ForwardProxy("127.0.0.1", server.port))
-        for key, data in objects().items():
+        for key, data in {**objects(), **(more or {})}.items():
             modified = datetime(2024, 8, 2, 15, 4, 5, tzinfo=timezone.utc)
             server.put_object("bucket", key, data, last_modified=modified)
         assert server.ca_file is not None

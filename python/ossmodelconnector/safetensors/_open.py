@@ -1,0 +1,176 @@
+"""How models are opened, and loaded whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ossmodelconnector._default import connector_or_default
+from ossmodelconnector._objects import ObjectInfo
+from ossmodelconnector.safetensors._model import Model
+from ossmodelconnector.safetensors._source import is_one_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ossmodelconnector._connector import OssModelConnector
+    from ossmodelconnector._objects import ObjectList
+    from ossmodelconnector.safetensors._shard import Verify
+
+__all__ = ["load_file", "load_model", "open_model", "safe_open"]
+
+
+def safe_open(
+    uri: str | ObjectInfo,
+    framework: str = "pt",
+    device: Any = "cpu",
+    *,
+    connector: OssModelConnector | None = None,
+    verify: Verify = "early",
+) -> Model:
+    """Opens one safetensors file, as safetensors' function of that name does a local one.
+
+    Args:
+        uri: ``oss://bucket/key`` of the file, or its `ObjectInfo`.
+        framework: ``"pt"`` or ``"torch"``: tensors of torch; ``"np"`` or ``"numpy"``: arrays.
+        device: of torch, where tensors go.
+        connector: None: one for the process, made by `OssModelConnector.from_env` at first use.
+        verify: ``"early"``: no tensor is handed out before all of the file has come and its CRC-64
+            is right; ``"late"``: at once, and an error at the next call and at close;
+            ``"off"``: nobody says. See `Model`.
+
+    Returns:
+        A `Model` of that file, a context manager.
+
+    Raises:
+        HeaderError: it is no safetensors file. Also a `safetensors.SafetensorError`.
+        ImportError: torch or numpy is missing.
+        OssError: or another of its kinds.
+
+    Example:
+        >>> uri = "oss://bucket/tiny/model-00001-of-00002.safetensors"
+        >>> with safe_open(uri, framework="np", connector=connector) as file:
+        ...     {name: file.get_tensor(name).shape for name in file.keys()}
+        {'embed.weight': (8, 4)}
+    """
+    if not is_one_file(uri):
+        raise ValueError(f"safe_open takes the URI of one file, not {uri!r}: use open_model")
+    return Model(connector_or_default(connector), uri, framework, device, verify, None)
+
+
+def open_model(
+    source: str | ObjectInfo | ObjectList | Iterable[str | ObjectInfo],
+    framework: str = "pt",
+    device: Any = "cpu",
+    *,
+    connector: OssModelConnector | None = None,
+    verify: Verify = "early",
+    variant: str | None = None,
+) -> Model:
+    """Opens all files of a model; all headers are read at once.
+
+    Args:
+        source: the URI of a file; of a ``*.safetensors.index.json``; one that ends in ``/``, a
+            prefix: its index if there is one, else all ``*.safetensors`` right under it; an
+            `ObjectList`, which is taken as a prefix is; or an iterable of URIs.
+        framework: as in `safe_open`.
+        device: as in `safe_open`.
+        connector: as in `safe_open`.
+        verify: as in `safe_open`, for each file.
+        variant: where the prefix has weights of several kinds, such as ``"fp16"``: which.
+
+    Returns:
+        A `Model`, a context manager.
+
+    Raises:
+        HeaderError: a file is no safetensors file, an index does not hold, or two files have a
+            tensor of one name.
+        ValueError: there are several indexes, or only pickled weights.
+        ObjectNotFoundError: a file is missing.
+        OssError: or another of its kinds.
+
+    Example:
+        >>> with open_model("oss://bucket/tiny/", connector=connector) as model:
+        ...     model.keys()
+        ['embed.weight', 'head.weight']
+    """
+    return Model(connector_or_default(connector), source, framework, device, verify, variant)
+
+
+def load_file(
+    uri: str | ObjectInfo,
+    device: Any = "cpu",
+    *,
+    framework: str = "pt",
+    connector: OssModelConnector | None = None,
+) -> dict[str, Any]:
+    """Loads all tensors of a file, checked by its CRC-64. Arguments and errors as `safe_open`.
+
+    Example:
+        >>> uri = "oss://bucket/tiny/model-00001-of-00002.safetensors"
+        >>> load_file(uri, connector=connector)["embed.weight"].shape
+        torch.Size([8, 4])
+    """
+    with safe_open(uri, framework, device, connector=connector) as file:
+        return file.get_tensors()
+
+
+def load_model(
+    model: Any,
+    source: str | ObjectInfo | ObjectList | Iterable[str | ObjectInfo],
+    strict: bool = True,
+    device: Any = "cpu",
+    *,
+    connector: OssModelConnector | None = None,
+) -> tuple[list[str], list[str]]:
+    """Loads tensors into a module of torch, file after file, so that they are held once.
+
+    Args:
+        model: a ``torch.nn.Module``.
+        source: as in `open_model`.
+        strict: whether all names must be in both.
+        device: where tensors go before they are copied into the module's.
+        connector: as in `open_model`.
+
+    Returns:
+        Names that the module has and the files lack, and the other way round. One that shares its
+        memory with another, which the files have, is not missing.
+
+    Raises:
+        RuntimeError: names differ and `strict`, or shapes differ.
+        HeaderError: as in `open_model`.
+        OssError: or another of its kinds.
+
+    Example:
+        >>> module = torch.nn.Sequential()
+        >>> load_model(module, "oss://bucket/tiny/", strict=False, connector=connector)
+        ([], ['embed.weight', 'head.weight'])
+    """
+    own = model.state_dict(keep_vars=True)
+    loaded: set[str] = set()
+    unexpected: list[str] = []
+    with open_model(source, "pt", device, connector=connector) as files:
+        for name, tensor in files.iter_tensors():
+            if name in own:
+                loaded.add(name)
+                model.load_state_dict({name: tensor}, strict=False)
+            else:
+                unexpected.append(name)
+    present = {_memory_of(own[name]) for name in loaded}
+    missing = [name for name in own if name not in loaded and _memory_of(own[name]) not in present]
+    if strict and (missing or unexpected):
+        texts = [
+            f"{kind} key(s) in state_dict: {', '.join(map(repr, names))}"
+            for kind, names in (("Missing", missing), ("Unexpected", unexpected))
+            if names
+        ]
+        raise RuntimeError(
+            f"Error(s) in loading state_dict for {type(model).__name__}: {'; '.join(texts)}"
+        )
+    return missing, unexpected
+
+
+def _memory_of(tensor: Any) -> tuple[Any, ...]:
+    """Tells whether two tensors of a module are one."""
+    if tensor.device.type == "meta" or not tensor.numel():
+        return ("alone", id(tensor))
+    return (tensor.device, tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))

@@ -1,0 +1,205 @@
+"""Shard: one safetensors file, and the ways its bytes come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ossmodelconnector._errors import MemoryBudgetError
+from ossmodelconnector.safetensors._format import (
+    PREFIX_BYTES,
+    Header,
+    header_length,
+    parse_header,
+)
+from ossmodelconnector.safetensors._frameworks import allocate
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ossmodelconnector._connector import OssModelConnector
+    from ossmodelconnector._objects import ObjectInfo
+    from ossmodelconnector._reader import ObjectReader
+
+__all__ = ["Shard", "Verify", "open_shards"]
+
+Verify = Literal["early", "late", "off"]
+
+# Of every file at once; longer headers cost one more round trip.
+_PROBE_BYTES = 128 << 10
+# Bytes of neighbouring tensors are received together up to so many.
+_GROUP_BYTES = 32 << 20
+
+
+class Part(NamedTuple):
+    """Where bytes of a shard are to go: an offset in the file, and writable memory for them."""
+
+    offset: int
+    to: Buffer
+
+
+class Shard:
+    """A safetensors file of one version.
+
+    Owned by its `Model`. Thread-safe. Its reader for parts is open from the start and fetches
+    nothing by itself; a second one brings the whole file.
+    """
+
+    def __init__(self, connector: OssModelConnector, reader: ObjectReader, header: Header) -> None:
+        self.header = header
+        self._connector = connector
+        self._parts = reader
+        self.loading = threading.Lock()  # for the model: held while it loads the whole file
+        self._lock = threading.Lock()
+        # Guarded by it: fetches the whole file until somebody takes it.
+        self._whole: ObjectReader | None = None
+        self._verified: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """Its address."""
+        return self._parts.uri
+
+    @property
+    def size(self) -> int:
+        """In bytes, the header included."""
+        return self._parts.size
+
+    @property
+    def verified(self) -> str:
+        """What its bytes were checked by so far, as `ObjectReader.verified` has it."""
+        return self._verified or self._parts.verified
+
+    def begin_load(self) -> None:
+        """Has the whole file fetched into memory, as far as there is room. Costs no request."""
+        with self._lock:
+            if self._whole is None:
+                self._whole = self._connector.open(self._parts)
+
+    def load(self, *, is_bounded: bool) -> Buffer:
+        """Returns the whole file in writable memory, after its CRC-64 was compared.
+
+        It lies in memory of the budget, without a copy; where other tensors hold too much of that,
+        in memory of its own.
+
+        Args:
+            is_bounded: a file larger than the budget is an error.
+
+        Raises:
+            MemoryBudgetError: it is.
+            ChecksumError: its bytes are not what was uploaded.
+        """
+        limit = self._connector.stats().memory_limit_bytes
+        if is_bounded and self.size > limit:
+            raise MemoryBudgetError(
+                f"{self.uri}: to check all of its {self.size} bytes before a tensor is handed out, "
+                f"they must fit into prefetch.memoryBytes, which is {limit}: give it more, or use "
+                'verify="late"'
+            )
+        with self._take_whole() as reader:
+            try:
+                memory: Buffer = reader._core.take_buffer()
+            except MemoryBudgetError:
+                memory = allocate(self.size)
+                reader.readinto(memory)
+            self._verified = reader.verified
+        return memory
+
+    def stream(
+        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES
+    ) -> Iterator[tuple[list[str], Buffer, int]]:
+        """Receives the whole file in the order of its bytes, into memory of its own.
+
+        Args:
+            names: tensors, in the order of their bytes.
+            group_bytes: neighbours that have no more together share a piece of memory.
+
+        Yields:
+            Of those, the ones that have come, with the memory that they lie in, and which byte of
+            the data it begins with. At the end of the file its CRC-64 is compared.
+        """
+        with self._take_whole() as reader:
+            reader.read(self.header.data_begin)
+            header = self.header.tensors
+            for group in _groups(header, names, group_bytes):
+                begin = header[group[0]].data_offsets[0]
+                memory = allocate(header[group[-1]].data_offsets[1] - begin)
+                reader.seek(self.header.data_begin + begin)
+                reader.readinto(memory)
+                yield group, memory, begin
+            self._verified = reader.verified
+
+    def read_into(self, parts: Iterable[Part]) -> None:
+        """Fills memory with bytes of the data, all asked for at once.
+
+        Args:
+            parts: their offsets count from the end of the header.
+        """
+        begin = self.header.data_begin
+        self._parts._core.read_into([(begin + offset, to) for offset, to in parts])
+
+    @property
+    def gap_bytes(self) -> int:
+        """So many bytes cost less to receive in vain than one more request."""
+        return self._connector._core.bytes_per_round_trip
+
+    def close(self) -> None:
+        """Closes its readers. Memory that was handed out stays."""
+        self._parts.close()
+        with self._lock:
+            if self._whole is not None:
+                self._whole.close()
+
+    def _take_whole(self) -> ObjectReader:
+        with self._lock:
+            reader, self._whole = self._whole, None
+        return self._connector.open(self._parts) if reader is None else reader
+
+
+def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
+    group: list[str] = []
+    for name in names:
+        begin, end = tensors[name].data_offsets
+        if group:
+            first, last = tensors[group[0]].data_offsets[0], tensors[group[-1]].data_offsets[1]
+            if begin != last or end - first > most:
+                yield group
+                group = []
+        group.append(name)
+    if group:
+        yield group
+
+
+def open_shards(connector: OssModelConnector, objects: Sequence[str | ObjectInfo]) -> list[Shard]:
+    """Opens files and reads their headers, all at once.
+
+    Two round trips; one where all objects are ObjectInfos of a listing. A header of more than
+    128 KiB costs one more.
+
+    Raises:
+        HeaderError: a file is no safetensors file.
+        OssError: or another of its kinds.
+    """
+    readers = connector.open_many(objects, prefetch=False)
+    try:
+        probes = connector.read_ranges((reader, 0, _PROBE_BYTES) for reader in readers)
+        ends = [
+            header_length(reader.uri, probe, reader.size) for reader, probe in zip(readers, probes)
+        ]
+        rests = connector.read_ranges(
+            (reader, len(probe), max(0, end - len(probe)))
+            for reader, probe, end in zip(readers, probes, ends)
+            if end > len(probe)
+        )
+        left = iter(rests)
+        shards = []
+        for reader, probe, end in zip(readers, probes, ends):
+            text = (probe if end <= len(probe) else probe + next(left))[PREFIX_BYTES:end]
+            shards.append(Shard(connector, reader, parse_header(reader.uri, text, reader.size)))
+    except BaseException:
+        for reader in readers:
+            reader.close()
+        raise
+    return shards
