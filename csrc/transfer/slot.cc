@@ -221,8 +221,8 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
                           .is_proxied = !settings_.proxies.for_url(url).empty(),
                           .is_fresh = connects > 0,
                           .any_reply_byte = bytes_ > 0,
-                           .text = text,
-                           .roots = settings_.tls_roots.told});
+                          .text = text,
+                          .roots = settings_.tls_roots.told});
   ExchangeOutcome result = finish_aborted(error, std::move(text), now);
   result.os_errno = os_errno(code);
   return result;
