@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -24,6 +25,12 @@ EXITS = int(os.environ.get("OSSMC_EXITS", "40"))
 
 def digest(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def skip_unless_installed(library):
+    # Not imported here: eventlet warns of each fork of a process that has imported it.
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} has no wheel for this Python")
 
 
 class Provider:
@@ -219,7 +226,7 @@ def test_fork_at_any_moment(make_connector, store, server):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
 def test_greenlets(server, store, library, when):
-    pytest.importorskip(library, reason=f"{library} has no wheel for this Python")
+    skip_unless_installed(library)
     keys = ["large.bin", "text.txt"] * 4
     said = run_program("greenlets.py", [library, when, *map(store.uri, keys)], server)
     assert said["digests"] == [digest(store[key]) for key in keys]
@@ -250,7 +257,7 @@ def test_descriptors_closed_by_others(server, https_server, new_bucket, tmp_path
 @pytest.mark.parametrize("how", ["uvloop", "expired", "plain"])
 def test_at_rest_it_takes_less_than_a_hundredth_of_a_core(server, store, how):
     if how == "uvloop":
-        pytest.importorskip("uvloop", reason="uvloop has no wheel for this Python")
+        skip_unless_installed("uvloop")
     loads = []
 
     def is_idle():

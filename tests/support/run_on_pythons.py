@@ -23,12 +23,15 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, and the examples of README.
+# Reader, lifecycle, processes, lists and consumers, logs, life without threads, and the examples of
+# README.
 TESTS = [
     "test_reader_property.py",
     "test_lifecycle.py",
     "test_interpreters.py",
     "test_processes.py",
+    "test_no_threads.py",
+    "test_logging.py",
     "test_object_list.py",
     "test_fast_list.py",
     "test_keys.py",
