@@ -18,11 +18,15 @@ constexpr Duration kLookInterval = kWaitSlice / 2;
 // whose destructors must not run then are not made in `work`.
 template <typename Work>
 auto never_unwound(const Work& work) {
+#ifdef __GLIBCXX__
   try {
     return work();
   } catch (const abi::__forced_unwind&) {
     while (true) ::pause();
   }
+#else
+  return work();  // our frames are passed over: third_party/bundled/forced_unwind.cc
+#endif
 }
 
 // Calls `work`, which returns false where a Python exception is set, with the GIL.
