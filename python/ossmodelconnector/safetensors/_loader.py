@@ -68,9 +68,10 @@ class _Work:
         self._closed = False
 
     def take(self, name: str) -> Any:
+        self._require_this_process()
+        if name not in self.plan:
+            raise KeyError(f"{name} is not in the plan")
         with self._changed:
-            if name not in self.plan:
-                raise KeyError(f"{name} is not in the plan")
             self._wanted.add(name)
             self._changed.notify_all()
             self._wait(lambda: name in self._ready or name in self._taken)
@@ -80,6 +81,7 @@ class _Work:
 
     def take_any(self) -> tuple[str, Any] | None:
         """The next that is ready, with its name; None: all were taken."""
+        self._require_this_process()
         with self._changed:
             self._wait(lambda: self._ready or len(self._taken) == len(self.plan))
             if not self._ready:
@@ -88,6 +90,7 @@ class _Work:
             return name, self._hand_out(name)
 
     def stats(self) -> LoaderStats:
+        self._require_this_process()
         with self._changed:
             return LoaderStats(
                 len(self.plan),
@@ -98,6 +101,8 @@ class _Work:
             )
 
     def end(self) -> None:
+        if os.getpid() != self._process:  # a thread that is not here may hold the lock
+            return
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -144,12 +149,15 @@ class _Work:
                 raise ValueError("the loader is closed")
             if self._error is not None:
                 raise self._error
-            if os.getpid() != self._process:
-                raise RuntimeError("the loader is the parent process's: make one in this process")
             self._changed.wait(_WAIT_SECONDS)
+
+    def _require_this_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("the loader is the parent process's: make one in this process")
 
     def _hand_out(self, name: str) -> Any:
         self._taken.add(name)
+        self._wanted.discard(name)
         self._held_bytes -= self.plan[name].bytes
         self._changed.notify_all()
         return self._ready.pop(name)
@@ -238,7 +246,10 @@ class PrefetchLoader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:  # whoever presses Ctrl-C does not wait for a server that says nothing
+            self._work.end()
 
     def __del__(self) -> None:
         work = getattr(self, "_work", None)

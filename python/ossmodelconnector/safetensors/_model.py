@@ -49,12 +49,9 @@ class Model:
     ) -> None:
         if verify not in ("early", "late", "off"):
             raise ValueError(f'verify must be "early", "late" or "off", not {verify!r}')
-        self._store = TensorStore(
-            connector,
-            files_of(connector, source, variant),
-            framework_of(framework, device),
-            verify,
-        )
+        library = framework_of(framework, device)
+        files = files_of(connector, source, variant)
+        self._store = TensorStore(connector, files, library, verify)
         self._device = device
 
     # --- what there is ---
@@ -194,7 +191,7 @@ class Model:
 
         Raises:
             HeaderError: there is none of that name.
-            IndexError: a slice lies outside of its tensor.
+            SliceError: a slice lies outside of its tensor.
 
         Example:
             >>> with model.prefetch({"embed.weight": (slice(0, 4),)}) as loader:
@@ -211,6 +208,7 @@ class Model:
         ]
         store.begin_loads(store.by_shard(item.name for item in planned if item.index is None))
         target = self._device if device is None else device
+        store.framework.finish(store.framework.empty(store.framework.dtype("F32"), (0,)), target, dtype)
 
         def load(item: Planned) -> Any:
             if item.index is None:
