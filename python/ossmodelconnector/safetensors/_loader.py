@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["LoaderStats", "Planned", "PrefetchLoader"]
+__all__ = ["LoaderStats", "Planned", "PrefetchLoader", "require_limits"]
 
 _THREADS = 4
 # A wait of Python's own feels Ctrl-C at its end only where it has a limit.
@@ -163,6 +163,13 @@ class _Work:
         return self._ready.pop(name)
 
 
+def require_limits(threads: int | None, memory_bytes: int | None) -> None:
+    """ValueError: no loader can have these."""
+    for name, limit in (("threads", threads), ("memory_bytes", memory_bytes)):
+        if limit is not None and limit < 1:
+            raise ValueError(f"{name} must be at least 1, not {limit}")
+
+
 class PrefetchLoader:
     """Tensors on their way. `Model.prefetch` makes it; iterate, or `take` by name.
 
@@ -182,10 +189,6 @@ class PrefetchLoader:
         threads: int | None,
         memory_bytes: int | None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        if memory_bytes is not None and memory_bytes < 1:
-            raise ValueError(f"memory_bytes must be at least 1, not {memory_bytes}")
         self._work = work = _Work(plan, load, memory_bytes)
         count = min(_THREADS if threads is None else threads, len(plan))
         # They know the work alone: a loader that is dropped ends it.

@@ -10,7 +10,7 @@ from ossmodelconnector._errors import ChecksumError
 from ossmodelconnector.safetensors._format import TensorMeta
 from ossmodelconnector.safetensors._frameworks import framework_of
 from ossmodelconnector.safetensors._lazy import LazyStateDict, LazyTensor
-from ossmodelconnector.safetensors._loader import Planned, PrefetchLoader
+from ossmodelconnector.safetensors._loader import Planned, PrefetchLoader, require_limits
 from ossmodelconnector.safetensors._shard import Verify
 from ossmodelconnector.safetensors._source import files_of
 from ossmodelconnector.safetensors._store import TensorStore
@@ -192,6 +192,7 @@ class Model:
         Raises:
             HeaderError: there is none of that name.
             SliceError: a slice lies outside of its tensor.
+            ValueError: a limit is below 1, or there is no such type.
 
         Example:
             >>> with model.prefetch({"embed.weight": (slice(0, 4),)}) as loader:
@@ -199,7 +200,10 @@ class Model:
             >>> shapes
             {'embed.weight': (4, 4)}
         """
-        store = self._store
+        store, library = self._store, self._store.framework
+        target = self._device if device is None else device
+        require_limits(threads, memory_bytes)
+        library.finish(library.empty(library.dtype("F32"), (0,)), target, dtype)  # can it be?
         wanted = dict.fromkeys(store.places) if plan is None else dict(plan)
         planned = [
             Planned(name, wanted[name], store.wanted_bytes(name, wanted[name]))
@@ -207,15 +211,13 @@ class Model:
             for name in names
         ]
         store.begin_loads(store.by_shard(item.name for item in planned if item.index is None))
-        target = self._device if device is None else device
-        store.framework.finish(store.framework.empty(store.framework.dtype("F32"), (0,)), target, dtype)
 
         def load(item: Planned) -> Any:
             if item.index is None:
                 tensor = store.whole_tensor(item.name)
             else:
                 tensor = store.part(item.name, item.index)
-            return store.framework.finish(tensor, target, dtype)
+            return library.finish(tensor, target, dtype)
 
         return PrefetchLoader(planned, load, threads=threads, memory_bytes=memory_bytes)
 

@@ -134,8 +134,8 @@ def load_model(
         connector: as in `open_model`.
 
     Returns:
-        Names that the module has and the files lack, and the other way round. One that shares its
-        memory with another, which the files have, is not missing.
+        Names that the module has and the files lack, and the other way round. Of names that share
+        their memory one is enough.
 
     Raises:
         RuntimeError: names differ and `strict`, before a tensor is received; or shapes differ.
@@ -165,7 +165,12 @@ def _differences(own: Mapping[str, Any], there: Sequence[str]) -> tuple[list[str
     """Names that only the module has, and names that only the files have."""
     names = set(there)
     present = {_memory_of(own[name]) for name in names if name in own}
-    missing = [name for name in own if name not in names and _memory_of(own[name]) not in present]
+    missing = []
+    for name in sorted(own):
+        memory = _memory_of(own[name])
+        if name not in names and memory not in present:
+            missing.append(name)
+            present.add(memory)
     return missing, [name for name in there if name not in own]
 
 

@@ -124,7 +124,8 @@ class Shard:
             the data it begins with. At the end of the file its CRC-64 is compared.
         """
         with self._whole_file() as reader:
-            reader.read(self.header.data_begin)
+            if is_checked:
+                reader.read(self.header.data_begin)
             header = self.header.tensors
             for group in _groups(header, names):
                 begin = header[group[0]].data_offsets[0]

@@ -147,7 +147,9 @@ def test_what_is_no_source_is_told_before_any_request(connector, server, source,
     ],
     ids=repr,
 )
-def test_wrong_arguments_are_told_before_any_request(folders, connector, server, arguments, kind, text):
+def test_wrong_arguments_are_told_before_any_request(
+    folders, connector, server, arguments, kind, text
+):
     server.clear_log()
     with pytest.raises(kind, match=text):
         open_model(folders.uri("plain/"), **{"connector": connector, **arguments})
