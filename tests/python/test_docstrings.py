@@ -1,9 +1,10 @@
 """The examples in docstrings run, and show what they say.
 
 They have numpy, pyarrow, io and what is public by its name; and what a docstring takes for granted:
-a `connector`, an open `reader`, the `objects` of a listing, and a local `server`. Those of private
-functions have the names of their module besides. support/examples.py has the objects that they
-read, and `tmp_path` is where they run.
+a `connector`, an open `reader`, the `objects` of a listing, and a local `server`; those of
+ossmodelconnector.safetensors an open `model`, and torch. Those of private functions have the names
+of their module besides. support/examples.py has the objects that they read, and `tmp_path` is where
+they run.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import numpy as np
 import ossmodelconnector
 import pyarrow
 import pytest
-from ossmodelconnector import OssModelConnector, _core, local
+from ossmodelconnector import OssModelConnector, _core, local, safetensors
 from support import examples
 
 PACKAGE = Path(ossmodelconnector.__file__).parent
 BINDINGS = Path(__file__).parents[2] / "csrc" / "bindings"
 PUBLIC = {
-    name: getattr(module, name) for module in (ossmodelconnector, local) for name in module.__all__
+    name: getattr(module, name)
+    for module in (ossmodelconnector, local, safetensors)
+    for name in module.__all__
 }
 
 
@@ -98,8 +101,17 @@ def names(environment, monkeypatch, tmp_path):
         }
 
 
+@pytest.fixture
+def names_of_tensors(names):
+    torch = pytest.importorskip("torch", reason="see tests/support/install_torch.py")
+    with safetensors.open_model("oss://bucket/tiny/", connector=names["connector"]) as model:
+        yield {"torch": torch, "model": model}
+
+
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda docstring: docstring.test.name)
-def test_examples(docstring, names):
+def test_examples(docstring, names, request):
+    if docstring.test.name.startswith(safetensors.__name__):
+        names = {**names, **request.getfixturevalue("names_of_tensors")}
     if docstring.module:
         names = {**vars(importlib.import_module(docstring.module)), **names}
     docstring.test.globs = names

@@ -67,16 +67,18 @@ def no_thread_is_left():
 @pytest.mark.parametrize("verify", ["early", "late", "off"])
 @pytest.mark.parametrize("threads", [None, 1, 20])
 def test_all_tensors_come_each_once(uris, connector, verify, threads):
-    with open_model(uris, "np", connector=connector, verify=verify) as model:
-        with model.prefetch(threads=threads) as loader:
-            assert loader.names() == NAMES
-            assert len(loader) == 12
-            found = list(loader)
-            assert sorted(name for name, _ in found) == NAMES
-            for name, tensor in found:
-                assert np.array_equal(tensor, ARRAYS[name])
-            assert list(loader) == []
-            assert loader.stats == (12, model.tensor_bytes, 0, 12, 0)
+    with (
+        open_model(uris, "np", connector=connector, verify=verify) as model,
+        model.prefetch(threads=threads) as loader,
+    ):
+        assert loader.names() == NAMES
+        assert len(loader) == 12
+        found = list(loader)
+        assert sorted(name for name, _ in found) == NAMES
+        for name, tensor in found:
+            assert np.array_equal(tensor, ARRAYS[name])
+        assert list(loader) == []
+        assert loader.stats == (12, model.tensor_bytes, 0, 12, 0)
 
 
 def test_tensor_is_taken_once(model):
@@ -142,9 +144,11 @@ def test_floating_tensors_become_the_wanted_type(put, connector):
             found = dict(loader)
         assert (found["f"].dtype, found["i"].dtype) == (torch.float64, torch.int8)
         assert found["f"].tolist() == found["i"].tolist() == [1, 2]
-    with open_model(uri, "np", connector=connector) as model:
-        with model.prefetch(dtype="float64") as loader:
-            assert {name: one.dtype.name for name, one in loader} == {"f": "float64", "i": "int8"}
+    with (
+        open_model(uri, "np", connector=connector) as model,
+        model.prefetch(dtype="float64") as loader,
+    ):
+        assert {name: one.dtype.name for name, one in loader} == {"f": "float64", "i": "int8"}
 
 
 def test_tensors_come_in_the_order_in_which_they_are_there():
@@ -210,10 +214,14 @@ def test_error_reaches_who_iterates_and_who_takes():
 def test_wrong_bytes_reach_who_iterates(bucket, uris, connector):
     data = tensor_file({"wrong": RAWS["t00"]})
     bucket.served.local.put_object(bucket.bucket, "wrong", data, crc64=1)
-    with open_model([*uris, bucket.uri("wrong")], "np", connector=connector) as model:
-        with model.prefetch() as loader, pytest.raises(ChecksumError, match="wrong"):
-            for name, _ in loader:
-                assert name != "wrong"
+    with (
+        open_model([*uris, bucket.uri("wrong")], "np", connector=connector) as model,
+        model.prefetch() as loader,
+    ):
+        found = []
+        with pytest.raises(ChecksumError, match="wrong"):
+            found += (name for name, _ in loader)
+        assert "wrong" not in found
 
 
 def test_closed_loader_hands_nothing_out_and_has_no_thread(model):
@@ -251,10 +259,10 @@ def test_close_ends_who_waits():
 
 
 def test_dropped_loader_ends_its_threads(model):
-    loader = model.prefetch(memory_bytes=1)
-    wait_until(lambda: loader.stats.ready == 1)
+    loaders = [model.prefetch(memory_bytes=1)]
+    wait_until(lambda: loaders[0].stats.ready == 1)
     assert load_threads()
-    del loader
+    loaders.clear()
     gc.collect()
     wait_until(lambda: not load_threads())
 

@@ -87,7 +87,7 @@ def test_one_file(folders, connector):
 
 def test_variant_chooses_among_indexes(folders, connector):
     prefix = folders.uri("variants/")
-    with pytest.raises(ValueError, match="2 indexes.*variant=") as caught:
+    with pytest.raises(ValueError, match=r"2 indexes.*variant=") as caught:
         open_model(prefix, "np", connector=connector)
     assert "'fp16', ''" in str(caught.value)
     assert names_of(connector, prefix, variant="fp16") == ["w.fp16"]

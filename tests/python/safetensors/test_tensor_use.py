@@ -195,9 +195,9 @@ with open_model(sys.argv[1], "np") as model:
 @pytest.mark.parametrize("ask", ["list(loader)", "loader.take('a')", "model.get_tensor('a')"])
 def test_ctrl_c_ends_a_wait_for_a_tensor(slow_store, slow_server, ask):
     slow_store.put("slow.safetensors", tensor_file({"a": random_tensor("U8", (60_000,))}))
+    uri = slow_store.uri("slow.safetensors")
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", INTERRUPTED]
-        + [slow_store.uri("slow.safetensors"), ask],
+        [sys.executable, "-W", "ignore", "-c", INTERRUPTED, uri, ask],
         env=slow_server.environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
