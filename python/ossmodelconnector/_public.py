@@ -1,4 +1,4 @@
-"""Where what is public is from: the package that users import it from, not the module within it.
+"""Where what is public is from: the package that users import it from, not the module within it."""
 
 from __future__ import annotations
 
