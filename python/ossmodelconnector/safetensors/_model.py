@@ -28,8 +28,12 @@ class Model:
 
     A whole tensor is handed out as ``verify`` says. With ``"early"`` its file is received whole
     first, and checked: for one tensor of a large file, or a part of one, use `get_slice`, which
-    costs no more than what it takes. Tensors can be changed in place, and each is alone: the next
-    call for the same name returns the file's bytes again. They stay after the model is closed.
+    costs no more than what it takes. With ``"late"`` the CRC-64 is compared where all tensors of a
+    file are iterated over; of tensors that come one by one, or by `prefetch`, it is not. `verified`
+    tells what was checked.
+
+    Tensors can be changed in place, and each is alone: the next call for the same name returns the
+    file's bytes again. They stay after the model is closed.
 
     Any thread may use it. A closed model raises ValueError.
 
@@ -184,7 +188,7 @@ class Model:
             threads: how many receive at a time; None: 4.
             dtype: what those of a floating type become; None: they stay as they are.
             memory_bytes: how much may be ready or on its way that nobody has taken yet; None: no
-                limit.
+                limit. Files that are received whole lie in the connector's budget besides.
 
         Returns:
             A `PrefetchLoader`, a context manager, which hands each tensor out once.
