@@ -60,7 +60,8 @@ class Shard:
 
     def renew_locks(self) -> None:
         """Makes its locks anew: in a forked child, where nobody is left to unlock them."""
-        self.loading = threading.Lock()  # for the model: held while it loads the whole file
+        # For the model: held while it loads the whole file.
+        self.loading: threading.Lock = threading.Lock()
         self._lock = threading.Lock()
 
     @property

@@ -48,12 +48,12 @@ class TensorStore:
     ) -> None:
         self.framework = framework
         self._verify = verify
-        self.shards = open_shards(connector, files.objects)
+        self.shards: list[Shard] = open_shards(connector, files.objects)
         with ExitStack() as opened:
             opened.callback(self._close_shards)
             owners = _owners(self.shards, files.shard_of, files.index_uri)
             opened.pop_all()
-        self.places = {
+        self.places: dict[str, Place] = {
             name: Place(shard, shard.header.tensors[name]) for name, shard in owners.items()
         }
         self._names: dict[Shard, list[str]] = {}
@@ -62,7 +62,7 @@ class TensorStore:
         # Guarded by _lock: whole files with the names of tensors that nobody was given yet.
         self._loaded: dict[Shard, tuple[Buffer, set[str]]] = {}
         self._late: ChecksumError | None = None
-        self.closed = False
+        self.closed: bool = False
         self._lock = threading.Lock()
         register_store(self)
 
