@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -35,6 +36,8 @@ def framework(request):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_type_is_what_safetensors_makes_of_it(put, connector, tmp_path, framework, dtype):
+    if framework == "numpy" and dtype in LACKING["numpy"] and "ml_dtypes" in sys.modules:
+        pytest.skip("a test that ran before has brought it")
     raws = {str(shape): random_tensor(dtype, shape) for shape in shapes_of(dtype)}
     data = tensor_file(raws)
     (tmp_path / "file").write_bytes(data)
