@@ -9,13 +9,14 @@ import struct
 import time
 
 import pytest
+import safetensors
 from ossmodelconnector.safetensors import HeaderError
 from ossmodelconnector.safetensors._format import header_length
 from support.forked_child import in_child
-
-pytest.importorskip("safetensors", minversion="0.8", reason="older ones take other headers")
 from support.random_headers import compare, file_of, parsed, random_file
 
+# Older ones take other headers.
+IS_JUDGE = tuple(map(int, safetensors.__version__.split(".")[:2])) >= (0, 8)
 MiB = 1 << 20
 NAN = "its shape is .*must be a list of integers"
 
@@ -137,12 +138,15 @@ def test_wrong_header_is_refused_with_a_clear_error(size, text, said):
     with pytest.raises(HeaderError, match=rf"(?s)^file: .*{said}") as caught:
         parsed(data)
     assert len(str(caught.value)) < 600
-    assert compare(data) in ("refused", "stricter")
+    if IS_JUDGE:
+        assert compare(data) in ("refused", "stricter")
 
 
 @pytest.mark.parametrize(("size", "text"), TAKEN.values(), ids=TAKEN)
 def test_unusual_header_is_taken(size, text):
-    assert compare(file_of(text, size)) == "taken"
+    assert parsed(file_of(text, size)).data_begin == 8 + len(text)
+    if IS_JUDGE:
+        assert compare(file_of(text, size)) == "taken"
 
 
 @pytest.mark.parametrize(
@@ -163,9 +167,11 @@ def test_unusual_header_is_taken(size, text):
 def test_what_is_no_safetensors_file_is_told_by_its_first_bytes(data, said):
     with pytest.raises(HeaderError, match=said):
         header_length("file", data[:8], len(data))
-    assert compare(data) == "refused"
+    if IS_JUDGE:
+        assert compare(data) == "refused"
 
 
+@pytest.mark.skipif(not IS_JUDGE, reason="safetensors is older than 0.8")
 @pytest.mark.parametrize("seed", range(20))
 def test_random_files_are_taken_or_refused_as_safetensors_does(seed):
     chance = random.Random(seed)
