@@ -34,7 +34,7 @@ STAMPS := build/stamps
 WHEEL_SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE \
     $(shell find csrc python third_party -not -path '*/__pycache__*')
 CPP_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cc')
-PYTHON_FILES := python tests
+PYTHON_FILES := python tests release third_party
 
 .PHONY: help
 help: ## Show this list
@@ -121,6 +121,7 @@ check: ## The rest of what CI runs: threads, long properties, fuzz targets, mode
 	$(MAKE) check-cpp
 	$(MAKE) check-threads
 	$(MAKE) test-pythons PYTHONS=all
+	$(MAKE) test-gateways
 	$(MAKE) check-python
 
 # --- the benchmark
@@ -204,10 +205,36 @@ check-python: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the long Python
 	$(call cmake-build,asan) --target ossmc_bench_program
 	OSSMC_NEEDS_BENCH=1 $(PYTEST) -m 'long or hypothesis' --hypothesis-profile=long $(ARGS)
 
+$(STAMPS)/gateway-packages: pyproject.toml | $(STAMPS)/test-packages
+	$(UV) --group gateways
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: test-gateways
+test-gateways: $(STAMPS)/installed $(STAMPS)/gateway-packages ## Read from rclone's and moto's servers (not part of test)
+	OSSMC_NEEDS_GATEWAYS=1 $(BIN)/python -m pytest tests/python/test_gateways.py $(ARGS)
+
 PYTHONS ?= ends
 .PHONY: test-pythons
 test-pythons: $(STAMPS)/test-packages $(STAMPS)/pythons-$(PYTHONS) ## Run tests on the oldest and newest Python; PYTHONS=all
 	$(BIN)/python tests/support/run_on_pythons.py test $(PYTHONS) $(PROCESSES) -m 'not long' $(ARGS)
+
+# --- integrations
+
+# An environment of its own: these packages are large, and no other test needs them.
+INTEGRATIONS := build/integrations-venv
+$(STAMPS)/integrations-packages: third_party/integrations.txt tests/support/install_torch.py pyproject.toml $(STAMPS)/venv
+	[[ -x $(INTEGRATIONS)/bin/python ]] || $(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
+	$(INTEGRATIONS)/bin/python tests/support/install_torch.py
+	$(INTEGRATIONS)/bin/python -c 'import torch' # what follows would bring another one
+	$(BIN)/uv pip install --quiet --python $(INTEGRATIONS)/bin/python -r third_party/integrations.txt \
+	    -r pyproject.toml --extra local --group test
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: test-integrations
+test-integrations: $(STAMPS)/wheel $(STAMPS)/integrations-packages ## Test with transformers, diffusers and PEFT, in an environment of its own (not part of test)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	$(INTEGRATIONS)/bin/python -m pytest -W default tests/integrations $(ARGS)
 
 # --- long tests
 
@@ -221,6 +248,24 @@ test-long: $(STAMPS)/installed $(STAMPS)/test-packages ## Run the tests that tak
 .PHONY: soak
 soak: $(STAMPS)/installed $(STAMPS)/test-packages ## Read at random under faults for half an hour; SOAK_SECONDS=300 (not part of test)
 	PYTHONPATH=tests $(BIN)/python -m long.soak --seconds $(SOAK_SECONDS) $(if $(SEED),--seed $(SEED))
+
+# --- self-contained wheels
+
+PROCESSORS ?= x86_64 aarch64
+$(STAMPS)/wheels-packages: pyproject.toml third_party/apt-packages-wheels.txt $(STAMPS)/venv
+	third_party/install-apt-packages third_party/apt-packages-wheels.txt
+	$(UV) --group wheels
+	@mkdir -p $(@D) && touch $@
+
+# The libraries inside take a quarter of an hour for both processors, once. They lie in build/bundled.
+.PHONY: wheels
+wheels: $(STAMPS)/wheels-packages ## Self-contained wheels for each Python here, into build/wheels/dist; PROCESSORS='x86_64 aarch64'
+	$(BIN)/python release/make_wheels.py $(PROCESSORS:%=--processor %) $(ARGS)
+
+# What it finds is in build/test-wheels.json.
+.PHONY: test-wheels
+test-wheels: $(STAMPS)/wheels-packages ## Those in bare Debians, on each Python, on arm64 by qemu, beside others; PARTS='files' (not part of test)
+	PYTHONPATH=tests $(BIN)/python -m wheels $(PARTS)
 
 # --- coverage
 

@@ -1,8 +1,5 @@
 #include "auth/credentials.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -34,11 +31,7 @@ Status unusable(std::string message) {
 }  // namespace
 
 CredentialsCache::CredentialsCache(const Clock& clock, Options options)
-    : clock_(clock), options_(options), event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-CredentialsCache::~CredentialsCache() {
-  if (event_fd_ >= 0) ::close(event_fd_);
-}
+    : clock_(clock), options_(options) {}
 
 std::unique_ptr<CredentialsCache> CredentialsCache::make_fixed(const Clock& clock,
                                                                Credentials credentials) {
@@ -46,6 +39,7 @@ std::unique_ptr<CredentialsCache> CredentialsCache::make_fixed(const Clock& cloc
   cache->fixed_ = true;
   MutexLock lock(cache->mutex_);
   cache->held_ = {std::make_shared<const Credentials>(std::move(credentials)), 1};
+  cache->plan_locked();
   return cache;
 }
 
@@ -59,93 +53,108 @@ void CredentialsCache::set_listener(Listener* listener) {
   listener_ = listener;
 }
 
+bool CredentialsCache::is_expired_locked() const {
+  return held_.credentials != nullptr && is_expired(*held_.credentials, clock_.unix_seconds());
+}
+
 bool CredentialsCache::is_usable_locked() const {
-  return held_.credentials != nullptr && !is_expired(*held_.credentials, clock_.unix_seconds());
+  if (!is_expired_locked()) return held_.credentials != nullptr;
+  return store_decides_ && refused_generation_ < held_.generation;
 }
 
-bool CredentialsCache::raise_flag_locked() {
-  if (flag_) return false;
-  flag_ = true;
-  // A call that runs already owes its answer since it was asked for.
-  if (!in_flight_) asked_at_ = clock_.now();
-  return true;
-}
-
-void CredentialsCache::signal() {
-  const std::uint64_t one = 1;
-  // Cannot fail in a way that matters: a full eventfd is readable already.
-  [[maybe_unused]] const ssize_t written = ::write(event_fd_, &one, sizeof(one));
+void CredentialsCache::plan_locked() {
+  TimePoint at = TimePoint::max();
+  if (!fixed_ && !in_flight_) {
+    const TimePoint after_failure = failure_.empty() ? TimePoint::min() : failure_until_;
+    if (flag_) {
+      at = TimePoint::min();
+    } else if (!is_usable_locked()) {
+      at = after_failure;
+    } else {
+      at = refresh_at_;
+      if (held_.credentials->expires_unix_seconds && !store_decides_) {
+        const double left =
+            std::min(*held_.credentials->expires_unix_seconds - clock_.unix_seconds(), kFarSeconds);
+        const TimePoint ends = clock_.now() + seconds_to_duration(std::max(left, 0.0));
+        at = std::min(at, std::max(ends, after_failure));
+      }
+    }
+  }
+  ask_at_.store(at.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 CredentialsCache::Pull CredentialsCache::get() {
   Pull pull;
-  bool raised = false;
-  {
-    MutexLock lock(mutex_);
-    const TimePoint now = clock_.now();
-    const bool usable = is_usable_locked();
-    if (usable) pull.snapshot = held_;
-    if (fixed_) {
-      if (!usable) pull.status = unusable("they have expired");
-      return pull;
-    }
-    const bool failed_just_now = !failure_.empty() && now < failure_until_;
-    if (usable ? now >= refresh_at_ : !failed_just_now) {
-      if (!in_flight_) raised = raise_flag_locked();
-    }
-    if (!usable) {
-      if (failed_just_now) {
-        pull.status = unusable(failure_);
-      } else if (now - asked_at_ >= options_.provider_limit) {
-        const auto limit =
-            std::chrono::duration_cast<std::chrono::seconds>(options_.provider_limit);
-        pull.status = unusable("the credentials provider has not answered for " +
-                               std::to_string(limit.count()) + " s");
-      }
-    }
+  MutexLock lock(mutex_);
+  const TimePoint now = clock_.now();
+  const bool usable = fixed_ || is_usable_locked();
+  if (usable) pull.snapshot = held_;
+  if (fixed_) return pull;
+  const bool failed_just_now = !failure_.empty() && now < failure_until_;
+  if (!in_flight_ && !flag_ && (usable ? now >= refresh_at_ : !failed_just_now)) {
+    flag_ = true;
+    plan_locked();
   }
-  if (raised) signal();
+  if (usable) return pull;
+  if (failed_just_now) {
+    pull.status = unusable(failure_);
+  } else if (in_flight_ && now - asked_at_ >= options_.provider_limit) {
+    const auto limit = std::chrono::duration_cast<std::chrono::seconds>(options_.provider_limit);
+    pull.status = unusable("the credentials provider has not answered for " +
+                           std::to_string(limit.count()) + " s");
+  }
   return pull;
 }
 
 bool CredentialsCache::report_refused(std::uint64_t generation) {
-  bool raised = false;
-  {
-    MutexLock lock(mutex_);
-    if (held_.generation > generation) return true;
-    if (fixed_) return false;
-    const TimePoint now = clock_.now();
-    const bool already_waited_for = refused_generation_ >= generation &&
-                                    settled_generation_ < generation &&
-                                    now - refused_at_ < options_.provider_limit;
-    if (!already_waited_for) refused_at_ = now;
-    refused_generation_ = std::max(refused_generation_, generation);
-    settled_generation_ = std::min(settled_generation_, generation == 0 ? 0 : generation - 1);
-    // The running call will do if it was begun for a refusal of these keys.
-    if (in_flight_ && in_flight_generation_ >= generation) return false;
-    raised = raise_flag_locked();
-  }
-  if (raised) signal();
+  MutexLock lock(mutex_);
+  if (held_.generation > generation) return true;
+  if (fixed_) return false;
+  refused_generation_ = std::max(refused_generation_, generation);
+  settled_generation_ = std::min(settled_generation_, generation == 0 ? 0 : generation - 1);
+  // The running call will do if it was begun for a refusal of these keys.
+  if (in_flight_ && in_flight_generation_ >= generation) return false;
+  flag_ = true;
+  plan_locked();
   return false;
 }
 
 bool CredentialsCache::refresh_settled(std::uint64_t generation) const {
   MutexLock lock(mutex_);
   return fixed_ || held_.generation > generation || settled_generation_ >= generation ||
-         clock_.now() - refused_at_ >= options_.provider_limit;
+         (in_flight_ && clock_.now() - asked_at_ >= options_.provider_limit);
 }
 
-bool CredentialsCache::take_refresh_request() {
-  // Cleared before the look, so that a flag raised after it signals again: at worst there is one
-  // signal too many.
-  std::uint64_t signals = 0;
-  [[maybe_unused]] const ssize_t cleared = ::read(event_fd_, &signals, sizeof(signals));
+bool CredentialsCache::holds_keys() const {
   MutexLock lock(mutex_);
-  if (!flag_) return false;
+  return is_usable_locked();
+}
+
+bool CredentialsCache::awaits_answer() const {
+  // While it is being asked nothing else is to be asked: nearly always the atomic will do.
+  if (ask_at_.load(std::memory_order_relaxed) != TimePoint::max().time_since_epoch().count())
+    return false;
+  MutexLock lock(mutex_);
+  return in_flight_ && (!is_usable_locked() || settled_generation_ < refused_generation_);
+}
+
+std::uint64_t CredentialsCache::take_question() {
+  MutexLock lock(mutex_);
+  if (in_flight_ || !wants_answer()) return 0;
   flag_ = false;
   in_flight_ = true;
   in_flight_generation_ = refused_generation_;
-  return true;
+  asked_at_ = clock_.now();
+  plan_locked();
+  return ++last_question_;
+}
+
+void CredentialsCache::give_up(std::uint64_t question) {
+  MutexLock lock(mutex_);
+  if (!in_flight_ || question != last_question_) return;
+  in_flight_ = false;
+  flag_ = true;
+  plan_locked();
 }
 
 void CredentialsCache::settle_locked() {
@@ -156,12 +165,12 @@ void CredentialsCache::settle_locked() {
   }
   in_flight_ = false;
   settled_generation_ = std::max(settled_generation_, in_flight_generation_);
-  // The flag was raised during the call, by a refusal: the next call owes its answer from now on.
-  if (flag_) asked_at_ = clock_.now();
 }
 
 void CredentialsCache::fail_locked(std::string message) {
   settle_locked();
+  // Nothing better is to be had.
+  if (is_expired_locked()) store_decides_ = true;
   failure_ = std::move(message);
   failure_until_ = clock_.now() + kMinInterval;
   refresh_at_ = clock_.now() + kRetryInterval;
@@ -176,15 +185,22 @@ void CredentialsCache::put(Credentials credentials) {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.now();
     const double unix_seconds = clock_.unix_seconds();
+    const bool fresh_is_expired = is_expired(*fresh, unix_seconds);
+    const bool held_are_good = held_.credentials != nullptr && !is_expired_locked();
+    const bool was_refused = held_.credentials != nullptr && held_.credentials->same_keys(*fresh) &&
+                             refused_generation_ >= held_.generation;
     if (is_empty) {
       fail_locked("the credentials provider gave no access key id or no access key secret");
-    } else if (is_expired(*fresh, unix_seconds)) {
-      fail_locked("the credentials provider gave credentials that have expired");
+    } else if (fresh_is_expired && (held_are_good || was_refused)) {
+      fail_locked(was_refused ? "the credentials provider gave what the server has refused; it has "
+                                "expired, by this machine's clock"
+                              : "the credentials provider gave credentials that have expired");
     } else {
       settle_locked();
       failure_.clear();
+      store_decides_ = fresh_is_expired;
       refresh_at_ = now + options_.recheck;
-      if (fresh->expires_unix_seconds) {
+      if (fresh->expires_unix_seconds && !fresh_is_expired) {
         const double left = std::min(*fresh->expires_unix_seconds - unix_seconds, kFarSeconds);
         const Duration ahead =
             std::min(options_.refresh_ahead, seconds_to_duration(left * kAheadShare));
@@ -198,6 +214,7 @@ void CredentialsCache::put(Credentials credentials) {
       }
       fresh.swap(held_.credentials);  // the old ones are freed after the lock
     }
+    plan_locked();
   }
   tell_listener();
 }
@@ -208,6 +225,7 @@ void CredentialsCache::put_failure(std::string message) {
   {
     MutexLock lock(mutex_);
     fail_locked(std::move(message));
+    plan_locked();
   }
   tell_listener();
 }

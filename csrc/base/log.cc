@@ -1,8 +1,5 @@
 #include "base/log.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <string_view>
@@ -11,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fork_guard.h"
 #include "base/utf8.h"
+#include "base/wait.h"
 
 namespace ossmc {
 
@@ -76,13 +74,9 @@ constinit std::atomic<ProcessRing*> process_ring{nullptr};
 
 }  // namespace
 
-LogRing::LogRing(std::size_t capacity)
-    : capacity_(std::max<std::size_t>(capacity, 1)),
-      event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+LogRing::LogRing(std::size_t capacity) : capacity_(std::max<std::size_t>(capacity, 1)) {}
 
-LogRing::~LogRing() {
-  if (event_fd_ >= 0) ::close(event_fd_);
-}
+void LogRing::set_files(bool enabled) { files_.store(enabled, std::memory_order_relaxed); }
 
 void LogRing::write(LogLevel level, std::string text) {
   if (!wants(level)) return;
@@ -95,47 +89,51 @@ void LogRing::write_audit(std::string text) {
 }
 
 void LogRing::push(LogRecord record) {
-  bool was_empty = false;
+  bool pokes = false;
   {
     MutexLock lock(mutex_);
-    was_empty = records_.empty();
-    if (records_.size() < capacity_) {
-      records_.push_back(std::move(record));
-    } else {
-      ++dropped_;
-    }
+    if (files_.load(std::memory_order_relaxed)) pokes = put(for_files_, record);
+    if (!record.audit) put(for_callers_, std::move(record));
   }
-  if (was_empty) signal();
+  if (pokes) poke_files();
 }
 
-void LogRing::signal() {
-  const std::uint64_t one = 1;
-  // Cannot fail in a way that matters: a full eventfd is readable already.
-  [[maybe_unused]] const ssize_t written = ::write(event_fd_, &one, sizeof(one));
+bool LogRing::put(Queue& queue, LogRecord record) {
+  const bool was_empty = queue.records.empty();
+  if (queue.records.size() < capacity_) {
+    queue.records.push_back(std::move(record));
+  } else {
+    ++queue.dropped;
+  }
+  queue.waits.store(true, std::memory_order_relaxed);
+  return was_empty;
 }
 
-std::vector<LogRecord> LogRing::drain(std::size_t limit) {
+void LogRing::poke_files() {
+  files_word_.fetch_add(1, std::memory_order_release);
+  futex_wake_all(files_word_);
+}
+
+std::size_t LogRing::size() const {
+  MutexLock lock(mutex_);
+  return for_callers_.records.size() + (for_callers_.dropped != 0 ? 1 : 0);
+}
+
+std::vector<LogRecord> LogRing::drain(Queue& queue, std::size_t limit) {
   std::vector<LogRecord> taken;
   if (limit == 0) return taken;
-  taken.reserve(std::min(limit, capacity_ + 1));
-  // Cleared before the look, so that a record which comes after it signals again: at worst there is
-  // one signal too many.
-  std::uint64_t signals = 0;
-  [[maybe_unused]] const ssize_t cleared = ::read(event_fd_, &signals, sizeof(signals));
-
   std::uint64_t dropped = 0;
-  bool some_left = false;
   {
     MutexLock lock(mutex_);
-    while (!records_.empty() && taken.size() < limit) {
-      taken.push_back(std::move(records_.front()));
-      records_.pop_front();
+    taken.reserve(std::min(limit, queue.records.size() + 1));
+    while (!queue.records.empty() && taken.size() < limit) {
+      taken.push_back(std::move(queue.records.front()));
+      queue.records.pop_front();
     }
     // Said behind the records that were in time; those dropped came after them.
-    if (records_.empty() && taken.size() < limit) dropped = std::exchange(dropped_, 0);
-    some_left = !records_.empty() || dropped_ != 0;
+    if (queue.records.empty() && taken.size() < limit) dropped = std::exchange(queue.dropped, 0);
+    queue.waits.store(!queue.records.empty() || queue.dropped != 0, std::memory_order_relaxed);
   }
-  if (some_left) signal();
   if (dropped != 0) {
     taken.push_back({LogLevel::kWarning, false, system_clock().unix_seconds(),
                      std::to_string(dropped) + " log records dropped: the log ring was full"});
@@ -154,6 +152,7 @@ LogRing& process_log() {
       // and leaked.
       fresh->ring.set_audit(current->ring.wants_audit());
       fresh->ring.set_level(current->ring.level());
+      // Files are the parent's: who writes them here says so.
     }
     if (process_ring.compare_exchange_strong(current, fresh.get(), std::memory_order_acq_rel)) {
       return fresh.release()->ring;

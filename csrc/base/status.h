@@ -47,6 +47,7 @@ struct ErrorDetail {
   std::string ec;          // the store's diagnostic number, e.g. 0026-00000001
   std::string request_id;
   int attempts = 0;  // exchanges made for this request
+  int os_errno = 0;  // of the system call that ended the connection
 };
 
 class [[nodiscard]] Status {

@@ -2,13 +2,12 @@
 // error becomes an exception.
 //
 // Rules: a call into the core that may block, or take a lock that is no leaf, releases the GIL and
-// brings a PythonInterrupt; destructors that may join or free much run without the GIL; no logic.
+// brings a PythonInterrupt (bindings/waiting.h); destructors that may join or free much run without
+// the GIL; no logic.
 #pragma once
 
 #include <pybind11/pybind11.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -17,16 +16,14 @@
 #include <string_view>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/status.h"
-#include "base/wait.h"
+#include "bindings/waiting.h"
 
 namespace ossmc::bindings {
 
-namespace py = pybind11;
-
 void register_errors(py::module_& module);
 void register_base(py::module_& module);
+void register_build_info(py::module_& module);
 void register_credentials(py::module_& module);
 void register_connector(py::module_& module);
 void register_reader(py::module_& module);
@@ -41,66 +38,6 @@ inline void raise_unless_ok(const Status& status) {
   if (!status.is_ok()) raise(status);
 }
 
-// Lets Python's signal handlers run between slices of a wait. They do so on the main thread only,
-// as always: other threads do not ask for the GIL, which may be long in coming, and the main thread
-// asks for it when it has waited for a while. Made for one call.
-class PythonInterrupt final : public Interrupt {
- public:
-  bool pending() override {
-    const TimePoint now = system_clock().now();
-    if (look_due_ == TimePoint{}) look_due_ = now + kLookInterval;
-    if (now < look_due_) return false;
-    look_due_ = now + kLookInterval;
-    if (!is_main_thread()) return false;
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-  }
-
-  // At import, with threading.main_thread().ident.
-  static void set_main_thread(unsigned long ident) { main_thread_ident_ = ident; }
-
- private:
-  // Ctrl-C is felt within this time and a slice.
-  static constexpr Duration kLookInterval = kWaitSlice / 2;
-
-  // The first is wrong where a program started Python on another thread, the second in the child
-  // of a thread that forked.
-  static bool is_main_thread() {
-    return ::gettid() == ::getpid() || PyThread_get_thread_ident() == main_thread_ident_;
-  }
-
-  inline static unsigned long main_thread_ident_ = 0;
-  TimePoint look_due_{};
-};
-
-// Gives up the GIL while it lives, and is counted: at the interpreter's end somebody has to wait
-// until no thread is left that will ask for the GIL again (_process.py).
-class GilReleased {
- public:
-  static int count() { return count_.load(std::memory_order_relaxed); }
-  // In a forked child, whose other threads are not there.
-  static void forget_all() { count_.store(0, std::memory_order_relaxed); }
-
- private:
-  struct Counted {
-    Counted() { count_.fetch_add(1, std::memory_order_relaxed); }
-    ~Counted() { count_.fetch_sub(1, std::memory_order_relaxed); }
-    Counted(const Counted&) = delete;
-    Counted& operator=(const Counted&) = delete;
-  };
-  inline static std::atomic<int> count_{0};
-  const Counted counted_;  // goes last, with the GIL held again
-  const py::gil_scoped_release released_;
-};
-
-// Calls `work(interrupt)`, which returns a Status or a Result, without the GIL.
-template <typename Work>
-auto without_gil(Work&& work) {
-  PythonInterrupt interrupt;
-  const GilReleased released;
-  return std::forward<Work>(work)(interrupt);
-}
-
 template <typename T>
 T value_or_raise(Result<T> result) {
   if (!result.is_ok()) raise(result.status());
@@ -108,8 +45,7 @@ T value_or_raise(Result<T> result) {
 }
 
 // For classes made by hand. Runs `call`, which returns a new reference, and makes Python exceptions
-// of C++ ones. Not noexcept: CPython ends a daemon thread that asks for the GIL too late by
-// unwinding its stack.
+// of C++ ones. Not noexcept: CPython may end a daemon thread by unwinding its stack.
 template <typename Call>
 PyObject* guarded(Call&& call) {
   try {

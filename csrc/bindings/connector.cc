@@ -18,7 +18,8 @@ std::unique_ptr<ConnectorHandle> make_connector(const py::str& endpoint, const p
                                                 const py::str& config_text,
                                                 const py::str& config_name,
                                                 const py::str& overrides,
-                                                const CredentialsFeed& credentials) {
+                                                const CredentialsFeed& credentials,
+                                                const py::object& renewal) {
   std::vector<std::string> warnings;
   Config config = value_or_raise(parse_config(utf8(config_text, "the configuration"),
                                               utf8(config_name, "config_path"),
@@ -26,8 +27,9 @@ std::unique_ptr<ConnectorHandle> make_connector(const py::str& endpoint, const p
   std::shared_ptr<Connector> connector = value_or_raise(Connector::make(
       utf8(endpoint, "endpoint"), utf8(region, "region"), std::move(config), credentials.cache));
   if (connector->lacks_region()) warnings.emplace_back(v1_warning());
+  auto duties = std::make_shared<CallerDuties>(credentials.cache, renewal);
   return std::make_unique<ConnectorHandle>(Released<Connector>(std::move(connector)),
-                                           std::move(warnings));
+                                           std::move(warnings), std::move(duties));
 }
 
 py::dict stats_dict(const ConnectorStats& stats) {
@@ -66,8 +68,10 @@ ObjectToOpen object_of(const py::tuple& object, bool prefetch) {
   return wanted;
 }
 
-std::unique_ptr<ReaderHandle> handle(std::shared_ptr<ObjectReader> reader) {
-  return std::make_unique<ReaderHandle>(Released<ObjectReader>(std::move(reader)));
+std::unique_ptr<ReaderHandle> handle(const ConnectorHandle& connector,
+                                     std::shared_ptr<ObjectReader> reader) {
+  return std::make_unique<ReaderHandle>(Released<ObjectReader>(std::move(reader)),
+                                        connector.duties);
 }
 
 std::vector<ObjectToOpen> objects_of(const py::sequence& objects, bool prefetch) {
@@ -82,8 +86,10 @@ py::list read_ranges_of_objects(
     ConnectorHandle& self, const py::sequence& objects,
     const std::vector<std::tuple<std::size_t, std::uint64_t, std::uint64_t>>& all) {
   const std::vector<ObjectToOpen> wanted = objects_of(objects, false);
-  const Released<ObjectRanges> opened(std::shared_ptr<ObjectRanges>(value_or_raise(without_gil(
-      [&](Interrupt& interrupt) { return self.connector->open_ranges(wanted, interrupt); }))));
+  const Released<ObjectRanges> opened(std::shared_ptr<ObjectRanges>(
+      value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
+        return self.connector->open_ranges(wanted, interrupt);
+      }))));
   py::list result;
   std::vector<WantedRange> ranges;
   for (const auto& [object, offset, length] : all) {
@@ -92,8 +98,8 @@ py::list read_ranges_of_objects(
     ranges.push_back({object, offset, span_of(bytes)});
     result.append(std::move(bytes));
   }
-  raise_unless_ok(
-      without_gil([&](Interrupt& interrupt) { return opened->read(ranges, interrupt); }));
+  raise_unless_ok(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return opened->read(ranges, interrupt); }));
   return result;
 }
 
@@ -103,7 +109,7 @@ void register_connector(py::module_& module) {
   py::class_<ConnectorHandle>(module, "Connector", py::is_final())
       .def(py::init(&make_connector), py::arg("endpoint"), py::arg("region"),
            py::arg("config_text"), py::arg("config_name"), py::arg("overrides"),
-           py::arg("credentials"))
+           py::arg("credentials"), py::arg("renewal"))
       .def_property_readonly("warnings", [](const ConnectorHandle& self) { return self.warnings; })
       .def_property_readonly(
           "endpoint", [](const ConnectorHandle& self) { return self.connector->endpoint_text(); })
@@ -129,19 +135,20 @@ void register_connector(py::module_& module) {
           "open",
           [](ConnectorHandle& self, const py::tuple& object, bool prefetch) {
             const ObjectToOpen wanted = object_of(object, prefetch);
-            return handle(value_or_raise(without_gil(
-                [&](Interrupt& interrupt) { return self.connector->open(wanted, interrupt); })));
+            return handle(self, value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
+                            return self.connector->open(wanted, interrupt);
+                          })));
           },
           py::arg("object"), py::arg("prefetch"))
       .def(
           "open_many",
           [](ConnectorHandle& self, const py::sequence& objects, bool prefetch) {
             const std::vector<ObjectToOpen> wanted = objects_of(objects, prefetch);
-            auto readers = value_or_raise(without_gil([&](Interrupt& interrupt) {
+            auto readers = value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
               return self.connector->open_many(wanted, interrupt);
             }));
             py::list result;
-            for (auto& reader : readers) result.append(handle(std::move(reader)));
+            for (auto& reader : readers) result.append(handle(self, std::move(reader)));
             return result;
           },
           py::arg("objects"), py::arg("prefetch"))
@@ -150,7 +157,7 @@ void register_connector(py::module_& module) {
           "verify",
           [](ConnectorHandle& self, const py::tuple& object) {
             const ObjectToOpen wanted = object_of(object, false);
-            return value_or_raise(without_gil([&](Interrupt& interrupt) {
+            return value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
               return verify_object(*self.connector, wanted, interrupt);
             }));
           },
@@ -160,7 +167,7 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {
             const std::string text = utf8(uri, "uri");
             const std::string version = utf8(version_id, "version_id");
-            return stat_tuple(value_or_raise(without_gil([&](Interrupt& interrupt) {
+            return stat_tuple(value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
               return self.connector->stat(text, version, interrupt);
             })));
           },
@@ -170,7 +177,7 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::str& uri, const py::str& version_id) {
             const std::string text = utf8(uri, "uri");
             const std::string version = utf8(version_id, "version_id");
-            const Result<ObjectStat> stat = without_gil([&](Interrupt& interrupt) {
+            const Result<ObjectStat> stat = without_gil(*self.duties, [&](Interrupt& interrupt) {
               return self.connector->stat(text, version, interrupt);
             });
             if (!stat.is_ok() && stat.status().code() != StatusCode::kObjectNotFound)
@@ -183,9 +190,10 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
             const std::string bucket_text = utf8(bucket, "bucket");
             const std::string prefix_text = utf8(prefix, "prefix");
-            ObjectColumns columns = value_or_raise(without_gil([&](Interrupt& interrupt) {
-              return self.connector->list(bucket_text, prefix_text, fast, interrupt);
-            }));
+            ObjectColumns columns =
+                value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
+                  return self.connector->list(bucket_text, prefix_text, fast, interrupt);
+                }));
             return std::make_unique<ColumnsHandle>(
                 bucket_text, Released<const ObjectColumns>(
                                  std::make_shared<const ObjectColumns>(std::move(columns))));
@@ -196,11 +204,11 @@ void register_connector(py::module_& module) {
           [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
             const std::string bucket_text = utf8(bucket, "bucket");
             const std::string prefix_text = utf8(prefix, "prefix");
-            auto listing = value_or_raise(without_gil([&](Interrupt&) {
+            auto listing = value_or_raise(without_gil(*self.duties, [&](Interrupt&) {
               return self.connector->start_list(bucket_text, prefix_text, fast);
             }));
-            return std::make_unique<ListingHandle>(bucket_text,
-                                                   Released<ObjectListing>(std::move(listing)));
+            return std::make_unique<ListingHandle>(
+                bucket_text, Released<ObjectListing>(std::move(listing)), self.duties);
           },
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
       .def("stats",
@@ -217,6 +225,7 @@ void register_connector(py::module_& module) {
           "after_fork_in_child",
           [](ConnectorHandle& self, const CredentialsFeed& credentials) {
             self.connector->after_fork_in_child(credentials.cache);
+            self.duties->after_fork_in_child(credentials.cache);
           },
           py::arg("credentials"));
 }

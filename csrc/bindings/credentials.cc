@@ -1,4 +1,4 @@
-// The refresher's end of the credentials cache.
+// The Python layer's end of the credentials cache.
 #include <optional>
 
 #include <pybind11/stl.h>
@@ -9,7 +9,7 @@ namespace ossmc::bindings {
 
 void register_credentials(py::module_& module) {
   py::class_<CredentialsFeed>(module, "CredentialsFeed", py::is_final(),
-                              "The refresher's end of the core's credentials cache.")
+                              "The Python layer's end of the core's credentials cache.")
       .def(py::init([] {
         return CredentialsFeed{
             std::make_shared<CredentialsCache>(system_clock(), CredentialsCache::Options{})};
@@ -21,10 +21,7 @@ void register_credentials(py::module_& module) {
                     return CredentialsFeed{
                         CredentialsCache::make_fixed(system_clock(), std::move(credentials))};
                   })
-      .def_property_readonly("event_fd",
-                             [](const CredentialsFeed& feed) { return feed.cache->event_fd(); })
-      .def("take_refresh_request",
-           [](const CredentialsFeed& feed) { return feed.cache->take_refresh_request(); })
+      .def("awaits_answer", [](const CredentialsFeed& feed) { return feed.cache->awaits_answer(); })
       .def(
           "put",
           [](const CredentialsFeed& feed, std::string id, std::string secret, std::string token,
@@ -34,6 +31,8 @@ void register_credentials(py::module_& module) {
             credentials.access_key_secret = std::move(secret);
             credentials.security_token = std::move(token);
             credentials.expires_unix_seconds = expires;
+            credentials.anonymous =
+                credentials.access_key_id.empty() && credentials.access_key_secret.empty();
             const GilReleased released;
             feed.cache->put(std::move(credentials));
           },

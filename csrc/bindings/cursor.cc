@@ -58,42 +58,46 @@ std::int64_t size_argument(const char* name, PyObject* const* arguments, Py_ssiz
   return integer(arguments[0]);
 }
 
-CursorLock lock_cursor(ObjectReader& reader) {
+CursorLock lock_cursor(const ReaderHandle& handle, ObjectReader& reader) {
   CursorLock lock = reader.cursor().try_lock();
   if (lock.owns_lock()) return lock;
-  return value_or_raise(
-      without_gil([&](Interrupt& interrupt) { return reader.cursor().lock(interrupt); }));
+  return value_or_raise(without_gil(
+      *handle.duties, [&](Interrupt& interrupt) { return reader.cursor().lock(interrupt); }));
 }
 
 // Fills `out` from the cursor. REQUIRES: out.size() <= remaining().
-void fill(ObjectReader& reader, CursorLock& cursor, std::span<std::byte> out) {
+void fill(const ReaderHandle& handle, ObjectReader& reader, CursorLock& cursor,
+          std::span<std::byte> out) {
   if (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(cursor, out)) return;
-  raise_unless_ok(without_gil(
-      [&](Interrupt& interrupt) { return reader.read(cursor, out, interrupt).status(); }));
+  raise_unless_ok(without_gil(*handle.duties, [&](Interrupt& interrupt) {
+    return reader.read(cursor, out, interrupt).status();
+  }));
 }
 
 PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t size = size_argument("read", arguments, count);
-    ObjectReader& reader = handle_of(self).ready_for_requests();
-    CursorLock cursor = lock_cursor(reader);
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    CursorLock cursor = lock_cursor(handle, reader);
     const std::uint64_t remaining = reader.remaining(cursor);
     py::bytes result =
         make_bytes(size < 0 ? remaining
                             : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
-    if (!span_of(result).empty()) fill(reader, cursor, span_of(result));
+    if (!span_of(result).empty()) fill(handle, reader, cursor, span_of(result));
     return result.release().ptr();
   });
 }
 
 PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
-    ObjectReader& reader = handle_of(self).ready_for_requests();
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
     const WritableBuffer buffer(target, "readinto");
-    CursorLock cursor = lock_cursor(reader);
+    CursorLock cursor = lock_cursor(handle, reader);
     const auto size = static_cast<std::size_t>(
         std::min<std::uint64_t>(buffer.span().size(), reader.remaining(cursor)));
-    if (size > 0) fill(reader, cursor, buffer.span().first(size));
+    if (size > 0) fill(handle, reader, cursor, buffer.span().first(size));
     return PyLong_FromSize_t(size);
   });
 }
@@ -101,8 +105,9 @@ PyObject* readinto(PyObject* self, PyObject* target) {
 PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     const std::int64_t limit = size_argument("readline", arguments, count);
-    ObjectReader& reader = handle_of(self).ready_for_requests();
-    CursorLock cursor = lock_cursor(reader);
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    CursorLock cursor = lock_cursor(handle, reader);
     const std::uint64_t most =
         limit < 0
             ? reader.remaining(cursor)
@@ -111,10 +116,11 @@ PyObject* readline(PyObject* self, PyObject* const* arguments, Py_ssize_t count)
     const std::uint64_t position = cursor.position();
     while (true) {
       const bool was_repaired = reader.was_repaired();
-      const auto length = value_or_raise(without_gil(
-          [&](Interrupt& interrupt) { return reader.line_length(cursor, most, interrupt); }));
+      const auto length = value_or_raise(without_gil(*handle.duties, [&](Interrupt& interrupt) {
+        return reader.line_length(cursor, most, interrupt);
+      }));
       py::bytes result = make_bytes(length);
-      fill(reader, cursor, span_of(result));
+      fill(handle, reader, cursor, span_of(result));
       if (reader.was_repaired() == was_repaired) return result.release().ptr();
       cursor.set_position(position);  // what looked like the line's end may have been wrong
     }
@@ -125,8 +131,9 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&] {
     require_arguments("peek", count, 0, 1);
     const std::int64_t size = count == 0 ? 0 : integer(arguments[0]);
-    ObjectReader& reader = handle_of(self).ready_for_requests();
-    CursorLock cursor = lock_cursor(reader);
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    CursorLock cursor = lock_cursor(handle, reader);
     py::bytes result =
         make_bytes(reader.peek_length(cursor, size > 0 ? static_cast<std::size_t>(size) : 0));
     const std::span<std::byte> out = span_of(result);
@@ -135,8 +142,9 @@ PyObject* peek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         out.empty() || (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(cursor, out));
     cursor.set_position(position);
     if (!is_ready) {
-      raise_unless_ok(
-          without_gil([&](Interrupt& interrupt) { return reader.peek(cursor, out, interrupt); }));
+      raise_unless_ok(without_gil(*handle.duties, [&](Interrupt& interrupt) {
+        return reader.peek(cursor, out, interrupt);
+      }));
     }
     return result.release().ptr();
   });
@@ -147,8 +155,9 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     require_arguments("seek", count, 1, 2);
     const std::int64_t offset = integer(arguments[0]);
     const std::int64_t whence = count == 2 ? integer(arguments[1]) : 0;
-    ObjectReader& reader = handle_of(self).open_reader();
-    CursorLock cursor = lock_cursor(reader);
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    CursorLock cursor = lock_cursor(handle, reader);
     std::int64_t base = 0;
     switch (whence) {
       case 0:
@@ -176,8 +185,9 @@ PyObject* seek(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
 
 PyObject* tell(PyObject* self, PyObject* /*none*/) {
   return guarded([&] {
-    ObjectReader& reader = handle_of(self).open_reader();
-    const CursorLock cursor = lock_cursor(reader);
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    const CursorLock cursor = lock_cursor(handle, reader);
     return PyLong_FromUnsignedLongLong(cursor.position());
   });
 }

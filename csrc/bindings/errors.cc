@@ -39,7 +39,7 @@ void raise(const Status& status) {
   if (!text) throw py::error_already_set();
   const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
       name, text, without_secrets(detail.uri), detail.http_status, header_text(detail.error_code),
-      header_text(detail.ec), header_text(detail.request_id), detail.attempts);
+      header_text(detail.ec), header_text(detail.request_id), detail.attempts, detail.os_errno);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
 }

@@ -25,32 +25,22 @@ struct CredentialsFeed {
 struct ConnectorHandle {
   Released<Connector> connector;
   std::vector<std::string> warnings;
+  const std::shared_ptr<CallerDuties> duties;
 };
 
 // The one owner of a C++ reader on Python's side.
 struct ReaderHandle {
-  explicit ReaderHandle(Released<ObjectReader> opened) : reader(std::move(opened)) {}
+  ReaderHandle(Released<ObjectReader> opened, std::shared_ptr<const CallerDuties> its_duties)
+      : reader(std::move(opened)), duties(std::move(its_duties)) {}
 
   // The reader. ValueError once closed.
   ObjectReader& open_reader() const {
-    if (reader->is_closed()) raise(closed_status());
+    if (reader->is_closed()) raise(reader->check_open());
     return *reader;
   }
 
-  // The same for a call that may send a request. In a forked child the first such call starts the
-  // threads that serve requests: they stayed in the parent.
-  ObjectReader& ready_for_requests() {
-    ObjectReader& opened = open_reader();
-    if (start_after_fork) {
-      const py::object start = start_after_fork;  // another thread may be done with it first
-      start();
-      start_after_fork = py::object();
-    }
-    return opened;
-  }
-
   Released<ObjectReader> reader;
-  py::object start_after_fork;  // null but in a child of fork that has not sent a request yet
+  const std::shared_ptr<const CallerDuties> duties;
 };
 
 struct ViewHandle {
@@ -74,11 +64,13 @@ struct ColumnsHandle {
 
 // A listing in progress, and its rows that nobody has taken yet. One thread at a time.
 struct ListingHandle {
-  ListingHandle(std::string bucket_name, Released<ObjectListing> begun)
-      : bucket(std::move(bucket_name)), listing(std::move(begun)) {}
+  ListingHandle(std::string bucket_name, Released<ObjectListing> begun,
+                std::shared_ptr<const CallerDuties> its_duties)
+      : bucket(std::move(bucket_name)), listing(std::move(begun)), duties(std::move(its_duties)) {}
 
   const std::string bucket;
   Released<ObjectListing> listing;
+  const std::shared_ptr<const CallerDuties> duties;
   ObjectColumns rows;
   bool busy = false;  // see ListingCall
 };

@@ -94,7 +94,7 @@ void register_listing(py::module_& module) {
       .def("more",
            [](ListingHandle& self) {
              const ListingCall call(self);
-             return value_or_raise(without_gil([&](Interrupt& interrupt) {
+             return value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
                return self.listing->next_rows(self.rows, interrupt);
              }));
            })

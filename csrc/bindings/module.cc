@@ -38,6 +38,7 @@ int execute(PyObject* module) {
     m.attr("__version__") = OSSMC_VERSION;
     register_errors(m);
     register_base(m);
+    register_build_info(m);
     register_credentials(m);
     register_listing(m);
     register_object_row(m);

@@ -12,10 +12,10 @@ namespace {
 
 std::size_t read_at(ReaderHandle& self, Index offset_index, const py::object& target) {
   const std::int64_t offset = offset_index.value;
-  ObjectReader& reader = self.ready_for_requests();
+  ObjectReader& reader = self.open_reader();
   if (offset < 0) throw py::value_error("offset must not be negative: " + std::to_string(offset));
   const WritableBuffer buffer(target, "read_at");
-  return value_or_raise(without_gil([&](Interrupt& interrupt) {
+  return value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
     return reader.read_at(static_cast<std::uint64_t>(offset), buffer.span(), interrupt);
   }));
 }
@@ -33,7 +33,7 @@ std::pair<std::int64_t, std::int64_t> range_of(const py::handle& item) {
 }
 
 py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
-  ObjectReader& reader = self.ready_for_requests();
+  ObjectReader& reader = self.open_reader();
   std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
   for (const py::handle& item : ranges) {
     const auto pair = range_of(item);
@@ -52,14 +52,14 @@ py::list read_ranges(ReaderHandle& self, const py::sequence& ranges) {
     parts.emplace_back(offset, span_of(bytes));
     result.append(std::move(bytes));
   }
-  raise_unless_ok(
-      without_gil([&](Interrupt& interrupt) { return reader.read_parts(parts, interrupt); }));
+  raise_unless_ok(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return reader.read_parts(parts, interrupt); }));
   return result;
 }
 
 // Parts are (offset, buffer), each within the object.
 void read_into(ReaderHandle& self, const py::sequence& parts) {
-  ObjectReader& reader = self.ready_for_requests();
+  ObjectReader& reader = self.open_reader();
   std::list<WritableBuffer> buffers;
   std::vector<std::pair<std::uint64_t, std::span<std::byte>>> wanted;
   for (const py::handle& item : parts) {
@@ -69,21 +69,21 @@ void read_into(ReaderHandle& self, const py::sequence& parts) {
       throw py::value_error("a part ends behind the object's end");
     wanted.emplace_back(part.first, to);
   }
-  raise_unless_ok(
-      without_gil([&](Interrupt& interrupt) { return reader.read_parts(wanted, interrupt); }));
+  raise_unless_ok(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return reader.read_parts(wanted, interrupt); }));
 }
 
 std::unique_ptr<ViewHandle> view_of(ReaderHandle& self) {
-  ObjectReader& reader = self.ready_for_requests();
-  return std::make_unique<ViewHandle>(Released<ObjectView>(
-      value_or_raise(without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
+  ObjectReader& reader = self.open_reader();
+  return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
+      without_gil(*self.duties, [&](Interrupt& interrupt) { return reader.view(interrupt); }))));
 }
 
 // The bytes from the cursor to the end of their chunk, and moves it behind them; None at the end.
 py::object next_chunk(ReaderHandle& self) {
-  ObjectReader& reader = self.ready_for_requests();
-  auto chunk =
-      value_or_raise(without_gil([&](Interrupt& interrupt) -> Result<std::shared_ptr<ChunkView>> {
+  ObjectReader& reader = self.open_reader();
+  auto chunk = value_or_raise(
+      without_gil(*self.duties, [&](Interrupt& interrupt) -> Result<std::shared_ptr<ChunkView>> {
         Result<CursorLock> cursor = reader.cursor().lock(interrupt);
         if (!cursor.is_ok()) return cursor.status();
         return reader.next_chunk(*cursor, interrupt);
@@ -93,7 +93,6 @@ py::object next_chunk(ReaderHandle& self) {
 }
 
 void close(ReaderHandle& self) {
-  self.start_after_fork = py::object();
   const GilReleased released;
   self.reader->close();
 }
@@ -149,14 +148,9 @@ void register_reader(py::module_& module) {
              view->is_owner = true;
              return view;
            })
+      .def("check_open", [](const ReaderHandle& self) { self.open_reader(); })
       .def("close", &close)
-      .def(
-          "after_fork_in_child",
-          [](ReaderHandle& self, const py::function& start) {
-            self.reader->after_fork_in_child();
-            self.start_after_fork = start;
-          },
-          py::arg("start"));
+      .def("after_fork_in_child", [](ReaderHandle& self) { self.reader->after_fork_in_child(); });
 }
 
 }  // namespace ossmc::bindings

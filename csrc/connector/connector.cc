@@ -5,6 +5,7 @@
 
 #include "auth/signature_choice.h"
 #include "base/log.h"
+#include "connector/log_files.h"
 #include "connector/memory_arbiter.h"
 #include "prefetch/object_open.h"
 #include "protocol/any_date.h"
@@ -101,6 +102,7 @@ Result<std::shared_ptr<Engine>> Connector::engine() {
   auto engine = std::make_shared<Engine>(config_, request_options_, live_->credentials);
   const Status status = engine->start();
   if (!status.is_ok()) return status;
+  LogFiles::of_process().start();
   live_->engine = engine;
   live_->running = engine.get();
   if (is_closed()) {  // meanwhile; close() may not have seen the engine

@@ -57,6 +57,7 @@ class Engine final : private CredentialsCache::Listener {
   Counters counters_;
   RetryQuota quota_;
   RequestBuilder builder_;
+  StoreEvidence store_;
   FetchContext context_;
   MemoryArbiter* const arbiter_;  // of this process; null: the budget is its own
   const std::shared_ptr<Budget> budget_;

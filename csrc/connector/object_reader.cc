@@ -5,6 +5,7 @@
 #include "connector/connector.h"
 #include "connector/engine.h"
 #include "prefetch/object_view.h"
+#include "protocol/object_name.h"
 
 namespace ossmc {
 
@@ -49,10 +50,19 @@ std::string ObjectReader::version_id() const {
 
 bool ObjectReader::is_closed() const { return bytes_.is_closed() || connector_->is_closed(); }
 
+Status ObjectReader::check_open() const {
+  if (bytes_.is_closed()) return closed_status();
+  if (!connector_->is_closed()) return Status::ok();
+  return Status(StatusCode::kClosed,
+                "the connector of " + printable(name_.uri()) +
+                    " is closed, and its readers with it: keep it open while they are read");
+}
+
 template <typename Read>
 Status ObjectReader::run(const ByteRange& bytes, Interrupt& interrupt, const Read& read) {
-  if (is_closed()) return closed_status();
-  return bytes_.run(bytes, interrupt, read);
+  if (is_closed()) return check_open();
+  Status status = bytes_.run(bytes, interrupt, read);
+  return status.code() == StatusCode::kClosed && is_closed() ? check_open() : status;
 }
 
 Result<std::size_t> ObjectReader::read(CursorLock& cursor, std::span<std::byte> out,

@@ -77,6 +77,8 @@ class ObjectReader {
 
   void close() { bytes_.close(); }
   bool is_closed() const;
+  // kClosed, and whose close that was.
+  Status check_open() const;
 
   // --- with the cursor; REQUIRES: the lock owns it ---
   Cursor& cursor() { return cursor_; }

@@ -76,7 +76,9 @@ AttemptLedger::Verdict AttemptLedger::on_failure(const Failure& failure) {
 }
 
 AttemptLedger::Verdict AttemptLedger::on_transport_error(const ExchangeOutcome& outcome) {
-  const Status status(code_of(outcome.error), outcome.text);
+  ErrorDetail detail;
+  detail.os_errno = outcome.os_errno;
+  const Status status(code_of(outcome.error), outcome.text, std::move(detail));
   if (outcome.error == TransportError::kTls) return give_up(status);
   if (is_shortage(outcome.error)) {
     if (!outcome.may_pass) return give_up(status);
@@ -101,7 +103,11 @@ bool AttemptLedger::may_start(Status* give_up_status) {
   waits_for_credentials_ = false;
   const CredentialsCache::Pull pull = credentials.get();
   if (!pull.status.is_ok()) {
-    *give_up_status = describe(pull.status);
+    // What the server said comes first: it has the code and the request id.
+    *give_up_status =
+        describe(Status(credentials_error_.code(),
+                        credentials_error_.message() + "; then: " + pull.status.message(),
+                        credentials_error_.detail()));
   } else if (pull.snapshot.generation == generation_) {
     *give_up_status = describe(credentials_error_);  // the provider gave the same keys again
   }

@@ -75,13 +75,15 @@ Status ChunkFetch::prepare(bool* ready) {
 
 bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
   head_ = head;
-  const AskedVersion version{.id = name_.version_id, .listed = listed_};
+  const AskedVersion version{
+      .id = name_.version_id, .listed = listed_, .replier = context_.store.replier()};
   if (known_ == nullptr && tells_empty(head)) {
     CheckedReply empty = check_size_reply(head, version);
     if (!empty.failure.has_value()) {
       learnt_ = std::move(empty.version);
       known_ = &learnt_;
       first_reply_ = FirstReply::kVersionOnly;
+      context_.store.note_object();
       return true;
     }
     failure_ = std::move(empty.failure);
@@ -97,6 +99,7 @@ bool ChunkFetch::on_head(const ResponseHead& head) noexcept {
     failure_ = std::move(checked.failure);
     return false;
   }
+  context_.store.note_object();
   head_good_ = known_ == nullptr ? take_version(std::move(checked)) : takes_reply(checked.version);
   return head_good_;
 }
@@ -229,8 +232,8 @@ AttemptLedger::Verdict ChunkFetch::verdict_on(const ExchangeOutcome& outcome) {
   }
   if (head_.status == 416 && known_ == nullptr) first_reply_ = FirstReply::kNoRange;
   return ledger_.on_failure(classify_error_reply(Operation::kGetObject, name_.uri(), head_,
-                                                 error_body_,
-                                                 {name_.version_id, known_ != nullptr}));
+                                                 error_body_, {name_.version_id, known_ != nullptr},
+                                                 context_.store.replier()));
 }
 
 bool ChunkFetch::finish_with_hedge() {

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "fetch/request_builder.h"
 #include "fetch/retry.h"
+#include "fetch/store_evidence.h"
 
 namespace ossmc {
 
@@ -20,6 +21,7 @@ struct FetchContext {
   Counters& counters;
   RequestBuilder& builder;
   RetryQuota& quota;
+  StoreEvidence& store;
   RetryOptions retry;
   bool verify_crc64 = true;
 };

@@ -54,6 +54,13 @@ CheckedReply refuse_impossible(std::uint64_t size, const ResponseHead& head) {
   return refuse_for_good("an object of " + std::to_string(size) + " bytes is not possible", head);
 }
 
+CheckedReply refuse_bare(const Replier& replier, const ResponseHead& head,
+                         Next next = Next::kNothing) {
+  std::string text = "200";
+  if (!head.content_type.empty()) text += " of type " + in_quotes(head.content_type);
+  return refuse_for_good(text + "; " + no_store_advice(replier), head, next);
+}
+
 std::string range_text(ByteRange range) {
   return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + ")";
 }
@@ -102,6 +109,16 @@ bool is_empty_by_mistake(const ResponseHead& head) {
   if (head.content_length != std::uint64_t{0}) return false;
   const bool has_crc = head.object_type != "Symlink" && head.crc64.value_or(0) != 0;
   return has_crc || (!head.etag.empty() && !equal_ignoring_case(head.etag, kEmptyEtag));
+}
+
+// A 206, or one but for its status, as some gateways send it (rclone's, lakeFS): it says that it is
+// the part that was asked for, of how many bytes, and is as long.
+bool is_part(const ResponseHead& head, ByteRange asked) {
+  if (head.status != 200 || !head.content_range) return head.status == 206;
+  const ContentRange& told = *head.content_range;
+  return told.total && told.range == ByteRange{asked.begin, std::min(asked.end, *told.total)} &&
+         head.content_length == told.range->size() &&
+         head.object_size.value_or(*told.total) == *told.total;
 }
 
 // What stands between a 200 and the whole object: nothing, or the words for it.
@@ -179,6 +196,7 @@ Told told_by_200(const ResponseHead& head, ByteRange asked, const std::optional<
 
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
                                const ObjectVersion* known, const AskedVersion& version) {
+  if (is_bare(head)) return refuse_bare(version.replier, head);
   if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
   const std::optional<ObjectVersion> pin = pinned(known, version);
   CheckedReply reply;
@@ -188,8 +206,8 @@ CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
     if (const auto changed = difference(*pin, reply.version)) return refuse_change(*changed, head);
   }
   const auto size = pin ? std::optional(pin->size) : std::nullopt;
-  Told told = head.status == 206 ? told_by_206(head, size)
-                                 : told_by_200(head, asked, pin, known == nullptr);
+  Told told = is_part(head, asked) ? told_by_206(head, size)
+                                   : told_by_200(head, asked, pin, known == nullptr);
   if (told.refused) return std::move(*told.refused);
   if (told.total > kMaxObjectBytes) return refuse_impossible(told.total, head);
   if (pin && told.total != pin->size) return refuse_size(pin->size, told.total, head);
@@ -233,9 +251,10 @@ CheckedReply check_first_byte(const ResponseHead& head, const AskedVersion& vers
       return refuse_for_good("416 to a GET of the first byte, though there is one", head);
     return check_size(head, 0, version);
   }
+  if (is_bare(head)) return refuse_bare(version.replier, head);
   if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
   if (tells_empty(head)) return check_size(head, 0, version);
-  if (head.status == 206 && head.content_range && head.content_range->total)
+  if (is_part(head, {0, 1}) && head.content_range && head.content_range->total)
     return check_size(head, *head.content_range->total, version);
   if (head.status == 200 && head.content_length && part_by_its_head(head).empty())
     return check_size(head, *head.content_length, version);
@@ -248,6 +267,7 @@ CheckedReply check_first_byte(const ResponseHead& head, const AskedVersion& vers
 }  // namespace
 
 CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version) {
+  if (is_bare(head)) return refuse_bare(version.replier, head, Next::kSize);
   if (!is_of_version(head, version.id)) return refuse_version_id(head, version.id);
   const bool is_empty =
       version.is_empty || (version.listed != nullptr && version.listed->size == 0);
@@ -265,6 +285,10 @@ CheckedReply check_size_reply(const ResponseHead& head, const AskedVersion& vers
   if (before == nullptr || reply.failure || reply.version.is_marked()) return reply;
   reply.version = version_of(*before, reply.version.size);
   return reply;
+}
+
+bool is_bare(const ResponseHead& head) {
+  return head.status == 200 && !head.is_of_store && !version_of(head, 0).is_marked();
 }
 
 bool tells_empty(const ResponseHead& head) {

@@ -35,6 +35,7 @@ struct AskedVersion {
   std::string_view id = {};               // not empty: of that id
   const ListedVersion* listed = nullptr;  // set: of that size and ETag
   bool is_empty = false;                  // as another reply has said
+  Replier replier = {};                   // for texts
 };
 
 // `asked` is the range of the request, whose end may pass the object's end only when `known` is
@@ -42,7 +43,12 @@ struct AskedVersion {
 CheckedReply check_range_reply(const ResponseHead& head, ByteRange asked,
                                const ObjectVersion* known, const AskedVersion& version = {});
 
-// For a HEAD. Next::kSize: it tells no size. REQUIRES: head.status is 200 or 204.
+// A 200 that has nothing of an object: no header of a store, nothing that tells versions apart. So
+// a login page or a web server answers, whatever is asked for.
+bool is_bare(const ResponseHead& head);
+
+// For a HEAD. Next::kSize: it tells no size, or nothing of an object. REQUIRES: head.status is 200
+// or 204.
 CheckedReply check_head_reply(const ResponseHead& head, const AskedVersion& version = {});
 
 // For a GET of the first byte, sent to learn the size alone; any status. `before`: of the HEAD that

@@ -3,8 +3,16 @@
 #include <utility>
 
 #include "fetch/audit.h"
+#include "fetch/response_check.h"
 
 namespace ossmc {
+
+namespace {
+
+// The document's root stands behind the XML declaration, and comments of some stores.
+constexpr std::size_t kMaxBytesBeforePage = 4096;
+
+}  // namespace
 
 SmallRequest::SmallRequest(FetchContext& context, SmallRequestOwner& owner, Operation operation,
                            StoreRequest request, std::string what, std::string uri,
@@ -57,9 +65,23 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
   // An error whose document was cut off is still that error.
   const bool is_cut = outcome.error != TransportError::kNone && (!head_seen_ || head_.is_success());
   const bool is_whole = head_seen_ && head_.status == 200 && !too_long_ && !is_cut;
+  // Of a GET for the size. A body that ends with its connection may have been cut.
+  if (is_whole && operation_ == Operation::kGetObject && head_.is_chunked && !head_.content_length)
+    head_.content_length = body_.size();
   if (cancelled() || outcome.error == TransportError::kCancelled) {
     owner_.on_finished(self, Status(StatusCode::kClosed, "closed while it was in progress"));
+  } else if (is_whole && is_no_page()) {
+    ErrorDetail detail;
+    detail.http_status = head_.status;
+    settle(ledger_.on_failure(
+        {Status(StatusCode::kProtocol,
+                "HTTP 200 with no list of objects; " + no_store_advice(context_.store.replier()),
+                std::move(detail)),
+         RetryClass::kNever,
+         {}}));
   } else if (is_answered() || is_whole) {
+    if (operation_ != Operation::kList && head_.is_success() && !is_bare(head_))
+      context_.store.note_object();
     ledger_.on_success();
     owner_.on_finished(self, Status::ok());
   } else if (too_long_) {
@@ -71,8 +93,9 @@ void SmallRequest::on_done(const ExchangeOutcome& outcome) noexcept {
   } else if (is_cut) {
     settle(ledger_.on_transport_error(outcome));
   } else {
-    settle(ledger_.on_failure(
-        classify_error_reply(operation_, uri_, head_, body_, {version_id_of(store_request_)})));
+    settle(ledger_.on_failure(classify_error_reply(operation_, uri_, head_, body_,
+                                                   {version_id_of(store_request_)},
+                                                   context_.store.replier())));
   }
 }
 
@@ -80,6 +103,12 @@ bool SmallRequest::is_answered() const {
   if (!head_seen_ || operation_ == Operation::kList) return false;
   if (head_.status == 204) return true;
   return operation_ == Operation::kGetObject && (head_.is_success() || head_.status == 416);
+}
+
+bool SmallRequest::is_no_page() const {
+  return operation_ == Operation::kList && !head_.is_of_store &&
+         std::string_view(body_).substr(0, kMaxBytesBeforePage).find("ListBucketResult") ==
+             std::string_view::npos;
 }
 
 void SmallRequest::settle(const AttemptLedger::Verdict& verdict) {

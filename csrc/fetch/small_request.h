@@ -55,6 +55,8 @@ class SmallRequest final : public Exchange, public std::enable_shared_from_this<
   void settle(const AttemptLedger::Verdict& verdict);
   // By the head alone, whatever became of the body.
   bool is_answered() const;
+  // Of something else than a store, which answers everything with a page of its own.
+  bool is_no_page() const;
 
   FetchContext& context_;
   SmallRequestOwner& owner_;

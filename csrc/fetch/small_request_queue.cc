@@ -9,11 +9,12 @@ namespace ossmc {
 Status PendingReply::wait(Interrupt& interrupt, const Clock& clock, Duration limit) {
   const TimePoint deadline = clock.now() + limit;
   while (done_.load(std::memory_order_acquire) == 0) {
+    // Before the interrupt, which may take its time: what came meanwhile is looked at first.
+    const TimePoint now = clock.now();
     if (interrupt.pending()) {
       cancel();
       return Status(StatusCode::kInterrupted, "interrupted");
     }
-    const TimePoint now = clock.now();
     if (now >= deadline) {
       cancel();
       ErrorDetail detail;

@@ -136,8 +136,8 @@ Result<bool> FastLister::next_rows(ObjectColumns& rows, Interrupt& interrupt) {
       ask();  // before the rows are looked at
       return true;
     }
+    const TimePoint now = clock_.now();  // before the interrupt, which may take its time
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    const TimePoint now = clock_.now();
     if (now >= deadline) return no_page_in_time(name_, page_limit_);
     inbox_->wait(epoch, std::min<Duration>(kWaitSlice, deadline - now));
   }

@@ -36,6 +36,10 @@ bool tells_size(const PendingReply& head, const AskedVersion& version) {
   return check_head_reply(head.head(), version).next != CheckedReply::Next::kSize;
 }
 
+bool is_unexplained(const Status& head) {
+  return head.code() == StatusCode::kProtocol && head.detail().http_status == 404;
+}
+
 std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done) {
   return queue.submit(Operation::kGetObject, get_range_request(name, {0, 1}, {}),

@@ -1,5 +1,5 @@
 // HEAD of one object: sent, and what its reply says of the object. Where that is not its size, a
-// GET of the first byte, whose head tells it.
+// GET of the first byte, whose reply tells it.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,10 @@ std::shared_ptr<PendingReply> ask_head(SmallRequestQueue& queue, const ObjectNam
 bool tells_size(const PendingReply& head, const AskedVersion& version);
 std::shared_ptr<PendingReply> ask_size(SmallRequestQueue& queue, const ObjectName& name,
                                        PendingReply::Done done = {});
+
+// What a HEAD's 404 means, whose reply has no body, a GET's may tell: of a store that has no
+// headers of its own, or of something that is none.
+bool is_unexplained(const Status& head);
 
 // Of either. kObjectChanged: it is not version.listed, if that is set. REQUIRES: the replies ended
 // with kOk.

@@ -22,8 +22,9 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
       case StreamState::kOpening:
         break;
     }
-    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
+    // Before the interrupt, which may take its time: what came meanwhile is looked at first.
     const TimePoint now = clock.now();
+    if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     if (now >= deadline) {
       return stream.error(
           StatusCode::kTransferTimeout,
@@ -35,13 +36,13 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
 
 Result<ObjectVersion> head_object(Scheduler& scheduler, const ObjectName& name, Duration limit,
                                   Interrupt& interrupt) {
-  const AskedVersion version{.id = name.version_id};
+  const AskedVersion version{.id = name.version_id, .replier = scheduler.context().store.replier()};
   const Clock& clock = scheduler.context().clock;
   const TimePoint deadline = clock.now() + limit;
   const auto head = ask_head(scheduler.small_requests(), name);
   Status status = head->wait(interrupt, clock, limit);
-  if (!status.is_ok()) return status;
-  if (tells_size(*head, version)) return version_of_head(*head, name, version);
+  if (!status.is_ok() && !is_unexplained(status)) return status;
+  if (status.is_ok() && tells_size(*head, version)) return version_of_head(*head, name, version);
   const auto size = ask_size(scheduler.small_requests(), name);
   status = size->wait(interrupt, clock, deadline - clock.now());
   if (!status.is_ok()) return status;

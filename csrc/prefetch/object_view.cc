@@ -39,9 +39,9 @@ Result<std::shared_ptr<ViewRegion>> reserve(Scheduler& scheduler, ObjectStream& 
     std::shared_ptr<ViewRegion> region;
     Status status = views.try_reserve(stream, turn, *fresh, &answer, &region);
     if (status.is_ok() && answer == ViewAnswer::kReserved) return region;
+    const TimePoint now = clock.now();  // before the interrupt, which may take its time
     if (status.is_ok() && interrupt.pending())
       status = Status(StatusCode::kInterrupted, "interrupted");
-    const TimePoint now = clock.now();
     if (status.is_ok() && now >= deadline)
       status = no_memory_in_time(stream, options.progress_limit);
     if (!status.is_ok()) {
@@ -64,9 +64,10 @@ Status move(Scheduler& scheduler, ObjectStream& stream, std::uint64_t index, std
   while (!scheduler.views().move_into_region(stream, index)) {
     Status status = scheduler.claims().failure_since(stream, index, failures);
     if (stream.is_closed()) status = closed_status();
+    const TimePoint now = clock.now();  // before the interrupt, which may take its time
     if (status.is_ok() && interrupt.pending())
       status = Status(StatusCode::kInterrupted, "interrupted");
-    if (status.is_ok() && clock.now() >= deadline)
+    if (status.is_ok() && now >= deadline)
       status = stream.error(StatusCode::kTransferTimeout,
                             "getbuffer of " + printable(stream.name().uri()) +
                                 " waited for a view of one of its chunks to be released "

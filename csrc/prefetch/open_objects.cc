@@ -10,10 +10,11 @@ namespace ossmc {
 namespace {
 
 // plan.range_was_refused does not change once a HEAD was sent.
-AskedVersion asked_version(const ObjectStream& stream) {
+AskedVersion asked_version(const ObjectStream& stream, const StoreEvidence& store) {
   return {.id = stream.name().version_id,
           .listed = stream.listed(),
-          .is_empty = stream.plan.range_was_refused};
+          .is_empty = stream.plan.range_was_refused,
+          .replier = store.replier()};
 }
 
 }  // namespace
@@ -98,10 +99,10 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
     std::shared_ptr<PendingReply> head =
         ask_head(state_.small, opening->name(),
                  [this, stream = std::move(stream)](PendingReply& reply, const Status& status) {
-                   const AskedVersion version = asked_version(*stream);
-                   if (!status.is_ok()) {
+                   const AskedVersion version = asked_version(*stream, state_.context.store);
+                   if (!status.is_ok() && !is_unexplained(status)) {
                      complete(*stream, status);
-                   } else if (tells_size(reply, version)) {
+                   } else if (status.is_ok() && tells_size(reply, version)) {
                      complete(*stream, version_of_head(reply, stream->name(), version));
                    } else {
                      ask_size_of(stream, reply.head());
@@ -112,15 +113,16 @@ void OpenObjects::ask_heads(std::vector<StreamPtr> streams) {
 }
 
 void OpenObjects::ask_size_of(const StreamPtr& stream, const ResponseHead& head) {
-  std::shared_ptr<PendingReply> size = ask_size(
-      state_.small, stream->name(),
-      [this, stream, head](PendingReply& reply, const Status& status) {
-        if (status.is_ok()) {
-          complete(*stream, version_of_size(head, reply, stream->name(), asked_version(*stream)));
-        } else {
-          complete(*stream, status);
-        }
-      });
+  std::shared_ptr<PendingReply> size =
+      ask_size(state_.small, stream->name(),
+               [this, stream, head](PendingReply& reply, const Status& status) {
+                 if (status.is_ok()) {
+                   complete(*stream, version_of_size(head, reply, stream->name(),
+                                                     asked_version(*stream, state_.context.store)));
+                 } else {
+                   complete(*stream, status);
+                 }
+               });
   keep_for_close(*stream, std::move(size), true);
 }
 

@@ -341,8 +341,9 @@ Status wait_for_verdict(Scheduler& scheduler, ObjectStream& stream, const ReadOp
   const TimePoint deadline = clock.now() + options.progress_limit;
   while (stream.verdict() == Verification::Verdict::kPending) {
     if (stream.is_closed()) return closed_status();
+    const TimePoint now = clock.now();  // before the interrupt, which may take its time
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
-    if (clock.now() >= deadline)
+    if (now >= deadline)
       return verdict_status(StatusCode::kTransferTimeout, stream,
                             "could not be judged by their CRC-64 in time");
     stream.verification.wait(kWaitSlice);

@@ -65,7 +65,8 @@ Status Views::try_reserve(ObjectStream& stream, std::uint64_t turn,
                                 std::to_string(stream.size()) + " bytes, views hold " +
                                 std::to_string(used) + " of the budget of " +
                                 std::to_string(limit) +
-                                " bytes: release views or raise prefetch.memoryBytes");
+                                " bytes: read it in pieces (chunks(), readinto), release views, "
+                                "or raise prefetch.memoryBytes");
       }
       if (!state_.views.is_first(turn)) return Status::ok();
       Ticket ticket =

@@ -119,6 +119,17 @@ std::string format_iso_basic(double unix_seconds) {
   return text;
 }
 
+std::string format_iso_milliseconds(double unix_seconds) {
+  const Civil c = civil_from_unix(unix_seconds);
+  // Of what is within bounds.
+  const double fraction =
+      unix_seconds > 0 && unix_seconds < kLastSecond ? unix_seconds - std::floor(unix_seconds) : 0;
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month, c.day,
+                c.hour, c.minute, c.second, static_cast<int>(fraction * 1000));
+  return text;
+}
+
 std::optional<double> parse_http_date(std::string_view text) {
   Fields fields(trim_blanks(text));
   fields.name(kWeekdays);

@@ -1,4 +1,6 @@
 // The three date forms of OSS, in the C locale and UTC whatever the process's locale and zone are.
+// No function takes a lock of the C library, as gmtime_r() does: a forked child might find it
+// taken.
 #pragma once
 
 #include <optional>
@@ -12,6 +14,8 @@ namespace ossmc {
 std::string format_http_date(double unix_seconds);
 // "20240602T013005Z"
 std::string format_iso_basic(double unix_seconds);
+// "2024-06-02T01:30:05.000Z", rounded down to a millisecond.
+std::string format_iso_milliseconds(double unix_seconds);
 
 // Seconds since 1970; nothing for any other form or for a day or time that does not exist.
 std::optional<double> parse_http_date(std::string_view text);

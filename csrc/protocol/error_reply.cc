@@ -20,6 +20,14 @@ struct Verdict {
   std::string advice;
 };
 
+// What the reply is to, and whose it is.
+struct Asked {
+  Operation operation;
+  std::string_view uri;
+  const OfVersion& version;
+  const Replier& replier;
+};
+
 struct CodeRule {
   std::string_view code;
   StatusCode status;
@@ -85,6 +93,12 @@ bool is_wrong_signing_region(const ErrorReply& reply) {
          message.find("region") != message.npos;
 }
 
+// A store with the API of S3, which checks signatures, and knows none but its own.
+bool wants_signature_of_s3(const ErrorReply& reply) {
+  return reply.code == "UnsupportedAlgorithm" ||
+         reply.message.find("AWS4-HMAC-SHA256") != std::string::npos;
+}
+
 // How servers that want TLS answer plain HTTP at their port: nginx, Apache, Go.
 bool wants_tls(std::string_view page) {
   const std::string text = to_ascii_lower(page);
@@ -134,18 +148,21 @@ Verdict bucket_not_found(std::string_view uri, const ErrorReply& reply) {
               ": check its name and the endpoint"};
 }
 
-Verdict not_found(Operation operation, std::string_view uri, const ErrorReply& reply) {
-  if (operation == Operation::kList || reply.code == "NoSuchBucket") {
-    return bucket_not_found(uri, reply);
+Verdict not_found(const Asked& asked, const ResponseHead& head, const ErrorReply& reply) {
+  if (asked.operation == Operation::kList || reply.code == "NoSuchBucket") {
+    return bucket_not_found(asked.uri, reply);
   }
   if (!reply.code.empty()) return {StatusCode::kOss, RetryClass::kNever, ""};
+  if (!head.is_of_store && !asked.replier.has_given_objects)
+    return {StatusCode::kProtocol, RetryClass::kNever, no_store_advice(asked.replier)};
   return {StatusCode::kObjectNotFound, RetryClass::kNever,
-          "no such object, or no such bucket; " + missing_key_advice(uri)};
+          "no such object, or no such bucket; " + missing_key_advice(asked.uri)};
 }
 
 // 4xx, by code where the code says more, else by status.
-Verdict client_error(Operation operation, std::string_view uri, int status, const ErrorReply& reply,
-                     bool version_is_known) {
+Verdict client_error(const Asked& asked, const ResponseHead& head, const ErrorReply& reply) {
+  const auto [operation, uri, version, replier] = asked;
+  const int status = head.status;
   const std::string_view code = reply.code;
   if (is_throttle_code(code) || status == 429) {
     return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
@@ -155,7 +172,7 @@ Verdict client_error(Operation operation, std::string_view uri, int status, cons
             "the object was overwritten since its version became known"};
   }
   // A store may look at the range before it looks at If-Match.
-  if (status == 416 && version_is_known) {
+  if (status == 416 && version.is_known) {
     return {StatusCode::kObjectChanged, RetryClass::kNever,
             "the object was overwritten since its version became known: it is shorter"};
   }
@@ -178,13 +195,18 @@ Verdict client_error(Operation operation, std::string_view uri, int status, cons
     return {StatusCode::kCredentials, RetryClass::kNever,
             "check region=: it must be the region that the bucket lies in"};
   }
+  if (status == 400 && wants_signature_of_s3(reply)) {
+    return {StatusCode::kOss, RetryClass::kNever,
+            "this store wants signatures of S3, and those of OSS are another kind: see \"Other "
+            "stores and gateways\" in docs/reliability.md"};
+  }
   switch (status) {
     case 401:
       return {StatusCode::kCredentials, RetryClass::kCredentials, "check the credentials"};
     case 403:
       return reply.endpoint.empty() ? access_denied(operation) : wrong_region(uri, reply);
     case 404:
-      return not_found(operation, uri, reply);
+      return not_found(asked, head, reply);
     case 407:
       return {StatusCode::kOss, RetryClass::kNever, "the proxy wants a name and a password"};
     case 408:
@@ -222,8 +244,7 @@ void hint_at_version_id(std::string_view uri, std::string* advice) {
   *advice += "\"?versionId=\" is part of the key here: give version_id= to read a version";
 }
 
-Verdict judge(Operation operation, std::string_view uri, const ResponseHead& head,
-              const ErrorReply& reply, const OfVersion& version) {
+Verdict judge(const Asked& asked, const ResponseHead& head, const ErrorReply& reply) {
   if (head.status >= 300 && head.status < 400) {
     std::string advice = "redirects are not followed";
     if (head.status == 304) {
@@ -239,10 +260,11 @@ Verdict judge(Operation operation, std::string_view uri, const ResponseHead& hea
   }
   if (head.status < 500) {
     std::optional<Verdict> verdict;
-    if (operation != Operation::kList) verdict = no_such_version(head, reply, version.id);
-    if (!verdict) verdict = client_error(operation, uri, head.status, reply, version.is_known);
-    if (verdict->code == StatusCode::kObjectNotFound && version.id.empty())
-      hint_at_version_id(uri, &verdict->advice);
+    const std::string_view version_id = asked.version.id;
+    if (asked.operation != Operation::kList) verdict = no_such_version(head, reply, version_id);
+    if (!verdict) verdict = client_error(asked, head, reply);
+    if (verdict->code == StatusCode::kObjectNotFound && version_id.empty())
+      hint_at_version_id(asked.uri, &verdict->advice);
     return *verdict;
   }
   if (head.status == 503 || is_throttle_code(reply.code)) {
@@ -292,10 +314,18 @@ std::optional<double> server_time(const ResponseHead& head, const ErrorReply& re
 
 }  // namespace
 
+std::string no_store_advice(const Replier& replier) {
+  return "this is no reply of an object store (no x-oss-* header, no error code): check the "
+         "endpoint " +
+         std::string(replier.endpoint) +
+         ", and whether a proxy, a gateway or a login page stands before it";
+}
+
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body, const OfVersion& version) {
+                             std::string_view body, const OfVersion& version,
+                             const Replier& replier) {
   const ErrorReply reply = read_reply(head, body);
-  Verdict verdict = judge(operation, uri, head, reply, version);
+  Verdict verdict = judge({operation, uri, version, replier}, head, reply);
   Failure failure;
   if (verdict.retry == RetryClass::kClockSkew) {
     failure.server_unix_seconds = server_time(head, reply);

@@ -39,12 +39,21 @@ struct OfVersion {
   bool is_known = false;     // size and marks are known: what does not fit is another one
 };
 
-// Turns a reply that is no success into an error. `operation` matters for a 404 without a code,
-// `uri` and `version.id` for what the advice names. The text is one line,
+// What replied. A server that is no object store has 404 for everything.
+struct Replier {
+  std::string_view endpoint = {};  // for texts
+  bool has_given_objects = false;  // so it is a store
+};
+// "check the endpoint ..."
+std::string no_store_advice(const Replier& replier);
+
+// Turns a reply that is no success into an error. `operation` and `replier` matter for a 404
+// without a code, `uri` and `version.id` for what the advice names. The text is one line,
 // without secrets: status, code, the server's message, what to do about it, EC and request id.
 // Operation, uri and attempts are put before it by who counts the attempts; detail.attempts is left
 // 0.
 Failure classify_error_reply(Operation operation, std::string_view uri, const ResponseHead& head,
-                             std::string_view body, const OfVersion& version = {});
+                             std::string_view body, const OfVersion& version = {},
+                             const Replier& replier = {});
 
 }  // namespace ossmc

@@ -35,6 +35,13 @@ bool tells_object_size(std::string_view name) {
   return false;
 }
 
+bool is_header_of_store(std::string_view name) {
+  for (const std::string_view prefix : {"x-oss-", "x-amz-"}) {
+    if (equal_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
+  }
+  return false;
+}
+
 std::optional<std::uint32_t> retry_after(std::string_view value, std::string_view date) {
   constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
   if (const auto seconds = parse_decimal(value, kMost)) return static_cast<std::uint32_t>(*seconds);
@@ -79,11 +86,14 @@ ResponseHead parse_response_head(int status, const std::vector<NameValue>& heade
   for (const NameValue& header : headers) {
     const std::string_view name = header.name;
     const std::string_view value = trim_blanks(header.value);
+    head.is_of_store = head.is_of_store || is_header_of_store(name);
     if (equal_ignoring_case(name, "content-length")) {
       head.content_length = parse_decimal(value, kMaxLength);
     } else if (equal_ignoring_case(name, "content-range")) {
       head.content_range = parse_content_range(value);
       head.bad_content_range = !head.content_range.has_value();
+    } else if (equal_ignoring_case(name, "transfer-encoding")) {
+      head.is_chunked = equal_ignoring_case(value, "chunked");
     } else if (equal_ignoring_case(name, "etag")) {
       set_etag(value, &head);
     } else if (equal_ignoring_case(name, "x-oss-hash-crc64ecma")) {

@@ -35,6 +35,7 @@ struct HttpRequest {
 struct ResponseHead {
   int status = 0;
   std::optional<std::uint64_t> content_length;
+  bool is_chunked = false;  // so that its body, if it came whole, tells how long it is
   // Set when the header is there and well formed; `bad_content_range` when it is there and is not.
   std::optional<ContentRange> content_range;
   bool bad_content_range = false;
@@ -56,6 +57,8 @@ struct ResponseHead {
   std::string ec;
   std::string location;
   std::string date;
+  // Headers of stores are there, of OSS or of S3, whatever they say.
+  bool is_of_store = false;
   // Retry-After in either form (RFC 9110, 10.2.3); a date is taken relative to the reply's own.
   std::optional<std::uint32_t> retry_after_seconds;
 

@@ -27,12 +27,13 @@ bool is_name_mismatch(std::string_view text) {
   return has_any(text, {"subject name", "does not match target host", "hostname mismatch"});
 }
 
-std::string_view tls_advice(const FailedConnection& failed) {
+std::string tls_advice(const FailedConnection& failed) {
   if (is_name_mismatch(failed.text)) {
     return "; the certificate is for other names: give the endpoint by one of them";
   }
   if (has_any(failed.text, {"certificate"})) {
-    return "; to trust a private authority, name its certificates with tls.caFile";
+    const std::string roots = failed.roots.empty() ? "" : "; " + std::string(failed.roots);
+    return roots + "; to trust a private authority, name its certificates with tls.caFile";
   }
   if (failed.is_proxied) return {};
   if (is_no_tls(failed.text)) {
@@ -45,7 +46,7 @@ std::string_view tls_advice(const FailedConnection& failed) {
   return {};
 }
 
-std::string_view plain_advice(const FailedConnection& failed) {
+std::string plain_advice(const FailedConnection& failed) {
   if (failed.is_proxied) return {};
   if (has_any(failed.text, {"HTTP/0.9"})) {
     return "; the reply is no HTTP: if this port speaks TLS, write https:// in the endpoint";
@@ -59,7 +60,7 @@ std::string_view plain_advice(const FailedConnection& failed) {
 
 }  // namespace
 
-std::string_view connect_advice(const FailedConnection& failed) {
+std::string connect_advice(const FailedConnection& failed) {
   return failed.is_https ? tls_advice(failed) : plain_advice(failed);
 }
 

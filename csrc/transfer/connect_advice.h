@@ -1,6 +1,7 @@
 // What to change where a connection fails because of what the endpoint or the options say.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace ossmc {
@@ -12,10 +13,11 @@ struct FailedConnection {
   bool is_fresh = true;         // it served no request before
   bool any_reply_byte = false;  // of HTTP
   std::string_view text;
+  std::string_view roots = {};  // TlsRoots::told
 };
 
 // To be put behind libcurl's words; empty: they say it all. It knows what OpenSSL, GnuTLS and
 // libcurl say of TLS at a port that speaks plain HTTP, of the other way round, and of certificates.
-std::string_view connect_advice(const FailedConnection& failed);
+std::string connect_advice(const FailedConnection& failed);
 
 }  // namespace ossmc

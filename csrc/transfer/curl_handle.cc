@@ -55,6 +55,8 @@ void set_http_options(OptionSetter& easy, const IoPoolOptions& options) {
       .set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED))
       .set(CURLOPT_HTTP_CONTENT_DECODING, 0L)
       .set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L)
+      // Headers of requests are not for a proxy that opens a tunnel: one of them is the signature.
+      .set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE))
       .set(CURLOPT_NOPROGRESS, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075500
   easy.set(CURLOPT_PROTOCOLS_STR, "http,https");

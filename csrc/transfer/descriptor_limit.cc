@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <system_error>
+#include <utility>
 
 namespace ossmc {
 
@@ -38,7 +39,10 @@ std::string describe_descriptor_shortage(int error) {
 }
 
 Status descriptor_shortage(const std::string& what, int error) {
-  return {StatusCode::kConnect, what + ": " + describe_descriptor_shortage(error)};
+  ErrorDetail detail;
+  detail.os_errno = error;
+  return {StatusCode::kConnect, what + ": " + describe_descriptor_shortage(error),
+          std::move(detail)};
 }
 
 }  // namespace ossmc

@@ -39,6 +39,7 @@ constexpr bool is_shortage(TransportError error) {
 struct ExchangeOutcome {
   TransportError error = TransportError::kNone;
   std::string text;  // libcurl's words, redacted; empty when kNone
+  int os_errno = 0;  // of the system call that failed; 0: not known, or none did
   // With a shortage: others of ours have what it lacks, and will give it back. Try again then.
   bool may_pass = false;
   bool reused_connection = false;  // the connection had served a request before

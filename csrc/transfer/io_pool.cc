@@ -17,9 +17,9 @@ namespace ossmc {
 namespace {
 
 // For one thread with one connection, over http.
-constexpr int kLeastDescriptors = 4;
+constexpr int kLeastDescriptors = 5;
 // What a further thread takes itself, besides connections.
-constexpr int kOfThread = 4;
+constexpr int kOfThread = 5;
 // For the connections of all threads, or one thread does better alone.
 constexpr int kForConnections = 8;
 

@@ -35,8 +35,9 @@ constexpr Duration kRamp = std::chrono::milliseconds(50);
 // addresses of a name.
 constexpr Duration kNudgeInterval = std::chrono::milliseconds(250);
 
-// A bound for the timeout's arithmetic; waking up for nothing once a minute costs nothing.
-constexpr Duration kLongestSleep = std::chrono::minutes(1);
+// Nobody can wake a thread whose descriptors were closed behind its back: so soon it sees that by
+// itself. Waking up for nothing four times a second costs nothing that can be measured.
+constexpr Duration kLongestSleep = std::chrono::milliseconds(250);
 
 Status cannot_start(const char* what, int error) {
   if (is_descriptor_shortage(error)) return descriptor_shortage("I/O thread", error);
@@ -112,6 +113,7 @@ void IoThread::run() noexcept {
   const ForkGate::Inside inside(fork_gate());
   while (!stopping_.load()) {
     if (!multi_.is_good()) renew_multi();
+    if (busy_.empty() && ask_ && !descriptors_are_ours()) renew_descriptors();
     if (ask_) ask_source();
     give_way();
     act_on_time();
@@ -125,6 +127,7 @@ void IoThread::run() noexcept {
     abort_stalled();
     nudge_connecting();
   }
+  if (!descriptors_are_ours()) renew_descriptors();
   close_multi(TransportError::kCancelled, "stopped");
   release_thread_state();
 }
@@ -141,6 +144,7 @@ void IoThread::wait_and_act() {
     events = watch_.wait(timeout_ms);
   }
   waker_->end_sleep();
+  if (watch_.is_lost()) return renew_descriptors();
 
   std::size_t others = 0;  // than event_
   for (const SocketEvent& event : events) {
@@ -391,6 +395,37 @@ void IoThread::nudge_connecting() {
   if (!any || !multi_.is_good()) return;
   multi_.act_on_all();
   hand_out_completed();
+}
+
+bool IoThread::descriptors_are_ours() const {
+  return waker_->is_open() && watch_.holds(waker_->fd());
+}
+
+void IoThread::renew_descriptors() {
+  // libcurl must not learn of it: it would say goodbye to its peers, and close its own.
+  while (!busy_.empty()) {
+    std::unique_ptr<Slot> owned = std::move(busy_.back());
+    busy_.pop_back();
+    const TimePoint now = clock_.now();
+    ExchangeOutcome outcome = owned->finish_aborted(
+        TransportError::kReset, "the connection was closed by the process itself", now);
+    owned->abandon();
+    end(std::move(owned), std::move(outcome), now);
+  }
+  idle_.clear();
+  multi_.abandon();
+  const bool has_waker = waker_->is_open();
+  open_sockets_.close_all();
+  const bool is_whole = watch_.begin_anew(has_waker && watch_.holds(waker_->fd())) &&
+                        (has_waker || waker_->reopen()) && watch_.watch(waker_->fd(), EPOLLIN);
+  curl_due_ = nudge_due_ = ask_due_ = TimePoint::max();
+  ask_when_not_behind_ = false;
+  ask_above_ramp_ = Occupancy::kNotKnown;
+  ask_ = multi_.open();
+  if (!ask_) renew_due_ = clock_.now();
+  if (is_whole) return;
+  const ForkGate::Outside outside(fork_gate());  // there are none to be had: not at once again
+  std::this_thread::sleep_for(kAskAgain);
 }
 
 void IoThread::close_multi(TransportError error, const std::string& text) {

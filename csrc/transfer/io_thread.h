@@ -75,6 +75,12 @@ class IoThread {
   // libcurl gives up one address of a name and goes on to the next one only when its handle is run,
   // for which it has neither a socket nor a timer then (7.88).
   void nudge_connecting();
+  // Whether the loop's descriptors are still ours. Daemons close all there are (os.closerange),
+  // those of connections too, and the numbers are others' then.
+  bool descriptors_are_ours() const;
+  // Begins with new ones, and leaves what has the old numbers alone. Exchanges end, to be tried
+  // again.
+  void renew_descriptors();
   // Ends all exchanges and closes all connections.
   void close_multi(TransportError error, const std::string& text);
   // Work goes on with another one: the source asks again for what ends here.
@@ -125,6 +131,7 @@ class IoThread {
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch
   TimePoint nudge_due_ = TimePoint::max();   // for nudge_connecting()
+  TimePoint all_looked_at_{};                // when all sockets were, by descriptors_are_ours()
   TimePoint renew_due_{};  // for renew_multi(), while it is needed: the last try failed
 };
 

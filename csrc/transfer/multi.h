@@ -30,6 +30,9 @@ class Multi {
   bool open();
   // Closes the connections too. REQUIRES: no handle is in it. Does nothing if it is closed.
   void close();
+  // Leaves it as it is, with all that is in it: its descriptors were closed by somebody else, and
+  // libcurl would close or write to what has their numbers now. Leaks a few KiB.
+  void abandon() { static_cast<void>(handle_.release()); }
   // False: a call since open() failed.
   bool is_good() const { return error_ == CURLM_OK; }
   // What failed, in the system's words or libcurl's. REQUIRES: not is_good().

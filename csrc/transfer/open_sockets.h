@@ -1,13 +1,12 @@
 // OpenSockets: the sockets that libcurl has opened in one I/O thread, counted as connections.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "base/counters.h"
+#include "base/file_identity.h"
 #include "transfer/shared_descriptors.h"
 #include "transfer/socket_watch.h"
 
@@ -25,11 +24,15 @@ class OpenSockets {
   OpenSockets(const OpenSockets&) = delete;
   OpenSockets& operator=(const OpenSockets&) = delete;
 
-  int open(int family, int type, int protocol);  // negative: as socket(2)
-  int close(int fd);                             // as close(2)
+  // Negative: as socket(2).
+  int open(int family, int type, int protocol);
+  // As close(2); does nothing if somebody else has closed it.
+  int close(int fd);
   // After an exchange that ended before its connection was made.
   void forget_closed();
   void forget_all();
+  // Those that nobody else has closed.
+  void close_all();
   // Whether any was opened since the last call.
   bool take_any_opened() { return std::exchange(any_opened_, false); }
   bool empty() const { return open_.empty(); }
@@ -38,7 +41,7 @@ class OpenSockets {
  private:
   struct Open {
     int fd;
-    ino_t inode;  // tells whether the number is another's by now
+    FileIdentity identity;  // tells whether the number is another's by now
   };
   void forget(int fd);
   void count_closed(std::size_t count);

@@ -203,9 +203,11 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
   if (error == TransportError::kNoMemory && !is_connecting()) error = TransportError::kOther;
   if (const int refused = refused_descriptor(error, is_alone); refused != 0) {
     sockets_.shared().note_refusal(now);
-    return finish_aborted(
+    ExchangeOutcome result = finish_aborted(
         TransportError::kNoDescriptor,
         (refused_ != 0 ? "no socket" : text) + ": " + describe_descriptor_shortage(refused), now);
+    result.os_errno = refused;
+    return result;
   }
   long tunnel = 0;  // status of the proxy's reply to CONNECT; older libcurl calls this kReset
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &tunnel);
@@ -219,8 +221,11 @@ ExchangeOutcome Slot::finish(CURLcode code, TimePoint now, bool is_alone) {
                           .is_proxied = !settings_.proxies.for_url(url).empty(),
                           .is_fresh = connects > 0,
                           .any_reply_byte = bytes_ > 0,
-                          .text = text});
-  return finish_aborted(error, std::move(text), now);
+                          .text = text,
+                          .roots = settings_.tls_roots.told});
+  ExchangeOutcome result = finish_aborted(error, std::move(text), now);
+  result.os_errno = os_errno(code);
+  return result;
 }
 
 // libcurl does not say that a name was not resolved, or the file of authorities not opened, for
@@ -242,6 +247,23 @@ ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, Tim
   result.text = std::move(text);
   if (error == TransportError::kNoMemory) result.text += " (ulimit -v, or the container's limit)";
   return result;
+}
+
+// libcurl keeps that of the last call that failed: of one address of a name, though it was another
+// that took the connection, and ended it without an error of the system.
+int Slot::os_errno(CURLcode code) const {
+  long number = 0;
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
+      return static_cast<int>(number);
+    default:
+      return 0;
+  }
 }
 
 ExchangeOutcome Slot::outcome(TimePoint now) const {

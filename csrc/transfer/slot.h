@@ -40,6 +40,8 @@ class Slot {
   ExchangeOutcome finish(CURLcode code, TimePoint now, bool is_alone = false);
   // The same when this side ended it.
   ExchangeOutcome finish_aborted(TransportError error, std::string text, TimePoint now);
+  // Its handle is left in a multi handle that is left, too. After finish_aborted().
+  void abandon() { static_cast<void>(easy_.release()); }
 
   Exchange& exchange() const { return *exchange_; }
   Progress& progress() { return progress_; }
@@ -70,6 +72,7 @@ class Slot {
   bool fail_by(CURLcode code);  // of an option
   bool fail(TransportError error, const char* text);
   int refused_descriptor(TransportError error, bool is_alone) const;
+  int os_errno(CURLcode code) const;
   ExchangeOutcome outcome(TimePoint now) const;
   std::string curl_text(CURLcode code) const;
 

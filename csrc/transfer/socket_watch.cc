@@ -23,6 +23,20 @@ bool SocketWatch::apply(int epoll, int operation, int socket, const Registration
   return ::epoll_ctl(epoll, operation, socket, &event) == 0;
 }
 
+bool SocketWatch::holds(int socket) const {
+  const auto known = watched_.find(socket);
+  return known != watched_.end() && apply(epoll_.get(), EPOLL_CTL_MOD, socket, known->second);
+}
+
+bool SocketWatch::begin_anew(bool is_ours) {
+  watched_.clear();
+  is_lost_ = false;
+  if (!is_ours) epoll_.forget();
+  Descriptor fresh(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_.swap(fresh);
+  return is_open();
+}
+
 bool SocketWatch::watch(int socket, std::uint32_t events) {
   const auto known = watched_.find(socket);
   const bool is_known = known != watched_.end();
@@ -56,6 +70,7 @@ std::span<const SocketEvent> SocketWatch::wait(int timeout_ms) {
   std::array<epoll_event, kEventsPerWait> raw;
   const int count =
       ::epoll_wait(epoll_.get(), raw.data(), static_cast<int>(raw.size()), timeout_ms);
+  if (count < 0 && (errno == EBADF || errno == EINVAL)) is_lost_ = true;
   std::size_t good = 0;
   bool any_stale = false;
   for (int i = 0; i < count; ++i) {

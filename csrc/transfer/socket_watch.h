@@ -27,6 +27,8 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }  // negative: none, or closed
   void close();
+  // Not ours any more: the number is left as it is.
+  void forget() { fd_ = -1; }
   void swap(Descriptor& other) noexcept;
 
  private:
@@ -46,6 +48,11 @@ class SocketWatch {
   // False: the system gave no descriptor (errno), or it was closed.
   bool is_open() const { return epoll_.get() >= 0; }
   void close() { epoll_.close(); }
+  // Whether the set is still ours, told by what it holds. REQUIRES: `socket` is watched and ours.
+  bool holds(int socket) const;
+  // Begins with a new, empty set. `is_ours`: else the old one was closed by somebody else, and the
+  // number may be another's. False: the system gave none.
+  bool begin_anew(bool is_ours);
 
   // Waits for `events` of `socket` from now on, in place of what it was watched for. False: the
   // system refused (errno).
@@ -55,6 +62,8 @@ class SocketWatch {
   // This number is a new socket's. If it is watched, its socket was closed without forget(), and
   // what was to be watched of that one is of the new one.
   void reopened(int socket);
+  // Whether wait() has found that the set is none: somebody else has closed it.
+  bool is_lost() const { return is_lost_; }
   // Waits for events and returns them; they hold until the next call.
   std::span<const SocketEvent> wait(int timeout_ms);
 
@@ -69,6 +78,7 @@ class SocketWatch {
   Descriptor epoll_;
   std::unordered_map<int, Registration> watched_;
   std::uint32_t last_serial_ = 0;
+  bool is_lost_ = false;
   std::array<SocketEvent, kEventsPerWait> events_;
 };
 

@@ -1,22 +1,24 @@
 #include "transfer/waker.h"
 
-#include <sys/eventfd.h>
+#include <fcntl.h>
 #include <unistd.h>
-
-#include <cstdint>
 
 namespace ossmc {
 
-Waker::Waker() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+bool Waker::open() {
+  if (::pipe2(ends_.data(), O_CLOEXEC | O_NONBLOCK) != 0) ends_ = {-1, -1};
+  identity_ = FileIdentity(ends_[0]);
+  return fd() >= 0;
+}
 
 void Waker::wake() noexcept {
   if (pending_.exchange(true)) return;  // whoever set it sees to it
   if (!sleeping_.load()) return;        // it looks at pending_ before it sleeps
   const MutexLock lock(mutex_);
-  if (event_.get() < 0) return;
-  const std::uint64_t one = 1;
-  // Fails only when the counter is full, and then it is readable.
-  static_cast<void>(!::write(event_.get(), &one, sizeof one));
+  // Where somebody has closed it, the loop's thread finds out by itself.
+  if (!is_open()) return;
+  // Fails only when the pipe is full, and then it is readable.
+  static_cast<void>(!::write(ends_[1], "", 1));
 }
 
 bool Waker::begin_sleep() {
@@ -25,13 +27,23 @@ bool Waker::begin_sleep() {
 }
 
 void Waker::clear_event() {
-  std::uint64_t wakes = 0;
-  static_cast<void>(!::read(event_.get(), &wakes, sizeof wakes));
+  std::array<char, 64> wakes;
+  while (::read(ends_[0], wakes.data(), wakes.size()) == static_cast<ssize_t>(wakes.size())) {
+  }
 }
 
 void Waker::close() {
   const MutexLock lock(mutex_);
-  event_.close();
+  for (int& end : ends_) {
+    if (identity_.is_of(end)) ::close(end);
+    end = -1;
+  }
+}
+
+bool Waker::reopen() {
+  close();
+  const MutexLock lock(mutex_);
+  return open();
 }
 
 }  // namespace ossmc

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 
+from ossmodelconnector._build_info import build_info
 from ossmodelconnector._connector import ConnectorStats, OssModelConnector
 from ossmodelconnector._core import __version__
 from ossmodelconnector._credentials import AnonymousCredentialsProvider, CredentialsProvider
@@ -64,6 +65,7 @@ __all__ = [
     "ThrottledError",
     "TransferTimeoutError",
     "__version__",
+    "build_info",
 ]
 
 _name_package(__name__, vars())

@@ -22,25 +22,26 @@ from ossmodelconnector._arguments import (
     require_prefetch_flag,
     require_text,
 )
+from ossmodelconnector._certificates import offer_certifi
 from ossmodelconnector._config import config_json, read_config_file
 from ossmodelconnector._credentials import (
-    CredentialsFileProvider,
-    EnvironmentProvider,
-    Refresher,
     check_provider,
     is_anonymous,
     pickled_provider,
     read_now,
     restored_provider,
 )
+from ossmodelconnector._credentials_chain import DefaultChain
+from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
 from ossmodelconnector._reader import ObjectReader
+from ossmodelconnector._renewal import Renewal
 from ossmodelconnector._warnings import stacklevel_of_caller
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ossmodelconnector._credentials import CredentialsProvider
+    from ossmodelconnector._credentials import CredentialClient, CredentialsProvider
 
 __all__ = ["ConnectorStats", "OssModelConnector"]
 
@@ -105,11 +106,13 @@ class OssModelConnector:
     Args:
         endpoint: such as ``"https://oss-cn-hangzhou-internal.aliyuncs.com"``; a bare host is https.
         cred_path: a JSON file with ``AccessKeyId``, ``AccessKeySecret`` and, optionally,
-            ``SecurityToken`` and ``Expiration``; it is read anew before it expires.
+            ``SecurityToken`` and ``Expiration``; it is read anew before it expires. Or the file
+            of aliyun-cli (modes AK and StsToken) or ossutil.
         config_path: a JSON file of configuration; without one every key has its default.
         cred_provider: any object with ``get_credentials()``, as the providers of oss2 and
-            alibabacloud-oss-v2 have it; `AnonymousCredentialsProvider` for public buckets. Exactly
-            one of `cred_path` and `cred_provider` must be given.
+            alibabacloud-oss-v2 have it, or with ``get_credential()``, as the Client of
+            alibabacloud_credentials has it; `AnonymousCredentialsProvider` for public buckets.
+            Exactly one of `cred_path` and `cred_provider` must be given.
         region: such as ``"cn-hangzhou"``; by default it is read off the endpoint's host. With a
             region known, requests carry signature V4, else V1.
         config: a mapping with the same keys as the file's, nested or dotted; it wins over the file.
@@ -118,7 +121,7 @@ class OssModelConnector:
         ValueError: an argument or a configuration key that does not hold.
         TypeError: an argument of the wrong type.
         FileNotFoundError: the configuration file is not there.
-        CredentialsError: the credentials file is missing, broken or expired.
+        CredentialsError: the credentials file is missing or broken.
 
     A connector may be used by many threads. It works on in a forked child, and it pickles, as its
     configuration. It is a context manager; leaving it closes its readers too.
@@ -137,9 +140,9 @@ class OssModelConnector:
     def __init__(
         self,
         endpoint: str,
-        cred_path: str | os.PathLike[str] = "",
-        config_path: str | os.PathLike[str] = "",
-        cred_provider: CredentialsProvider | None = None,
+        cred_path: str | os.PathLike[str] | None = "",
+        config_path: str | os.PathLike[str] | None = "",
+        cred_provider: CredentialsProvider | CredentialClient | None = None,
         *,
         region: str | None = None,
         config: Mapping[str, Any] | None = None,
@@ -148,18 +151,18 @@ class OssModelConnector:
         if region is not None:
             require_text("region", region)
         provider: Any = cred_provider
-        has_path = bool(cred_path and os.fspath(cred_path))
-        if has_path and provider is not None:
+        path = os.fspath(cred_path) if cred_path else ""
+        if path and provider is not None:
             raise ValueError("give either cred_path or cred_provider, not both")
-        if has_path:
-            provider = CredentialsFileProvider(cred_path)
+        if path:
+            provider = CredentialsFileProvider(path)
         elif provider is None:
             raise ValueError(
                 "no credentials: give cred_provider=, or cred_path= with a JSON file; for a public "
                 "bucket cred_provider=ossmodelconnector.AnonymousCredentialsProvider()"
             )
         check_provider(provider)
-        text, name = read_config_file(config_path)
+        text, name = read_config_file(config_path or "")
         self._set_up(
             _Configuration(endpoint, region or "", text, name, config_json(config), provider)
         )
@@ -176,41 +179,48 @@ class OssModelConnector:
         cls,
         *,
         endpoint: str | None = None,
-        cred_path: str | os.PathLike[str] = "",
-        config_path: str | os.PathLike[str] = "",
-        cred_provider: CredentialsProvider | None = None,
+        cred_path: str | os.PathLike[str] | None = "",
+        config_path: str | os.PathLike[str] | None = "",
+        cred_provider: CredentialsProvider | CredentialClient | None = None,
         region: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Self:
         """Makes a connector from environment variables.
 
-        OSS_ENDPOINT and OSS_REGION (optional) are read now; OSS_ACCESS_KEY_ID,
-        OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN (optional) whenever credentials are due.
-        Arguments are the constructor's, and win over the variables.
+        OSS_ENDPOINT and OSS_REGION (optional) are read now. Keys are looked for now, and again
+        whenever they are due: OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN
+        (optional), else what Alibaba Cloud's own tools look for, in their order:
+        ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and
+        ALIBABA_CLOUD_SECURITY_TOKEN, RRSA, the profile in ``~/.aliyun/config.json`` or
+        ``~/.alibabacloud/credentials.ini``, the ECS RAM role, ALIBABA_CLOUD_CREDENTIALS_URI.
+        Where there is no role to be had, to find that out takes a second at most.
+
+        Arguments are the constructor's, and win over the variables; None is as good as none.
 
         Args:
             endpoint: instead of OSS_ENDPOINT.
-            cred_path: instead of the variables with keys.
+            cred_path: instead of all those keys.
             config_path: as for the constructor.
-            cred_provider: instead of the variables with keys.
+            cred_provider: instead of all those keys.
             region: instead of OSS_REGION.
             config: as for the constructor.
 
         Raises:
             ValueError: there is no endpoint.
-            CredentialsError: there are no keys.
+            CredentialsError: there are no keys; the text says what was looked for, and what to
+                install for RRSA.
 
         Example:
             >>> connector = OssModelConnector.from_env(config={"logLevel": 2})
         """
-        if endpoint is None:
+        if not endpoint:
             endpoint = os.environ.get("OSS_ENDPOINT", "")
             if not endpoint:
                 raise ValueError("no endpoint: set OSS_ENDPOINT, or pass endpoint=")
-        if region is None:
+        if not region:
             region = os.environ.get("OSS_REGION") or None
         if not cred_path and cred_provider is None:
-            cred_provider = EnvironmentProvider()
+            cred_provider = DefaultChain()
             cred_provider.get_credentials()  # tells now what is missing
         arguments: dict[str, Any] = {
             "cred_path": cred_path or None,
@@ -260,7 +270,6 @@ class OssModelConnector:
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
-        self._start_helpers()
         if progress is None:
             return ObjectList._over(self._core.list(bucket, prefix, bool(fast)))
         listing = self._core.start_list(bucket, prefix, bool(fast))
@@ -297,7 +306,6 @@ class OssModelConnector:
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third")
-        self._start_helpers()
         return _objects_of(self._core.start_list(bucket, prefix, bool(fast)))
 
     @overload
@@ -369,7 +377,6 @@ class OssModelConnector:
         wanted = object_to_open(uri, version_id)
         require_binary_flag(binary)
         require_prefetch_flag(prefetch)
-        self._start_helpers()
         return self._wrap(self._core.open(wanted, prefetch), binary)
 
     @overload
@@ -424,7 +431,6 @@ class OssModelConnector:
         wanted = [object_to_open(uri) for uri in uris]
         require_binary_flag(binary)
         require_prefetch_flag(prefetch)
-        self._start_helpers()
         opened: Any = [self._wrap(core, binary) for core in self._core.open_many(wanted, prefetch)]
         return opened  # type: ignore[no-any-return]  # the overloads say which of the two
 
@@ -464,7 +470,6 @@ class OssModelConnector:
             uri, offset, length = range_of_object(item)
             place = places.setdefault(object_to_open(uri), len(places))
             wanted.append((place, offset, length))
-        self._start_helpers()
         return self._core.read_ranges(builtins.list(places), wanted)
 
     def verify(
@@ -489,7 +494,6 @@ class OssModelConnector:
             'crc64'
         """
         wanted = object_to_open(uri)
-        self._start_helpers()
         return self._core.verify(wanted)
 
     def stat(self, uri: str | ObjectInfo, *, version_id: str | None = None) -> ObjectInfo:
@@ -511,7 +515,6 @@ class OssModelConnector:
             4194304
         """
         text, version, *_ = object_to_open(uri, version_id)
-        self._start_helpers()
         row = self._core.stat(text, version)
         # It was a good URI, so all between "oss://" and the next "/" is the bucket.
         return object_info(text[len("oss://") :].partition("/")[0], row)
@@ -528,6 +531,7 @@ class OssModelConnector:
             missing, or no permission, raises.
 
         Raises:
+            ProtocolError: what replies is no object store, but a login page or a web server.
             OssError: or another of its kinds.
 
         Example:
@@ -535,7 +539,6 @@ class OssModelConnector:
             True
         """
         text, version, *_ = object_to_open(uri, version_id)
-        self._start_helpers()
         return self._core.exists(text, version)
 
     def stats(self) -> ConnectorStats:
@@ -555,8 +558,7 @@ class OssModelConnector:
         ValueError from then on.
         """
         self._core.close()
-        self._refresher.stop()
-        _log.hub.detach(id(self))
+        _log.detach(id(self))
 
     @property
     def closed(self) -> bool:
@@ -605,7 +607,8 @@ class OssModelConnector:
             name = f"{type(provider).__module__}.{type(provider).__qualname__}"
             raise TypeError(
                 f"cannot pickle the connector: its cred_provider, a {name}, cannot be pickled "
-                f"({type(error).__name__}: {error}); use cred_path, or a provider that can be"
+                f"({type(error).__name__}: {error}); use cred_path, from_env, or a provider that "
+                "can be"
             ) from None
         pickled = self._configuration._replace(provider=pickled_provider(provider))
         return self._restore, tuple(pickled), self._attributes_of_subclass()
@@ -621,32 +624,28 @@ class OssModelConnector:
 
     def _attributes_of_subclass(self) -> dict[str, Any] | None:
         """What a class derived from this one, or its user, added to the instance."""
-        own = ("_configuration", "_refresher", "_core")
+        own = ("_configuration", "_renewal", "_core")
         return {name: value for name, value in vars(self).items() if name not in own} or None
 
     def _set_up(self, configuration: _Configuration) -> None:
         """Makes the core. Sends nothing and asks nobody, and starts no thread."""
         provider = configuration.provider
-        keys = read_now(provider) if isinstance(provider, CredentialsFileProvider) else None
+        keys = read_now(provider)
         feed = _feed_for(provider)
-        refresher = Refresher(feed, None if is_anonymous(provider) else provider)
+        renewal = Renewal(feed, None if is_anonymous(provider) else provider)
         if keys is not None:
-            refresher.put(keys)
+            renewal.put(keys)
         self._configuration = configuration
-        self._refresher = refresher
+        self._renewal = renewal
         _process.note_if_worker()
-        self._core = _core.Connector(*configuration[:5], feed)
+        offer_certifi()
+        self._core = _core.Connector(*configuration[:5], feed, renewal)
         try:
-            _log.hub.attach(id(self), *self._core.log_settings)
+            _log.attach(id(self), *self._core.log_settings)
         except BaseException:
             self._core.close()
             raise
         _process.register_connector(self)
-
-    def _start_helpers(self) -> None:
-        """Starts the threads of the Python layer, before whatever may send a request."""
-        self._refresher.start()
-        _log.hub.ensure_started()
 
     @overload
     def _wrap(self, core: _core.Reader, binary: Literal[True]) -> ObjectReader: ...
@@ -673,8 +672,9 @@ class OssModelConnector:
         if self.closed:
             return
         feed = _feed_for(self._configuration.provider)
-        self._refresher = self._refresher.successor(feed)
+        self._renewal.after_fork_in_child(feed)
         self._core.after_fork_in_child(feed)
+        _log.attach_in_child(id(self), *self._core.log_settings)
 
 
 def _feed_for(provider: object) -> _core.CredentialsFeed:

@@ -1,34 +1,25 @@
-"""Where the keys come from: providers, the credentials file, and the thread that asks them.
-
-The core never calls a provider. When its cache is empty, old or refused by the server, it raises a
-flag; one daemon thread a connector, the refresher, sees it, asks the provider, and puts the answer
-or the failure into the core. So a slow provider holds up no transfer that has usable keys.
-"""
+"""What may be a provider of credentials. Who asks it: `_renewal`."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import select
+import inspect
 import sys
-import threading
-import time
-from contextlib import suppress
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from ossmodelconnector import _core, _log, _process
-from ossmodelconnector._errors import CredentialsError
+from ossmodelconnector import _log
+from ossmodelconnector._credentials_chain import DefaultChain
+from ossmodelconnector._credentials_files import CredentialsFileProvider
+from ossmodelconnector._keys import Keys, adapt
 
 __all__ = ["AnonymousCredentialsProvider", "CredentialsProvider"]
 
 _SHAPES = (
     "an object with get_credentials(), as the providers of oss2.credentials and of "
-    "alibabacloud_oss_v2.credentials are"
+    "alibabacloud_oss_v2.credentials are, or with get_credential(), as "
+    "alibabacloud_credentials.client.Client is"
 )
-_MAX_MESSAGE = 500
+_KEY_PAIR = "for a key pair that is oss2.credentials.StaticCredentialsProvider(id, secret)"
 
 
 class CredentialsProvider(Protocol):
@@ -36,9 +27,13 @@ class CredentialsProvider(Protocol):
 
     It returns an object with methods ``get_access_key_id()``, ``get_access_key_secret()`` and
     ``get_security_token()``, as oss2 has, or with attributes ``access_key_id``,
-    ``access_key_secret`` and ``security_token``, as alibabacloud-oss-v2 has. An attribute
-    ``expiration`` (datetime in UTC, or unix seconds) tells when they end; without it they are asked
-    for anew from time to time, and when the server refuses them.
+    ``access_key_secret`` and ``security_token``, as alibabacloud-oss-v2 has. ``expiration``
+    (datetime in UTC, or unix seconds), an attribute or a method ``get_expiration()``, tells when
+    they end; without it they are asked for anew from time to time, and when the server refuses
+    them. Two empty strings as keys are anonymity: requests go unsigned.
+
+    An object with ``get_credential()`` in its place is taken too, as
+    ``alibabacloud_credentials.client.Client`` is.
 
     Example:
         >>> import types
@@ -49,23 +44,18 @@ class CredentialsProvider(Protocol):
     """
 
     def get_credentials(self) -> Any:
-        """Returns the keys to use now. Called from a thread of the library, one call at a time."""
+        """Returns the keys to use now.
+
+        Called in the thread of a caller of the connector, which waits meanwhile: so it needs time
+        limits of its own. One call at a time for each connector.
+        """
 
 
-class Keys(NamedTuple):
-    """A key pair, its token (``""``: none), and when it ends in unix seconds (None: unknown)."""
+class CredentialClient(Protocol):
+    """The other shape that `cred_provider` takes: as alibabacloud_credentials' Client has it."""
 
-    access_key_id: str
-    access_key_secret: str
-    security_token: str
-    expiration: float | None
-
-    def __repr__(self) -> str:
-        return "<Keys: not shown>"
-
-
-class UnusableCredentialsError(ValueError):
-    """What a provider gave cannot be used. The text goes on from the provider's name."""
+    def get_credential(self) -> Any:
+        """Returns the keys to use now, as `CredentialsProvider.get_credentials` does."""
 
 
 class AnonymousCredentialsProvider:
@@ -83,88 +73,7 @@ class AnonymousCredentialsProvider:
         return Keys("", "", "", None)
 
     def __repr__(self) -> str:
-        return "AnonymousCredentialsProvider()"
-
-
-class EnvironmentProvider:
-    """OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, read anew at each call."""
-
-    def get_credentials(self) -> Keys:
-        names = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
-        missing = [name for name in names if not os.environ.get(name)]
-        if missing:
-            raise CredentialsError(
-                f"no credentials in the environment: set {' and '.join(missing)}, "
-                "or pass cred_provider or cred_path"
-            )
-        token = os.environ.get("OSS_SESSION_TOKEN", "")
-        return Keys(os.environ[names[0]], os.environ[names[1]], token, None)
-
-
-class CredentialsFileProvider:
-    """The credentials file of `cred_path`, read anew at each call.
-
-    A JSON object with AccessKeyId, AccessKeySecret and, optionally, SecurityToken and Expiration
-    (``2024-08-02T15:04:05Z``); other keys are ignored. Whoever renews the keys replaces the file
-    before they expire.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
-
-    def __repr__(self) -> str:
-        return f"CredentialsFileProvider({str(self.path)!r})"
-
-    def get_credentials(self) -> Keys:
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise self._fault(f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise self._fault("is not UTF-8 text") from None
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            # Where it broke, never what stood there.
-            place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            raise self._fault(f"is not valid JSON{place}") from None
-        if not isinstance(fields, dict):
-            raise self._fault("holds no JSON object at its top")
-        access_key_id = self._text(fields, "AccessKeyId", required=True)
-        access_key_secret = self._text(fields, "AccessKeySecret", required=True)
-        token = self._text(fields, "SecurityToken", required=False)
-        expiration = self._text(fields, "Expiration", required=False)
-        return Keys(access_key_id, access_key_secret, token, self._expires(expiration))
-
-    def _text(self, fields: dict[str, Any], name: str, *, required: bool) -> str:
-        value = fields.get(name)
-        if value is None or value == "":
-            if required:
-                fault = "has no" if name not in fields else "has an empty"
-                raise self._fault(f"{fault} {name}")
-            return ""
-        if not isinstance(value, str):
-            raise self._fault(f"has a {name} that is not a string")
-        return value
-
-    def _expires(self, text: str) -> float | None:
-        if not text:
-            return None
-        form = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z", text, re.ASCII)
-        if form:
-            try:
-                moment = datetime.strptime(form[1], "%Y-%m-%dT%H:%M:%S")
-            except ValueError:
-                pass
-            else:
-                return moment.replace(tzinfo=timezone.utc).timestamp()
-        raise self._fault(f"has Expiration {text[:40]!r}, which is not like 2024-08-02T15:04:05Z")
-
-    def _fault(self, fault: str) -> CredentialsError:
-        return CredentialsError(
-            f"credentials file {str(self.path)!r} {fault}; it must be a JSON object with "
-            "AccessKeyId, AccessKeySecret and, optionally, SecurityToken and Expiration"
-        )
+        return f"{type(self).__name__}()"
 
 
 def pickled_provider(provider: object) -> object:
@@ -174,205 +83,103 @@ def pickled_provider(provider: object) -> object:
     """
     if isinstance(provider, CredentialsFileProvider):
         return str(provider.path)
-    return None if isinstance(provider, EnvironmentProvider) else provider
+    return None if isinstance(provider, DefaultChain) else provider
 
 
-def restored_provider(pickled: Any) -> CredentialsProvider:
+def restored_provider(pickled: Any) -> Any:
     """The provider that `pickled_provider` told of."""
     if isinstance(pickled, str):
         return CredentialsFileProvider(pickled)
-    return EnvironmentProvider() if pickled is None else pickled
+    return DefaultChain() if pickled is None else pickled
 
 
 def check_provider(provider: object) -> None:
     """Raises TypeError unless `provider` is of a shape that can be asked."""
+    if is_anonymous(provider):
+        return
     if isinstance(provider, type):
         raise TypeError(
             f"cred_provider must be {_SHAPES}, not a class: call {provider.__name__}(...) first"
         )
-    if not callable(getattr(provider, "get_credentials", None)):
-        raise TypeError(
-            f"cred_provider must be {_SHAPES}, not {type(provider).__name__}; for a key pair that "
-            "is oss2.credentials.StaticCredentialsProvider(id, secret)"
-        )
+    method = _method_of(provider)
+    if method is None:
+        kind = f"{type(provider).__module__}.{type(provider).__qualname__}".replace("builtins.", "")
+        raise TypeError(f"cred_provider must be {_SHAPES}, not {kind}; {_meant_by(provider)}")
+    if inspect.iscoroutinefunction(method):
+        raise TypeError(f"cred_provider must be {_SHAPES}; its method must not be async")
 
 
 def is_anonymous(provider: object) -> bool:
-    """Whether to send unsigned requests: our provider of that name, or alibabacloud-oss-v2's."""
-    return type(provider).__name__ == "AnonymousCredentialsProvider"
+    """Whether to send unsigned requests: by our provider, or by what the SDKs have for it."""
+    kinds: list[Any] = [AnonymousCredentialsProvider]
+    for module, name in (
+        ("alibabacloud_oss_v2.credentials", "AnonymousCredentialsProvider"),
+        ("oss2", "AnonymousAuth"),
+    ):
+        # Whoever has an instance has imported it.
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type):
+            kinds.append(kind)
+    return isinstance(provider, tuple(kinds))
 
 
-def read_now(provider: CredentialsFileProvider) -> Keys:
-    """Reads a credentials file whose absence or fault should be told before any request."""
-    try:
-        return adapt(provider.get_credentials())
-    except UnusableCredentialsError as error:
-        raise CredentialsError(f"{_name_of(provider)} {error}") from None
+def read_now(provider: object) -> Keys | None:
+    """Keys that are known at construction, without a request.
+
+    Those of a credentials file, whose faults are told there, and those that `from_env` has found.
+    """
+    if isinstance(provider, CredentialsFileProvider):
+        return provider.get_credentials()
+    return provider.found if isinstance(provider, DefaultChain) else None
 
 
-def adapt(credentials: Any) -> Keys:
-    """Makes Keys of what a provider gave, in either shape, or raises UnusableCredentialsError."""
-    if credentials is None:
-        raise UnusableCredentialsError("gave None for credentials")
-
-    def field(name: str, *, required: bool) -> str:
-        getter = getattr(credentials, f"get_{name}", None)
-        value = getter() if callable(getter) else getattr(credentials, name, None)
-        if value is None or value == "":
-            if required:
-                kind = type(credentials).__name__
-                raise UnusableCredentialsError(f"gave a {kind} that has no {name}, or an empty one")
-            return ""
-        if not isinstance(value, str):
-            raise UnusableCredentialsError(f"gave {name} as {type(value).__name__}, not str")
-        return value
-
-    keys = Keys(
-        field("access_key_id", required=True),
-        field("access_key_secret", required=True),
-        field("security_token", required=False),
-        _unix_seconds(getattr(credentials, "expiration", None)),
-    )
-    check_keys(keys)
+def ask(provider: object) -> Keys:
+    """Asks a provider that passed `check_provider`, and whatever it raises, raises."""
+    method: Any = _method_of(provider)
+    keys = adapt(method())
+    if not keys.access_key_id:
+        # So that it is found where a 403 is a riddle.
+        _log.logger.info("%s gave empty keys: requests go unsigned", name_of(provider))
     return keys
 
 
-def check_keys(keys: Keys) -> None:
-    """Refuses keys that have expired or cannot go into a header. Shows none of them."""
-    for name, value in zip(Keys._fields, keys[:3]):
-        # Most often a line break at the end of a variable or a file.
-        if not all("!" <= char <= "~" for char in value):
-            raise UnusableCredentialsError(
-                f"gave {name} with a blank, a line break or a non-ASCII character in it"
-            )
-    if keys.expiration is not None and keys.expiration <= time.time():
-        # Not fromtimestamp: the number may be anything.
-        ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, keys.expiration)))
-        raise UnusableCredentialsError(f"gave credentials that expired at {ended}")
+def _method_of(provider: object) -> Callable[[], Any] | None:
+    """How to ask. alibabacloud_credentials' Client has a get_credentials(config) that makes one."""
+    for name in ("get_credentials", "get_credential"):
+        method = getattr(provider, name, None)
+        if not callable(method):
+            continue
+        try:
+            inspect.signature(method).bind()
+        except TypeError:
+            continue  # it takes arguments
+        except ValueError:
+            pass  # built in, and has none that can be read
+        found: Callable[[], Any] = method
+        return found
+    return None
 
 
-def _name_of(provider: object) -> str:
+def _meant_by(provider: object) -> str:
+    """What to write for something that is no provider."""
+    if hasattr(provider, "_sign_request"):  # oss2's Auth and its like
+        if callable(getattr(getattr(provider, "credentials_provider", None), "get_credentials", 0)):
+            return f"give its provider, auth.credentials_provider; {_KEY_PAIR}"
+        return f"an Auth signs requests of oss2; {_KEY_PAIR}, with a token as its third argument"
+    if callable(getattr(provider, "get_access_key_id", None)) or hasattr(provider, "access_key_id"):
+        return f"these are credentials, not what gives them; {_KEY_PAIR}"
+    if callable(provider):
+        return (
+            "for a function that gives credentials that is "
+            "alibabacloud_oss_v2.credentials.CredentialsProviderFunc(function)"
+        )
+    if isinstance(provider, str):
+        return f"for a file with keys that is cred_path=; {_KEY_PAIR}"
+    return _KEY_PAIR
+
+
+def name_of(provider: object) -> str:
+    """What errors call a provider."""
     if isinstance(provider, CredentialsFileProvider):
         return f"credentials file {str(provider.path)!r}"
     return f"credentials provider {type(provider).__qualname__}"
-
-
-def _unix_seconds(expiration: Any) -> float | None:
-    if expiration is None:
-        return None
-    if isinstance(expiration, datetime):
-        if expiration.tzinfo is None:
-            expiration = expiration.replace(tzinfo=timezone.utc)
-        return float(expiration.timestamp())
-    if isinstance(expiration, (int, float)) and not isinstance(expiration, bool):
-        return float(expiration)
-    kind = type(expiration).__name__
-    raise UnusableCredentialsError(f"gave expiration as {kind}, not datetime or unix seconds")
-
-
-class Refresher:
-    """Feeds a connector's credentials cache from a provider, by one daemon thread.
-
-    The thread is started by `start`, which every call that may send a request does first; it ends
-    soon after `stop`. It refers to the feed and the provider, not to the connector, so that the
-    connector can be collected. It waits in Python's own poll(), never inside the core: a daemon
-    thread that is there when the interpreter ends is ended by force.
-    """
-
-    def __init__(self, feed: _core.CredentialsFeed, provider: object | None) -> None:
-        # None: anonymous, there is nothing to ask.
-        self._feed = feed
-        self._provider: Any = provider
-        self._keys: Keys | None = None
-        self._known_secrets: set[str] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
-        self.started = provider is None
-
-    def start(self) -> None:
-        """Starts the thread if it does not run yet. Thread-safe, and cheap when it does."""
-        if not self.started:
-            self._start_thread()
-
-    def stop(self) -> None:
-        """Asks the thread to end, without waiting for it."""
-        self._stopped = True
-        if self.started and self._provider is not None:
-            _wake(self._feed.event_fd)
-
-    def put(self, keys: Keys) -> None:
-        """Puts keys that are known already, before any request asks for them."""
-        self._keys = keys
-        self._known_secrets.update(filter(None, (keys.access_key_secret, keys.security_token)))
-        self._feed.put(*keys)
-
-    def successor(self, feed: _core.CredentialsFeed) -> Refresher:
-        """For the child after a fork: a fresh refresher that starts with the keys held here."""
-        successor = Refresher(feed, self._provider)
-        successor._known_secrets = self._known_secrets
-        keys = self._keys
-        if keys is not None and (keys.expiration is None or keys.expiration > time.time()):
-            successor.put(keys)
-        return successor
-
-    def ask(self) -> None:
-        """Asks the provider once and hands the outcome to the core."""
-        try:
-            with _process.provider_calls:
-                keys = adapt(self._provider.get_credentials())
-        # Even SystemExit: this is a failure of the provider, and requests wait for the answer.
-        except BaseException as error:
-            self._fail(error)
-        else:
-            self.put(keys)
-
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self.started or self._stopped:
-                return
-            thread = threading.Thread(
-                target=self._run, name="ossmodelconnector-credentials", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError:
-                # No thread to be had (the interpreter ends, or a limit): ask here and now instead.
-                self.ask()
-                return
-            self.started = True
-
-    def _run(self) -> None:
-        poller = select.poll()
-        poller.register(self._feed.event_fd, select.POLLIN)
-        while True:
-            poller.poll()
-            if self._stopped:
-                return
-            if self._feed.take_refresh_request():
-                self.ask()
-
-    def _fail(self, error: BaseException) -> None:
-        name = _name_of(self._provider)
-        if isinstance(error, CredentialsError):
-            message = str(error)  # ours: it names the file, or the variables
-        elif isinstance(error, UnusableCredentialsError):
-            message = f"{name} {error}"
-        else:
-            message = f"{name} failed: {type(error).__name__}: {error}"
-        message = self._redact(" ".join(message.split()))[:_MAX_MESSAGE]
-        self._feed.put_failure(message)
-        _log.hub.write(2, message)
-
-    def _redact(self, text: str) -> str:
-        secrets = set(self._known_secrets)
-        for name in ("OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"):
-            secrets.add(os.environ.get(name, ""))
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, "[redacted]")
-        return text
-
-
-def _wake(event_fd: int) -> None:
-    # An eventfd takes 8 bytes; that it is full, or closed already, means that nobody sleeps on it.
-    with suppress(OSError):
-        os.write(event_fd, (1).to_bytes(8, sys.byteorder))

@@ -21,7 +21,6 @@ A bad argument and use after close are ValueError or TypeError, as for files.
 from __future__ import annotations
 
 import errno
-import os
 from typing import Any
 
 from ossmodelconnector import _core
@@ -56,7 +55,8 @@ class OssError(OSError):
         ec: the server's diagnostic number, such as ``"0026-00000001"``, or ``""``.
         request_id: what Alibaba Cloud's support asks for, or ``""``.
         attempts: how many times the request was sent.
-        errno: a number of the module `errno` where one fits, else None.
+        errno: a number of the module `errno` where one fits, else None; of a `ConnectError` that
+            of the system's call which failed, such as ``errno.ECONNREFUSED``.
 
     Example:
         >>> try:
@@ -85,6 +85,7 @@ class OssError(OSError):
         ec: str = "",
         request_id: str = "",
         attempts: int = 0,
+        errno: int | None = None,
     ) -> None:
         super().__init__(message)
         self.uri = uri
@@ -93,7 +94,7 @@ class OssError(OSError):
         self.ec = ec
         self.request_id = request_id
         self.attempts = attempts
-        self.errno = _errno_of(type(self), message)
+        self.errno = _ERRNO_OF_CLASS.get(type(self)) if errno is None else errno
         self.strerror = message
         if uri:
             self.filename = uri
@@ -196,25 +197,6 @@ _ERRNO_OF_CLASS: dict[type[OssError], int] = {
     MemoryBudgetError: errno.ENOMEM,
 }
 
-# What may have ended a connection; the text quotes the system's words for it.
-_CONNECT_ERRNOS = (
-    errno.ECONNREFUSED,
-    errno.ECONNRESET,
-    errno.ECONNABORTED,
-    errno.EHOSTUNREACH,
-    errno.ENETUNREACH,
-    # ENFILE's words hold those of EMFILE.
-    errno.ENFILE,
-    errno.EMFILE,
-)
-
-
-def _errno_of(cls: type[OssError], message: str) -> int | None:
-    if cls is ConnectError:
-        words = message.lower()
-        return next((n for n in _CONNECT_ERRNOS if os.strerror(n).lower() in words), None)
-    return _ERRNO_OF_CLASS.get(cls)
-
 
 def _make_error(
     code: str,
@@ -225,6 +207,7 @@ def _make_error(
     ec: str,
     request_id: str,
     attempts: int,
+    os_errno: int,
 ) -> Exception:
     """Makes the exception for a status of the core."""
     cls = _CLASS_OF_CODE.get(code, RuntimeError)
@@ -238,6 +221,7 @@ def _make_error(
         ec=ec,
         request_id=request_id,
         attempts=attempts,
+        errno=os_errno or None,
     )
 
 

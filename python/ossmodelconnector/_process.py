@@ -27,6 +27,7 @@ __all__: list[str] = []
 
 # How long a fork waits for provider calls that run: their locks would stay locked in the child.
 _FORK_WAIT_SECONDS = 1.0
+_FORK_LOOK_SECONDS = 0.002
 # How long the interpreter's end waits for threads that are in the core.
 _EXIT_WAIT_SECONDS = 0.5
 
@@ -68,18 +69,21 @@ def note_if_worker() -> None:
 class ProviderCalls:
     """Counts the provider calls that run, so that a fork can wait until none does.
 
-    A context manager around each call. While a fork is near, no call begins.
+    A context manager around each call. While a fork is near, no call begins. Without a lock: other
+    threads see each step whole, and greenlets of one thread do not wait for each other.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._running: set[int] = set()  # thread idents; a refresher has one call at a time
-        self._forks = 0
+        # By native thread ids, which gevent and eventlet leave alone: greenlets share one.
+        self._running: dict[int, int] = {}
+        self._forking: set[int] = set()
 
     def __enter__(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._forks == 0, _FORK_WAIT_SECONDS)
-            self._running.add(threading.get_ident())
+        me = threading.get_native_id()
+        end = time.monotonic() + _FORK_WAIT_SECONDS
+        while self._forking and time.monotonic() < end:
+            time.sleep(_FORK_LOOK_SECONDS)
+        self._running[me] = self._running.get(me, 0) + 1
 
     def __exit__(
         self,
@@ -87,23 +91,23 @@ class ProviderCalls:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._changed:
-            self._running.discard(threading.get_ident())
-            self._changed.notify_all()
+        me = threading.get_native_id()
+        left = self._running.pop(me, 1) - 1
+        if left > 0:
+            self._running[me] = left
 
     def hold(self) -> None:
         """Waits until no call runs, for a limited time, and keeps new ones from beginning."""
         # A provider may fork itself: its own call is not waited for.
-        me = {threading.get_ident()}
-        with self._changed:
-            self._forks += 1
-            self._changed.wait_for(lambda: self._running <= me, _FORK_WAIT_SECONDS)
+        me = threading.get_native_id()
+        self._forking.add(me)
+        end = time.monotonic() + _FORK_WAIT_SECONDS
+        while self._running.keys() - {me} and time.monotonic() < end:
+            time.sleep(_FORK_LOOK_SECONDS)
 
     def resume(self) -> None:
         """Lets calls begin again."""
-        with self._changed:
-            self._forks -= 1
-            self._changed.notify_all()
+        self._forking.discard(threading.get_native_id())
 
 
 provider_calls = ProviderCalls()
@@ -121,8 +125,8 @@ def _after_fork_in_child() -> None:
     # First the locks, which a thread that is not here may hold, then who uses them.
     global provider_calls
     provider_calls = ProviderCalls()
-    _core.forget_calls_without_gil()
-    _log.hub.after_fork_in_child()
+    _core.forget_threads()
+    _log.after_fork_in_child()
     # Connectors before their readers.
     refs: list[weakref.ref[Any]] = []
     refs += [*_connectors.valuerefs(), *_readers.valuerefs(), *_stores.valuerefs()]
@@ -133,7 +137,7 @@ def _after_fork_in_child() -> None:
                 live._after_fork_in_child()
         except Exception as error:
             # The others must have their turn; this one will say at its next use what it lacks.
-            _log.hub.write(3, f"after fork: {type(error).__name__}: {error}")
+            _log.write(3, f"after fork: {type(error).__name__}: {error}")
 
 
 def _close_all() -> None:
@@ -141,6 +145,7 @@ def _close_all() -> None:
         connector = connector_ref()
         if connector is not None:
             connector._close_silently()
+    _log.flush()
     # Daemon threads whose reads have just been ended must leave the core while there is still an
     # interpreter: one that asks for the GIL later is ended by force, and C++ may abort on that.
     deadline = time.monotonic() + _EXIT_WAIT_SECONDS

@@ -10,7 +10,7 @@ __all__: list[str] = []
 
 
 def name_package(package: str, namespace: Mapping[str, object]) -> None:
-    """Has what is in `namespace` of private modules of `package` name the package.
+    """Has classes and functions in `namespace`, of private modules of `package`, name the package.
 
     Tracebacks, pickles and `help` show that name. So a class may move from one module to another,
     and what was pickled before still loads.

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["ObjectReader"]
 
 
+class _NameWithSecret(str):
+    """A name whose repr, which files around a reader put into theirs, hides what is secret."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(_core.without_secrets(str(self)))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
 class ObjectReader(_core.Cursor, io.BufferedIOBase):
     """An object of OSS, open for reading: what `OssModelConnector.open` returns.
 
@@ -48,7 +60,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
     mode = "rb"
 
-    # Kept alive, since it serves the reader's credentials; None once closed.
+    # Kept alive, since it renews the reader's credentials; None once closed.
     _connector: OssModelConnector | None
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -80,7 +92,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     @property
     def name(self) -> str:
         """The same as `uri`, under the name that files have for it."""
-        return self._core.uri
+        uri = self._core.uri
+        return uri if _core.without_secrets(uri) == uri else _NameWithSecret(uri)
 
     @property
     def size(self) -> int:
@@ -237,11 +250,15 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         It waits for all of the object. The view keeps its memory, which counts against the budget,
         until it is released or dropped, even after the reader is closed.
 
+        `hashlib.file_digest` asks for it, as of every file that has it, and so takes the whole
+        object into memory; `chunks` shows how to digest one in pieces.
+
         Returns:
             A read-only memoryview of format ``"B"`` and of length `size`.
 
         Raises:
-            MemoryBudgetError: the budget can never hold it beside the views that live.
+            MemoryBudgetError: the budget can never hold it beside the views that live: read in
+                pieces, by `chunks` or `readinto`.
 
         Example:
             >>> view = reader.getbuffer()
@@ -249,6 +266,16 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
             >>> tensor = numpy.frombuffer(view, dtype=numpy.float32, offset=header_size)
         """
         return memoryview(self._core.getbuffer())
+
+    # As the base has them, but that they say whose close it was.
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __iter__(self) -> Self:
+        self._check_open()
+        return self
 
     def flush(self) -> None:
         """Does nothing; ValueError once closed."""
@@ -277,8 +304,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
     def _after_fork_in_child(self) -> None:
         """Gives the reader a fresh start in the child; called by the fork hook."""
         if self._connector is not None and not self.closed:
-            self._core.after_fork_in_child(self._connector._start_helpers)
+            self._core.after_fork_in_child()
 
     def _check_open(self) -> None:
-        if self._core.closed:
-            raise ValueError("I/O operation on closed file.")
+        self._core.check_open()

@@ -4,10 +4,11 @@
 
 It writes a model of 8 shards, serves it with `python -m ossmodelconnector serve`, and loads it with
 the code of the README in a client process of its own: all shards opened, then read(4 MiB) to the
-end of each (load 1), then the same by readinto in the same process, which is warm now (load 2). One
-plain oss2 stream stands beside it. All of that twice: over a server that is as far and as slow as a
-network is, and over loopback. Every byte is then compared with the files, outside the clock. Exit
-status: 0 when all of them are right.
+end of each (load 1), then the same by readinto in the same process, which is warm now (load 2). A
+third process loads all tensors by open_model (load 3) and keeps them. One plain oss2 stream stands
+beside it. All of that twice: over a server that is as far and as slow as a network is, and over
+loopback. Every byte, and every tensor's value, is then compared with the files, outside the clock.
+Exit status: 0 when all of them are right.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def run(folder: Path, options: argparse.Namespace) -> Run:
     for network in networks:
         print(f"== {network.name} ==", flush=True)
         with serve(served, network.options) as endpoint:
-            for client in ("oss2", "connector"):
+            for client in ("oss2", "connector", "tensors"):
                 job = make_job(client, endpoint, network, files, folder)
                 rows += [Row(network.name, figures) for figures in run_client(job, folder)]
         print(flush=True)

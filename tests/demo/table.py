@@ -78,8 +78,9 @@ class Run:
             "Peak memory: what the client process grew by; the connector had a budget of "
             f"{binary(self.memory_bytes)} (--memory). CPU: of the client process; client and "
             f"server shared {os.cpu_count()} CPUs. The connector checked the CRC-64 of each shard, "
-            f"oss2 did not. A stream that would take more than {self.longest_stream_seconds} s "
-            "loads a part of the model: see its bytes."
+            "oss2 did not; tensors were there when their shard's was right, and stay: their peak "
+            "has the whole model in it. A stream that would take more than "
+            f"{self.longest_stream_seconds} s loads a part of the model: see its bytes."
         )
 
     def _last_line(self) -> str:
@@ -87,8 +88,8 @@ class Run:
         row, stream = by_load["connector, readinto"], by_load["oss2, one stream"]
         times = row.figures.gb_per_second / stream.figures.gb_per_second
         return (
-            f"All bytes are right. Over {row.network}, warm, with its CRC-64 checked: "
-            f"{row.figures.gb_per_second:.2f} GB/s, {times:.1f} times one plain stream."
+            f"All bytes are right, and all tensors. Over {row.network}, warm, with its CRC-64 "
+            f"checked: {row.figures.gb_per_second:.2f} GB/s, {times:.1f} times one plain stream."
         )
 
     def as_json(self) -> dict[str, Any]:

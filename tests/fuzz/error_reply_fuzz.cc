@@ -26,6 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ossmc::ResponseHead head;
   head.status = kStatuses[data[0] & 0xF];
   head.request_id = "5C3D9175B6FC201293AD0000";
+  head.is_of_store = (data[0] & 0x10) != 0;
   std::string_view body;
   switch (data[0] >> 6) {
     case 0:

@@ -29,6 +29,8 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS = ("names", "error_reply", "response_head", "list_page", "fast_listing", "config")
 # Of each kind; a tenth of that runs with every `make test-cpp`.
 CORE_SCHEDULES = 100_000
+# A thirtieth of that runs with every `make test-python`.
+SECRET_INPUTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,24 @@ def parts(seed: int) -> list[Part]:
             (("OSSMC_SCHEDULES", str(CORE_SCHEDULES)),),
         ),
     ]
+    secrets = str(ROOT / "tests/python/test_secrets_in_texts.py")
+    every.append(
+        Part(
+            "secrets",
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--timeout=1800",
+                secrets,
+            ],
+            30 * MINUTE,
+            (("OSSMC_SECRET_INPUTS", str(SECRET_INPUTS)), ("OSSMC_SECRET_SEED", str(seed))),
+        ),
+    )
     stress = [str(ROOT / "build/asan/tests/stress/ossmc_stress"), "--seconds", str(STRESS_SECONDS)]
     every.append(
         Part("stress", [*stress, "--seed", str(seed)], STRESS_SECONDS + 5 * MINUTE),

@@ -1,11 +1,15 @@
 /* The hand-over of a chunk's bytes, csrc/memory/chunk.cc: a writer that publishes and ends, readers
- * that wait for a byte, pin and read, and an evictor. Each atomic access of the code is a step here.
+ * that wait for a byte, pin and read, and an evictor. Each atomic access of the code is a step here, in
+ * one order for all: word_ and wanted_ are seq_cst wherever a thread stores one and then loads the
+ * other. The bytes themselves are plain memory: their stores land at any time before the release
+ * that follows them, and loads are done at any time before the release that ends a pin, as on arm64.
  *
  * Checked: a reader reads only bytes that were published, in memory that is still the chunk's; and
  * every wait ends (an invalid end state is a lost wake-up).
  *
  * Faults that must be found, each by -D: NO_SECOND_LOOK, ENDS_SILENTLY, CLEARS_AFTER_BUMP, EVICTS_PINNED,
- * EVICTS_CLAIMED, TAKES_TOKEN_LATE.
+ * EVICTS_CLAIMED, TAKES_TOKEN_LATE; and of the memory orders PUBLISHES_RELAXED, UNPINS_RELAXED,
+ * LOOKS_BEFORE_PUBLISHING.
  */
 #define LENGTH 2
 #define NOBODY 99
@@ -22,6 +26,9 @@ byte bumps = 0;       /* futex_ */
 byte claims = 0;      /* ChunkSlot::claims, under the scheduler's mutex */
 bool asleep[READERS];
 bool memory_is_ours = true;
+byte written = 0; /* stores of bytes that the writer has made */
+byte landed = 0;  /* and those that other processors see */
+byte loading = 0; /* copies that may still load */
 
 #define IS_READABLE(end) ((phase == filling || phase == ready) && filled >= (end))
 #define IS_DECIDED(end) (phase == ready || phase == failed || IS_READABLE(end))
@@ -52,8 +59,7 @@ inline take_wanted(limit) {
   fi
 }
 
-inline wake_if_wanted(limit) {
-  take_wanted(limit);
+inline wake_if_asked() {
   if
   :: has_to_notify ->
      notify();
@@ -64,22 +70,50 @@ inline wake_if_wanted(limit) {
   fi
 }
 
+/* The stores land in their own time. */
+active proctype store_buffer() {
+end:
+  do
+  :: atomic { landed < written -> landed++ }
+  od
+}
+
+/* word_.fetch_add(size): a release. */
+inline publish() {
+  atomic {
+#ifndef PUBLISHES_RELAXED
+    landed = written;
+#endif
+    filled = written
+  }
+}
+
+/* A store, then a look at wanted_: seq_cst, so that the look is not done first. */
+#ifdef LOOKS_BEFORE_PUBLISHING
+#define STORE_AND_LOOK(store, limit) take_wanted(limit); store
+#else
+#define STORE_AND_LOOK(store, limit) store; take_wanted(limit)
+#endif
+
 active proctype writer() {
   do
   :: filled < LENGTH ->
      /* Chunk::append() */
-     filled++;
-     wake_if_wanted(filled)
+     written++;
+     STORE_AND_LOOK(publish(), written);
+     wake_if_asked()
   :: filled == LENGTH ->
      /* Chunk::finish_quietly() and notify() */
-     phase = ready;
-     wake_if_wanted(NOBODY - 1);
+     STORE_AND_LOOK(phase = ready, NOBODY - 1);
+     wake_if_asked();
      break
   :: true ->
      /* Chunk::fail_quietly() and notify(): at any time */
+#ifdef ENDS_SILENTLY
      phase = failed;
-#ifndef ENDS_SILENTLY
-     wake_if_wanted(NOBODY - 1);
+#else
+     STORE_AND_LOOK(phase = failed, NOBODY - 1);
+     wake_if_asked();
 #endif
      break
   od
@@ -92,15 +126,21 @@ inline read_bytes(me, end) {
      /* Chunk::try_pin(): one compare-and-swap */
      atomic {
        if
-       :: IS_READABLE(end) -> pins++; pinned = true
+       :: IS_READABLE(end) -> pins++; loading++; pinned = true
        :: else -> pinned = false
        fi
      }
      if
      :: pinned ->
         assert(filled >= end);
-        assert(memory_is_ours); /* the copy */
+        assert(landed >= end); /* the copy */
+        assert(memory_is_ours);
+#ifdef UNPINS_RELAXED
         pins--;
+        loading--;
+#else
+        atomic { loading--; pins-- }
+#endif
         break
      :: else -> skip
      fi;
@@ -181,6 +221,7 @@ active proctype evictor() {
     fi
   };
   memory_is_ours = false;
+  assert(loading == 0);
   /* After a claim it is fetched again; here its readers find it gone. */
 nothing:
   skip

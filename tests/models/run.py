@@ -1,8 +1,9 @@
 """Checks the models of this folder over all interleavings, with spin (https://spinroot.com).
 
 Each .pml names the code that it is a model of, and faults that must be found: with `-DFAULT` the
-same model has it, and spin must fail. Sequential consistency is assumed; what weaker memory orders
-do is the thread sanitizer's part.
+same model has it, and spin must fail. Steps are sequentially consistent, as the code's atomics are;
+where plain memory is handed over, a model says when its stores and loads are done. What it leaves
+out is the thread sanitizer's part.
 
 Usage: run.py FOLDER_FOR_BUILDS
 """

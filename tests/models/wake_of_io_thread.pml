@@ -10,7 +10,7 @@
 
 bool pending;  /* pending_ */
 bool sleeping; /* sleeping_ */
-byte event;    /* the eventfd's counter */
+byte event;    /* how many wakes are in the pipe */
 byte queued;
 byte taken;
 

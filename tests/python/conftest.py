@@ -119,7 +119,8 @@ class Served:
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith("OSS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy")
+    begins = ("OSS_", "ALIBABA_CLOUD_")
+    return name.startswith(begins) or name.lower() in ("http_proxy", "https_proxy", "all_proxy")
 
 
 def fill(store: Store) -> Store:
@@ -145,6 +146,8 @@ def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in filter(_is_setting, list(os.environ)):
             patch.delenv(name)
+        # A machine that has a role is not asked for it, but where a test puts up a service.
+        patch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
         yield
 
 

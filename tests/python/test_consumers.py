@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import lzma
 import pickle
+import sys
 import tarfile
 import zipfile
 
@@ -16,6 +18,7 @@ import PIL.Image
 import pytest
 import safetensors
 import safetensors.numpy
+from ossmodelconnector import MemoryBudgetError
 
 rng = np.random.default_rng(1)
 ARRAYS = {
@@ -149,6 +152,27 @@ def test_safetensors_by_hand_without_a_copy(open_bytes):
 
 def _numpy_type(name):
     return {"F32": np.float32, "F16": np.float16, "U8": np.uint8}[name]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="hashlib.file_digest is new in 3.11")
+def test_a_digest_of_a_file_within_the_budget_and_beyond(make_connector, new_bucket):
+    store = new_bucket("digests")
+    data = bytes(range(256)) * 4096
+    store.put("shard", data)
+    right = hashlib.sha256(data).hexdigest()
+    reader = make_connector().open(store.uri("shard"))
+    reader.read(7)
+    # CPython takes getbuffer() where a file has one, which is all of it, whatever the cursor.
+    assert hashlib.file_digest(reader, "sha256").hexdigest() == right
+    assert (reader.tell(), reader.verified) == (7, "crc64")
+    little = make_connector(config={"prefetch.memoryBytes": "512 KiB"})
+    reader = little.open(store.uri("shard"))
+    with pytest.raises(MemoryBudgetError, match=r"read it in pieces \(chunks\(\)"):
+        hashlib.file_digest(reader, "sha256")
+    digest = hashlib.sha256()
+    for chunk in reader.chunks():
+        digest.update(chunk)
+    assert digest.hexdigest() == right
 
 
 TORCH = "torch is not installed: see tests/support/install_torch.py"

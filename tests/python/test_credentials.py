@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -11,14 +12,15 @@ from datetime import datetime, timedelta, timezone
 import alibabacloud_oss_v2
 import oss2.credentials
 import pytest
-from ossmodelconnector import AccessDeniedError, AnonymousCredentialsProvider, CredentialsError
-from ossmodelconnector._credentials import (
-    CredentialsFileProvider,
-    Keys,
-    UnusableCredentialsError,
-    adapt,
+from ossmodelconnector import (
+    AccessDeniedError,
+    AnonymousCredentialsProvider,
+    CredentialsError,
+    OssModelConnector,
 )
-from support.tries import HANG_SECONDS, once
+from ossmodelconnector._credentials_files import CredentialsFileProvider
+from ossmodelconnector._keys import Keys, UnusableCredentialsError, adapt
+from support.tries import HANG_SECONDS, once, wait_until
 
 v2 = alibabacloud_oss_v2.credentials
 
@@ -74,6 +76,8 @@ def test_adapt_takes_both_forms_of_expiration():
     end = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(hours=1)
     for expiration in (end, end.replace(tzinfo=None), end.timestamp(), int(end.timestamp())):
         assert adapt(Attributes(expiration=expiration)).expiration == end.timestamp()
+        by_method = Attributes(get_expiration=lambda end=expiration: end)
+        assert adapt(by_method).expiration == end.timestamp()
     assert adapt(Attributes(expiration=None)).expiration is None
 
 
@@ -89,8 +93,6 @@ def test_adapt_takes_both_forms_of_expiration():
         (Attributes(security_token="t\r\nHost: x"), "security_token with a blank"),
         (Attributes(access_key_id="schlüssel"), "access_key_id with"),
         (Attributes(expiration="soon"), "expiration as str"),
-        (Attributes(expiration=0), "expired at 1970-01-01T00:00:00Z"),
-        (Attributes(expiration=datetime(2020, 1, 2, tzinfo=timezone.utc)), "expired at 2020-01-02"),
     ],
 )
 def test_adapt_says_what_is_wrong_without_showing_it(credentials, words):
@@ -150,7 +152,7 @@ def test_anonymous(make_connector, store, public_store):
             make_connector(cred_provider=provider).stat(store.uri("text.txt"))
 
 
-def test_provider_is_called_lazily_once_and_off_the_callers_thread(make_connector, store, server):
+def test_provider_is_called_lazily_once_and_in_the_callers_thread(make_connector, store, server):
     provider = Counting(v2.Credentials(server.access_key_id, server.access_key_secret))
     connector = make_connector(cred_provider=provider)
     assert provider.calls == 0
@@ -158,7 +160,7 @@ def test_provider_is_called_lazily_once_and_off_the_callers_thread(make_connecto
     for reader, key in zip(readers, store.keys("list/")):
         assert reader.read() == store[key]
     assert provider.calls == 1
-    assert threading.current_thread() not in provider.threads
+    assert provider.threads == {threading.current_thread()}
 
 
 def test_provider_that_fails_is_named_and_asked_again(make_connector, store, server):
@@ -177,7 +179,7 @@ def test_provider_that_fails_is_named_and_asked_again(make_connector, store, ser
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("give", [None, Attributes(access_key_id=""), Attributes(expiration=1)])
+@pytest.mark.parametrize("give", [None, Attributes(access_key_id=""), Attributes(expiration="1")])
 def test_provider_that_gives_nothing_usable_is_an_error(make_connector, store, give):
     connector = make_connector(cred_provider=Counting(give))
     with pytest.raises(CredentialsError, match="credentials provider Counting gave"):
@@ -185,13 +187,25 @@ def test_provider_that_gives_nothing_usable_is_an_error(make_connector, store, g
 
 
 def test_provider_that_hangs_is_an_error_after_its_own_limit(make_connector, store):
-    leave = threading.Event()
-    connector = make_connector(cred_provider=Counting(lambda: leave.wait(60)))
+    leave, entered = threading.Event(), threading.Event()
+    connector = make_connector(cred_provider=Counting(lambda: entered.set() or leave.wait(60)))
+    errors = []
+
+    def ask():
+        with pytest.raises(CredentialsError, match="has not answered for 10 s") as caught:
+            connector.open(store.uri("text.txt"))
+        errors.append(caught.value)
+
+    caller = threading.Thread(target=ask)  # its provider is in its own thread: nothing ends that
+    caller.start()
+    assert entered.wait(HANG_SECONDS)
     begin = time.monotonic()
-    with pytest.raises(CredentialsError, match="credentials"):
+    with pytest.raises(CredentialsError, match="has not answered for 10 s"):
         connector.open(store.uri("text.txt"))
     assert 9 < time.monotonic() - begin < HANG_SECONDS
     leave.set()
+    caller.join(HANG_SECONDS)
+    assert len(errors) == 1
 
 
 def test_failed_renewal_keeps_usable_keys(make_connector, store, server, caplog):
@@ -310,11 +324,6 @@ def test_credentials_file_is_found_after_a_change_of_directory(
             '{"AccessKeyId": "id", "AccessKeySecret": "canary-7f3a", "Expiration": "tomorrow"}',
             "'tomorrow', which is not like 2024-08-02T15:04:05Z",
         ),
-        (
-            '{"AccessKeyId": "id", "AccessKeySecret": "canary-7f3a", '
-            '"Expiration": "2020-01-02T03:04:05Z"}',
-            "expired at 2020-01-02T03:04:05Z",
-        ),
         (b"\xff\xfe", "not UTF-8"),
         ("[" * 100_000, "not valid JSON"),
     ],
@@ -342,18 +351,216 @@ def test_exactly_one_source_of_credentials(make_connector, tmp_path):
         make_connector(cred_path=tmp_path / "keys.json")
 
 
+def function():
+    return Attributes()
+
+
+class Asynchronous:
+    async def get_credentials(self):
+        return Attributes()
+
+
+class TakesArguments:
+    def get_credentials(self, config):
+        return config
+
+
+@pytest.mark.parametrize(
+    ("provider", "way_out"),
+    [
+        ("id:secret", "cred_path="),
+        (object(), "StaticCredentialsProvider(id, secret)"),
+        (("id", "secret"), "not tuple; for a key pair"),
+        ({"access_key_id": "id"}, "not dict; for a key pair"),
+        (oss2.credentials.StaticCredentialsProvider, "call StaticCredentialsProvider(...) first"),
+        (AnonymousCredentialsProvider, "call AnonymousCredentialsProvider(...) first"),
+        (oss2.Auth("id", "secret"), "auth.credentials_provider"),
+        (oss2.ProviderAuthV4(Attributes()), "an Auth signs requests of oss2"),
+        (
+            oss2.ProviderAuth(oss2.credentials.StaticCredentialsProvider("id", "secret")),
+            "give its provider, auth.credentials_provider",
+        ),
+        (oss2.StsAuth("id", "secret", "token"), "with a token as its third argument"),
+        (v2.Credentials("id", "secret"), "these are credentials, not what gives them"),
+        (Getters(), "these are credentials, not what gives them"),
+        (function, "CredentialsProviderFunc(function)"),
+        (Asynchronous(), "must not be async"),
+        (TakesArguments(), "not"),
+    ],
+)
+def test_provider_of_the_wrong_type_is_told_what_to_write(make_connector, provider, way_out):
+    shapes = r"get_credentials\(\).*oss2.*alibabacloud_oss_v2.*get_credential\(\)"
+    with pytest.raises(TypeError, match=shapes) as caught:
+        make_connector(cred_provider=provider)
+    assert way_out in str(caught.value)
+    assert "secret')" not in str(caught.value)
+
+
+class ClientOfAlibabaCloud:
+    """As alibabacloud_credentials has it: get_credential, and a get_credentials that makes one."""
+
+    def __init__(self, credentials):
+        self.credentials = credentials
+
+    @staticmethod
+    def get_credentials(config):
+        raise AssertionError("for configurations")
+
+    def get_credential(self):
+        return self.credentials
+
+
+def test_object_with_get_credential(make_connector, store, server):
+    keys = v2.Credentials(server.access_key_id, server.access_key_secret)
+    connector = make_connector(cred_provider=ClientOfAlibabaCloud(keys))
+    assert connector.exists(store.uri("text.txt"))
+
+
+def test_client_of_alibabacloud_credentials(make_connector, store, server):
+    credentials = pytest.importorskip("alibabacloud_credentials.client")
+    models = pytest.importorskip("alibabacloud_credentials.models")
+    access_key_id, secret, token = server.sts
+    config = models.Config(
+        type="sts", access_key_id=access_key_id, access_key_secret=secret, security_token=token
+    )
+    for provider in (
+        credentials.Client(config),
+        credentials.Client(config).cloud_credential.provider,
+    ):
+        connector = make_connector(cred_provider=provider)
+        assert connector.exists(store.uri("text.txt"))
+        with pickle.loads(pickle.dumps(connector)) as copy:
+            assert copy.exists(store.uri("text.txt"))
+
+
+def test_client_that_cannot_be_pickled_is_told_of(make_connector):
+    credentials = pytest.importorskip("alibabacloud_credentials.client")
+    provider = pytest.importorskip("alibabacloud_credentials.provider")
+    uri = provider.URLCredentialsProvider(uri="http://127.0.0.1:9/")
+    connector = make_connector(cred_provider=credentials.Client(provider=uri))
+    with pytest.raises(TypeError, match=r"alibabacloud_credentials\.client\.Client.*from_env"):
+        pickle.dumps(connector)
+
+
+def test_bearer_token_is_refused_in_words(make_connector, store):
+    credentials = pytest.importorskip("alibabacloud_credentials.client")
+    models = pytest.importorskip("alibabacloud_credentials.models")
+    client = credentials.Client(models.Config(type="bearer", bearer_token="canary-51d0be"))
+    with pytest.raises(CredentialsError, match="Client") as caught:
+        make_connector(cred_provider=client).stat(store.uri("text.txt"))
+    assert "canary-51d0be" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"AccessKeyId": "id", "AccessKeySecret": "canary-7f3a", "SecurityToken": "canary-51d0"}',
+        "url: /?Action=AssumeRoleWithOIDC&OIDCToken=canary-7f3a&Format=JSON",
+        "{'access_key_secret': 'canary-7f3a', 'sts_token': 'canary-51d0'}",
+        r"{\"SecurityToken\":\"canary-51d0\"}",
+    ],
+)
+def test_reply_in_a_providers_error_shows_no_secret(make_connector, store, caplog, said):
+    connector = make_connector(cred_provider=Counting(RuntimeError(f"bad reply: {said} end")))
+    with pytest.raises(CredentialsError, match="bad reply") as caught:
+        connector.stat(store.uri("text.txt"))
+    assert "canary" not in f"{caught.value}{caplog.text}"
+
+
+# --- anonymity
+
+
+@pytest.mark.parametrize("options", [{}, {"region": "cn-hangzhou"}])
+def test_name_of_a_class_makes_nobody_anonymous(make_connector, store, server, options):
+    keys = v2.Credentials(server.access_key_id, server.access_key_secret)
+    kind = type("AnonymousCredentialsProvider", (), {"get_credentials": lambda _: keys})
+    assert make_connector(cred_provider=kind(), **options).exists(store.uri("text.txt"))
+
+
+class OurOwnDerived(AnonymousCredentialsProvider):
+    pass
+
+
+class TheSdksDerived(v2.AnonymousCredentialsProvider):
+    pass
+
+
 @pytest.mark.parametrize(
     "provider",
-    ["id:secret", object(), {"get_credentials": 1}, oss2.credentials.StaticCredentialsProvider],
+    [
+        OurOwnDerived(),
+        TheSdksDerived(),
+        oss2.AnonymousAuth(),
+        oss2.credentials.StaticCredentialsProvider("", ""),
+        v2.StaticCredentialsProvider("", ""),
+        Counting(v2.Credentials("", "")),
+    ],
+    ids=lambda provider: f"{type(provider).__module__}.{type(provider).__name__}",
 )
-def test_provider_of_the_wrong_type(make_connector, provider):
-    with pytest.raises(TypeError, match=r"get_credentials\(\).*oss2.*alibabacloud_oss_v2"):
-        make_connector(cred_provider=provider)
+def test_other_ways_to_be_anonymous(make_connector, store, public_store, provider):
+    connector = make_connector(public_store, cred_provider=provider)
+    assert connector.exists(public_store.uri("text.txt"))
+    (request,) = public_store.served.log()[-1:]
+    assert "authorization" not in {name.lower() for name in request.headers}
+    with pytest.raises(AccessDeniedError):
+        make_connector(cred_provider=provider).stat(store.uri("text.txt"))
 
 
-def test_from_env(make_connector, store, server, monkeypatch):
-    from ossmodelconnector import OssModelConnector
+# --- this machine's clock
 
+
+def sts_keys(server, seconds_left):
+    end = datetime.now(timezone.utc) + timedelta(seconds=seconds_left)
+    return v2.Credentials(*server.sts, end)
+
+
+def test_keys_that_seem_to_have_expired_are_for_the_store_to_judge(make_connector, store, server):
+    provider = Counting(sts_keys(server, -600))
+    connector = make_connector(cred_provider=provider)
+    for key in store.keys("list/"):
+        assert connector.open(store.uri(key)).read() == store[key]
+    assert provider.calls <= 2
+
+
+def test_file_whose_keys_seem_to_have_expired_is_for_the_store_to_judge(
+    make_connector, store, server, tmp_path
+):
+    names = ("AccessKeyId", "AccessKeySecret", "SecurityToken")
+    path = write_keys(
+        tmp_path / "keys.json",
+        **dict(zip(names, server.sts)),
+        Expiration="2020-01-02T03:04:05Z",
+    )
+    connector = make_connector(cred_provider=None, cred_path=path)
+    assert connector.exists(store.uri("text.txt"))
+
+
+def test_store_is_asked_once_about_keys_that_seem_to_have_expired(make_connector, store, server):
+    expired = sts_keys(server, -600)
+    expired.security_token = "ended"
+    provider = Counting(expired)
+    connector = make_connector(cred_provider=provider)
+    server.clear_log()
+    with pytest.raises(CredentialsError) as caught:
+        connector.stat(store.uri("text.txt"))
+    assert caught.value.code == "InvalidSecurityToken"
+    assert "the server has refused" in str(caught.value)
+    with pytest.raises(CredentialsError, match="expired, by this machine's clock"):
+        connector.stat(store.uri("text.txt"))
+    assert len(server.log()) == 1
+    provider.give = sts_keys(server, 600)
+
+    def renewed():
+        try:
+            return connector.exists(store.uri("text.txt"))
+        except CredentialsError:
+            return False
+
+    wait_until(renewed)
+
+
+def test_from_env(store, server, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("OSS_ENDPOINT", "OSS_REGION", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("OSS_SESSION_TOKEN", raising=False)

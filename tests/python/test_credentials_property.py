@@ -9,7 +9,8 @@ from datetime import datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ossmodelconnector import CredentialsError
-from ossmodelconnector._credentials import CredentialsFileProvider, read_now
+from ossmodelconnector._credentials import read_now
+from ossmodelconnector._credentials_files import CredentialsFileProvider
 
 SECRET = "LTAIhush0123456789"
 
@@ -34,7 +35,28 @@ fields = st.fixed_dictionaries(
         "Code": anything,
     },
 )
-documents = fields.map(json.dumps).map(str.encode)
+profiles = st.fixed_dictionaries(
+    {"name": st.just("p")},
+    optional={
+        "mode": st.sampled_from(["AK", "StsToken", "OAuth", ""]) | anything,
+        "access_key_id": good_text | anything,
+        "access_key_secret": good_text | anything,
+        "sts_token": good_text | anything,
+        "sts_expiration": anything,
+    },
+)
+of_aliyun_cli = st.fixed_dictionaries(
+    {"current": st.just("p") | anything, "profiles": st.lists(profiles | anything, max_size=2)}
+)
+of_ossutil = st.lists(
+    st.sampled_from(["[Credentials]", "[default]", "[profile default]", "#", "x"])
+    | st.builds("{}={}".format, st.sampled_from(["accessKeyID", "mode"]) | st.text(), st.text())
+    | st.builds("access-key-id = {}\naccess-key-secret = {}".format, good_text, good_text),
+    max_size=6,
+).map("\r\n".join)
+documents = (
+    (fields | of_aliyun_cli).map(json.dumps) | of_ossutil.map("[Credentials]\n{}".format)
+).map(str.encode)
 
 
 def read(path, content: bytes):
@@ -54,6 +76,12 @@ def read(path, content: bytes):
 @given(documents | st.binary() | anything.map(json.dumps).map(str.encode))
 @example(b"")
 @example(b"\xef\xbb\xbf{}")
+@example(b"[a]")
+@example(b"#\n" * 100_000)
+@example(
+    b'{"profiles": [{"name": "default", "access_key_id": "a", "access_key_secret": "b", '
+    b'"sts_token": "c", "sts_expiration": 1' + b"0" * 400 + b"}]}"
+)
 @example(b"[" * 100_000)
 @example(b"1" * 5_000)
 @example(b'{"AccessKeyId": "\\ud800", "AccessKeySecret": "a"}')
@@ -70,7 +98,7 @@ def test_any_credentials_file_gives_usable_keys_or_an_error(tmp_path, content):
     assert keys.access_key_secret
     for text in keys[:3]:
         assert all("!" <= char <= "~" for char in text)
-    assert keys.expiration is None or keys.expiration > time.time()
+    assert keys.expiration is None or isinstance(keys.expiration, float)
 
 
 @given(st.data(), st.integers(0, 200), st.sampled_from(["", "\n", "\x00", '"', "}", "\ud7ff"]))

@@ -10,8 +10,10 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ossmodelconnector import OssModelConnector
+from safetensors.numpy import load_file
 
 DEMO = Path(__file__).parents[1] / "demo"
 KEYS = [f"shard-{number}" for number in range(4)]
@@ -34,6 +36,7 @@ def test_the_network_that_people_have_comes_first(tmp_path):
         ("oss2, one stream", False),
         ("connector, read", False),
         ("connector, readinto", True),
+        ("connector, tensors", False),
     ]
     rows = json.loads(figures.read_text())["rows"]
     assert [(row["network"], row["load"], row["warm"]) for row in rows] == [
@@ -41,7 +44,9 @@ def test_the_network_that_people_have_comes_first(tmp_path):
     ]
     (size,) = {row["bytes"] for row in rows}
     assert 0.9 * (1 << 20) < size <= 1.1 * (1 << 20)
-    assert done.stdout.splitlines()[-1].startswith(f"All bytes are right. Over {slow}, warm")
+    assert done.stdout.splitlines()[-1].startswith(
+        f"All bytes are right, and all tensors. Over {slow}, warm"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
 
 
@@ -62,8 +67,25 @@ def test_where_one_plain_stream_wins_the_demo_says_why(stream_seconds, wins, mon
     lines = table.Run(10**9, 256 << 20, 25, rows).text().splitlines()
     why = "Over loopback one plain stream wins: there is no latency and no limit a connection"
     assert any(line.startswith(why) for line in lines) == wins
-    last = "All bytes are right. Over 20ms, warm, with its CRC-64 checked: 0.80 GB/s, 16.0 times"
-    assert lines[-1] == f"{last} one plain stream."
+    last = "All bytes are right, and all tensors. Over 20ms, warm, with its CRC-64 checked: "
+    assert lines[-1] == f"{last}0.80 GB/s, 16.0 times one plain stream."
+
+
+def test_tensors_that_differ_from_the_files_fail_the_demo(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(DEMO))
+    load = importlib.import_module("load")
+    model = importlib.import_module("model")
+    files = list(model.write_model(tmp_path / "model", 1 << 20))
+    job = load.Job("tensors", "", "", "", [], [], [str(file) for file in files], "", 0)
+    tensors = {name: tensor for file in files for name, tensor in load_file(file).items()}
+    load._check_tensors(tensors, job)
+    name = sorted(tensors)[5]
+    tensors[name].view(np.uint16)[0, 0] ^= 1
+    with pytest.raises(load.WrongBytesError, match=f"tensor {name} differs"):
+        load._check_tensors(tensors, job)
+    for wrong in ({**tensors, "another": tensors[name]}, dict(list(tensors.items())[:-1])):
+        with pytest.raises(load.WrongBytesError):
+            load._check_tensors(wrong, job)
 
 
 def test_each_shard_is_closed_before_the_next_is_read(new_bucket, server, monkeypatch, tmp_path):

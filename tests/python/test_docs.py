@@ -1,7 +1,8 @@
 """The Python examples of README.md and docs/ run, as they stand there.
 
 A test is a page, whose blocks marked ``python`` run one after the other in one namespace, in an
-empty folder. ``support/examples.py`` says what they find.
+empty folder. ``support/examples.py`` says what they find. Those marked ``python integration`` need
+what is not here: tests/integrations runs them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ EXAMPLES = {
     for page, blocks in PAGES.items()
     if (found := [block for block in blocks if block.info == "python"])
 }
+# Which package a page's examples need, that is not on every Python.
+NEEDED = {"docs/models.md": "torch"}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,8 @@ def environment():
 
 @pytest.mark.parametrize("page", EXAMPLES)
 def test_examples(page, environment, monkeypatch, tmp_path):
+    if page in NEEDED:
+        pytest.importorskip(NEEDED[page])
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -47,12 +52,16 @@ def test_examples(page, environment, monkeypatch, tmp_path):
 
 
 def test_pages_that_show_how_to_use_the_library_have_examples():
-    assert {"README.md", "docs/configuration.md", "docs/semantics.md"} <= set(EXAMPLES)
+    assert {"README.md", "docs/configuration.md", "docs/models.md", "docs/semantics.md"} <= set(
+        EXAMPLES
+    )
 
 
 def test_no_example_hides_behind_another_mark():
     kinds = {(page, block.info) for page, blocks in PAGES.items() for block in blocks}
-    assert {kind for _, kind in kinds} <= {"python", "json", "text"}, sorted(kinds)
+    assert {kind for _, kind in kinds} <= {"python", "python integration", "json", "text"}, sorted(
+        kinds
+    )
 
 
 def test_blocks_are_found_also_in_lists():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import pickle
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from ossmodelconnector import (
     OssModelConnector,
     TransferTimeoutError,
 )
-from support.ports import refusing_port
+from support.ports import refusing_port, resetting_port
 
 # Both signatures.
 V1_V4 = pytest.mark.parametrize("options", [{}, {"region": "cn-hangzhou"}], ids=["V1", "V4"])
@@ -238,6 +240,7 @@ def test_host_that_does_not_exist(make_connector, no_secrets):
         assert type(error) is ConnectError, name
         assert isinstance(error, ConnectionError)
         assert "no-such-host.invalid" in str(error)
+        assert error.errno is None
         no_secrets(error, connector)
 
 
@@ -248,7 +251,28 @@ def test_server_down(make_connector, no_secrets):
             assert type(error) is ConnectError, name
             assert f"127.0.0.1:{port}" in str(error) or str(port) in str(error)
             assert error.attempts == 2
+            assert error.errno == errno.ECONNREFUSED, name
+            assert pickle.loads(pickle.dumps(error)).errno == errno.ECONNREFUSED
             no_secrets(error)
+
+
+def test_server_that_resets_connections(make_connector, no_secrets):
+    with resetting_port() as port:
+        connector = make_connector(endpoint=f"http://127.0.0.1:{port}", config=TWICE)
+        for name, error in failures(connector, "oss://bucket/key"):
+            assert type(error) is ConnectError, name
+            assert error.errno == errno.ECONNRESET, name
+            assert pickle.loads(pickle.dumps(error)).errno == errno.ECONNRESET
+            no_secrets(error)
+
+
+def test_host_that_cannot_be_reached(make_connector, no_secrets):
+    # Linux has no way to a broadcast address for TCP, whatever the machine's network.
+    connector = make_connector(endpoint="http://255.255.255.255", config={**TWICE, "proxy": ""})
+    for name, error in failures(connector, "oss://bucket/key"):
+        assert type(error) is ConnectError, name
+        assert error.errno == errno.ENETUNREACH, name
+        no_secrets(error)
 
 
 def test_server_that_says_nothing(make_connector, silent_endpoint, no_secrets):
@@ -346,7 +370,7 @@ def test_secrets_of_configuration_and_credentials_are_not_shown(
     no_secrets(broken.value)
     provider = oss2.credentials.StaticCredentialsProvider(*server.sts)
     connector = make_connector(cred_provider=provider)
-    no_secrets(connector, connector.stats(), vars(connector).get("_refresher"))
+    no_secrets(connector, connector.stats(), vars(connector).get("_renewal"))
 
 
 def test_provider_that_tells_its_secret_is_redacted(
@@ -363,7 +387,7 @@ def test_provider_that_tells_its_secret_is_redacted(
 
     connector = make_connector(cred_provider=Telling(), config={"logLevel": 0})
     assert connector.exists(store.uri("text.txt"))
-    connector._refresher.ask()
+    connector._renewal.ask()
     connector.close()
     assert "cannot renew [redacted] nor anything" in caplog.text
     no_secrets()

@@ -55,6 +55,39 @@ def test_close_of_a_connector_closes_its_readers(make_connector, store):
     assert connector.stats().memory_bytes == 0
 
 
+def test_a_reader_whose_connector_was_closed_says_whose_close_it_was(make_connector, store):
+    with make_connector() as connector:
+        uri = store.uri("text.txt")
+        reader, own = connector.open(uri), connector.open(uri)
+        chunks = reader.chunks()
+    own.close()
+    for call in (
+        reader.read,
+        reader.read1,
+        lambda: reader.readinto(bytearray(1)),
+        reader.readline,
+        reader.readlines,
+        lambda: next(reader),
+        lambda: iter(reader),
+        reader.peek,
+        reader.tell,
+        lambda: reader.seek(0),
+        lambda: reader.read_at(0, bytearray(1)),
+        lambda: reader.read_ranges([(0, 1)]),
+        reader.getbuffer,
+        reader.chunks,
+        lambda: next(chunks),
+        reader.readable,
+        reader.flush,
+        reader.__enter__,
+    ):
+        with pytest.raises(ValueError, match=f"the connector of {uri} is closed, .* keep it open"):
+            call()
+    for call in (own.read, own.tell, own.readable, own.__enter__, lambda: iter(own)):
+        with pytest.raises(ValueError, match="I/O operation on closed file"):
+            call()
+
+
 def test_with(make_connector, store):
     with make_connector() as connector, connector.open(store.uri("text.txt")) as reader:
         assert reader.read() == store["text.txt"]

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
-from ossmodelconnector import _core, _log
-from ossmodelconnector._log import RotatingFile
-from support.tries import HANG_SECONDS, wait_until
+from ossmodelconnector import _core
+from support.forked_child import in_child
+from support.tries import HANG_SECONDS, tasks, wait_until
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR|AUDIT) \[\d+\] .+"
@@ -23,6 +24,21 @@ LINE = re.compile(
 
 def mode_of(path):
     return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@contextmanager
+def debugging(handler):
+    """Has `handler` called with all records of the core meanwhile."""
+    logger = logging.getLogger("ossmodelconnector")
+    # The server of the tests logs too, by threads that a handler must not hold up.
+    handler.addFilter(lambda record: record.name == logger.name)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
 
 
 def test_records_go_to_the_logger(make_connector, store, caplog):
@@ -38,25 +54,37 @@ def test_records_go_to_the_logger(make_connector, store, caplog):
     assert all(abs(record.created - time.time()) < 60 for record in records)
 
 
-def test_records_come_from_one_thread_of_ours(make_connector, store):
+def test_records_come_when_a_call_ends_in_its_thread(make_connector, store):
     threads = set()
 
     class Handler(logging.Handler):
         def emit(self, record):
-            if record.name == "ossmodelconnector":
-                threads.add(threading.current_thread().name)
+            threads.add(threading.current_thread())
 
-    logger, handler = logging.getLogger("ossmodelconnector"), Handler()
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    try:
+    with debugging(Handler()):
         connector = make_connector(config={"logLevel": 0})
+        assert not threads
         connector.exists(store.uri("text.txt"))
-        wait_until(lambda: threads)
-        assert threads == {"ossmodelconnector-log"}
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
+        assert threads == {threading.current_thread()}
+
+
+def test_records_come_while_a_caller_waits(make_connector, slow_store):
+    """As warnings of retries do, long before the read ends."""
+    moments = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            moments.append(time.monotonic())
+
+    with debugging(Handler()):
+        connector = make_connector(slow_store, config={"logLevel": 0})
+        reader = connector.open(slow_store.uri("large.bin"))
+        moments.clear()
+        _core.write_log(2, "in between")
+        reader.read()
+        end = time.monotonic()
+    assert len(moments) == 1
+    assert end - moments[0] > 0.1
 
 
 def test_level_of_the_configuration(make_connector, store, caplog):
@@ -137,82 +165,127 @@ def test_no_secret_is_logged(make_connector, store, server, tmp_path, caplog):
     assert "Authorization" not in text
 
 
-def test_handler_that_raises_or_closes_does_no_harm(make_connector, store, monkeypatch):
+class Doing(logging.Handler):
+    """A handler that does `what` with each record, and keeps their texts."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+        self.what(record)
+
+
+def fail(record):
+    raise RuntimeError("handler")
+
+
+def fork(record):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("what", ["raise", "fork", "close", "use", "log"])
+def test_handler_does_what_it_likes(make_connector, store, monkeypatch, what):
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    connector = make_connector(config={"logLevel": 0})
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            connector.close()
-            raise RuntimeError("handler")
-
-    logger, handler = logging.getLogger("ossmodelconnector"), Handler()
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    try:
-        other = make_connector(config={"logLevel": 0})
-        assert other.exists(store.uri("text.txt"))
-        wait_until(lambda: connector.closed)
-        assert other.exists(store.uri("text.txt"))
-        other.close()
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
+    spare, connector = make_connector(config={"logLevel": 0}), make_connector()
+    handler = Doing(
+        {
+            "raise": fail,
+            "fork": fork,
+            "close": lambda record: spare.close(),
+            "use": lambda record: spare.exists(store.uri("text.txt")),
+            "log": lambda record: _core.write_log(2, "a record for each record"),
+        }[what]
+    )
+    with debugging(handler):
+        assert connector.exists(store.uri("text.txt"))
+        assert handler.texts
+        assert connector.exists(store.uri("text.txt"))
+        connector.close()
+    assert any("connector for" in text for text in handler.texts)
+    assert spare.closed == (what == "close")
 
 
-def test_threads_end_with_the_last_connector(make_connector, store):
-    connector = make_connector()
+def test_handler_that_blocks_holds_up_its_caller_alone(make_connector, store):
+    entered, leave = threading.Event(), threading.Event()
+
+    def block(record):
+        if threading.current_thread() is caller:
+            entered.set()
+            leave.wait(HANG_SECONDS)
+
+    handler = Doing(block)
+    with debugging(handler):
+        first, second = make_connector(), make_connector(config={"logLevel": 0})
+        caller = threading.Thread(target=first.exists, args=(store.uri("text.txt"),))
+        caller.start()
+        assert entered.wait(HANG_SECONDS)
+        assert second.exists(store.uri("text.txt"))
+        begin = time.monotonic()
+        second.close()
+        seconds = time.monotonic() - begin
+        _core.write_log(2, "left for later")
+        leave.set()
+        caller.join(HANG_SECONDS)
+        first.close()
+    assert seconds < 10  # half a second is what it waits
+    assert handler.texts[-1] == "left for later"
+    assert sum("connector for" in text for text in handler.texts) == 2
+
+
+def test_handler_that_interrupts_loses_no_record(make_connector, store):
+    def interrupt(record):
+        if handler.texts == ["first"]:
+            raise KeyboardInterrupt
+
+    handler = Doing(interrupt)
+    with debugging(handler):
+        connector = make_connector()
+        connector.exists(store.uri("text.txt"))
+        handler.texts.clear()
+        _core.write_log(2, "first")
+        _core.write_log(2, "second")
+        with pytest.raises(KeyboardInterrupt):
+            connector.exists(store.uri("text.txt"))
+        assert connector.exists(store.uri("text.txt"))
+    assert handler.texts == ["first", "second"]
+
+
+def test_the_cores_thread_for_files_ends_with_the_last_of_them(make_connector, store, tmp_path):
+    plain = make_connector()
+    plain.exists(store.uri("text.txt"))
+    before = tasks("ossmc-log")
+    connector = make_connector(config={"auditPath": tmp_path / "audit.log"})
+    assert tasks("ossmc-log") == before  # never at construction
     connector.exists(store.uri("text.txt"))
-    ours = {"ossmodelconnector-log", "ossmodelconnector-credentials"}
-    assert ours <= {thread.name for thread in threading.enumerate()}
+    wait_until(lambda: "text.txt" in (tmp_path / "audit.log").read_text())
+    assert len(tasks("ossmc-log")) == 1
     connector.close()
-    wait_until(lambda: not ours & {thread.name for thread in threading.enumerate()})
-    assert _log.hub._drain is None
+    assert tasks("ossmc-log") == before
 
 
-def test_rotation(tmp_path):
-    path = tmp_path / "log"
-    file = RotatingFile(str(path), max_bytes=100, max_files=3)
-    for number in range(50):
-        file.write(f"{number:09d}")  # 10 bytes with the line end
-    file.close()
-    assert sorted(os.listdir(tmp_path)) == ["log", "log.1", "log.2"]
-    kept = [(tmp_path / name).read_text().split() for name in ("log.2", "log.1", "log")]
-    assert [len(lines) for lines in kept] == [10, 10, 10]
-    assert [int(line) for lines in kept for line in lines] == list(range(20, 50))
-    assert {mode_of(tmp_path / name) for name in os.listdir(tmp_path)} == {0o600}
+def test_a_path_that_is_no_utf8_is_a_path_all_the_same(
+    make_connector, store, tmp_path, monkeypatch
+):
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(folder)
+    monkeypatch.chdir(os.fsdecode(folder))
+    connector = make_connector(config={"auditPath": "audit.log"})
+    connector.exists(store.uri("text.txt"))
+    connector.close()
+    assert os.path.getsize(folder + b"/audit.log") > 0
 
 
-def test_rotation_goes_on_where_an_earlier_process_stopped(tmp_path):
-    path = tmp_path / "log"
-    for number in range(3):
-        file = RotatingFile(str(path), max_bytes=100, max_files=3)
-        file.write(f"{number}" * 49)
-        file.close()
-    assert path.read_text() == "2" * 49 + "\n"
-    assert (tmp_path / "log.1").read_text() == "0" * 49 + "\n" + "1" * 49 + "\n"
-
-
-def test_defaults_of_rotation_are_ten_files_of_ten_mebibytes(tmp_path):
-    file = RotatingFile(str(tmp_path / "log"))
-    for _ in range(115):
-        file.write("x" * (1 << 20))
-    file.close()
-    assert len(os.listdir(tmp_path)) == 10
-    assert all(os.stat(tmp_path / name).st_size <= 10 << 20 for name in os.listdir(tmp_path))
-
-
-def test_full_disk_is_no_error(tmp_path):
-    file = RotatingFile("/dev/full")
-    file.write("lost")
-    file.close()
-
-
-def test_text_that_has_no_utf8_form_is_written_escaped(tmp_path):
-    file = RotatingFile(str(tmp_path / "log"))
-    file.write("a\udcff")
-    file.close()
-    assert (tmp_path / "log").read_text() == "a\\udcff\n"
+def test_forked_child_that_logs_nothing_makes_no_file(make_connector, store, tmp_path):
+    connector = make_connector(config={"auditPath": tmp_path / "audit.log"})
+    connector.exists(store.uri("text.txt"))
+    assert in_child(connector.close) is None
+    assert os.listdir(tmp_path) == ["audit.log"]
 
 
 def test_forked_child_has_files_of_its_own(make_connector, store, tmp_path):
@@ -251,55 +324,3 @@ def test_records_that_come_last_are_written_at_exit(server, store, tmp_path):
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert len(path.read_text().splitlines()) == 1
-
-
-def test_core_ring_is_drained_in_order():
-    # drain_log takes records away, so none may be waiting from other tests.
-    assert _core.drain_log(1 << 16) is not None
-    assert _core.drain_log(10) == []
-
-
-def test_connector_collected_in_the_starting_drain_stood_still(monkeypatch):
-    hub = _log.Hub()
-    hub.attach(1, 1, "", "")
-    hub.attach(2, 1, "", "")
-    start = threading.Thread.start
-    still_running = []
-
-    def start_while_another_thread_closes(thread):
-        if thread.name == "ossmodelconnector-log":
-            # As the garbage collector does it in the new thread, for which start() waits.
-            closing = threading.Thread(target=hub.detach, args=(2,))
-            start(closing)
-            closing.join(HANG_SECONDS)
-            still_running.append(closing.is_alive())
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_while_another_thread_closes)
-    hub.ensure_started()
-    assert still_running == [False]
-    hub.detach(1)
-    _log.hub._tell_core()
-
-
-def test_drain_stayed_when_a_flush_took_its_wake_to_end():
-    hub = _log.Hub()
-    hub.attach(1, 1, "", "")
-    before = set(threading.enumerate())
-    flush, in_flush, stopped = hub.flush, threading.Event(), threading.Event()
-
-    def flush_late():
-        if threading.current_thread() in before:
-            return  # of detach(), below
-        in_flush.set()
-        assert stopped.wait(HANG_SECONDS)
-        flush()
-
-    hub.flush = flush_late
-    hub.ensure_started()
-    os.write(_core.log_event_fd(), (1).to_bytes(8, sys.byteorder))
-    assert in_flush.wait(HANG_SECONDS)
-    hub.detach(1)
-    stopped.set()
-    wait_until(lambda: not set(threading.enumerate()) - before)
-    _log.hub._tell_core()

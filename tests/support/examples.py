@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
 from support.relay import ForwardProxy
@@ -18,6 +19,8 @@ from support.relay import ForwardProxy
 ENDPOINT = "https://oss-cn-hangzhou.aliyuncs.com"
 HOSTS = ("oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou-internal.aliyuncs.com")
 MiB = 1 << 20
+# What torch.save wrote: {"weight": a tensor of 2 x 3, "bias": one of 2}.
+CHECKPOINT = Path(__file__).parents[1] / "data" / "checkpoint.pt"
 
 
 def safetensors_file(size: int) -> bytes:
@@ -49,6 +52,7 @@ def objects() -> dict[str, bytes]:
         "qwen/config.json": config,
         "vocabulary.txt": "ä\nb\nc\n".encode(),
         "model.safetensors": safetensors_file(4 * MiB),
+        "checkpoint.pt": CHECKPOINT.read_bytes(),
     }
     found.update({f"tiny/{name}": data for name, data in tiny_model().items()})
     for i in range(1, 5):
@@ -58,13 +62,13 @@ def objects() -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def service() -> Iterator[dict[str, str]]:
-    """Serves the objects. Yields the environment in which the examples reach them."""
+def service(more: Mapping[str, bytes] | None = None) -> Iterator[dict[str, str]]:
+    """Serves the objects, and `more`. Yields the environment in which the examples reach them."""
     with contextlib.ExitStack() as stack:
         local = LocalServer(buckets=["bucket"], tls=True, virtual_host=HOSTS)
         server = stack.enter_context(local)
         proxy = stack.enter_context(ForwardProxy("127.0.0.1", server.port))
-        for key, data in objects().items():
+        for key, data in {**objects(), **(more or {})}.items():
             modified = datetime(2024, 8, 2, 15, 4, 5, tzinfo=timezone.utc)
             server.put_object("bucket", key, data, last_modified=modified)
         assert server.ca_file is not None

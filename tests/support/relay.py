@@ -118,10 +118,12 @@ class ForwardProxy(Relay):
 
     So that requests for hosts of aliyuncs.com, whose names are not ours to resolve, reach the local
     server. It understands CONNECT, and requests in absolute form on a connection to one host.
+    `heads` has the first head of each connection, as it came.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.hosts: set[str] = set()
+        self.heads: list[str] = []
         super().__init__(host, port)
 
     def connect(self, client: socket.socket) -> tuple[socket.socket, bytes]:
@@ -131,6 +133,7 @@ class ForwardProxy(Relay):
             if not data:
                 raise ConnectionError("gone before its request was complete")
             head += data
+        self.heads.append(head.partition(b"\r\n\r\n")[0].decode("latin-1"))
         method, target = head.split(b" ", 2)[:2]
         upstream, _ = super().connect(client)
         if method == b"CONNECT":

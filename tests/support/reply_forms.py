@@ -220,10 +220,27 @@ FORMS: Sequence[Form] = (
         get=Reply({"Content-Range": None}, 200, body="whole"),
         right=gives(PROTOCOL, only="open, read, readinto"),
     ),
+    Form("200 with a Content-Range and the part", get=Reply(status=200)),
     Form(
-        "200 with a Content-Range and a part",
-        get=Reply(status=200),
+        "200 with a Content-Range and another part",
+        get=Reply({"Content-Range": "bytes 1-{last}/{total}"}, 200),
         right=gives(PROTOCOL, only="open, read, readinto"),
+    ),
+    Form(
+        "200 with a Content-Range and more than the part",
+        get=Reply(status=200, body="whole"),
+        right=gives(PROTOCOL, only="open, read, readinto"),
+    ),
+    Form(
+        "200 that tells nothing of an object",
+        get=Reply(status=200, body="whole", only_these=True),
+        head=Reply(only_these=True),
+        data=SMALL,
+        right=gives(PROTOCOL),
+    ),
+    Form(
+        "HEAD that tells nothing of an object",
+        head=Reply(only_these=True),
     ),
     Form("200 with a Content-Range of all", get=Reply(status=200), data=SMALL),
     Form(
@@ -248,6 +265,19 @@ FORMS: Sequence[Form] = (
         data=SMALL,
     ),
     Form(
+        "200 in chunked encoding, and HEAD without a length",
+        get=Reply({"Content-Range": None}, 200, "chunked", "whole"),
+        head=Reply({"Content-Length": None}),
+        data=SMALL,
+    ),
+    Form(
+        "200 ended by the connection's end, and HEAD without a length",
+        get=Reply({"Content-Range": None}, 200, "close", "whole"),
+        head=Reply({"Content-Length": None}),
+        data=SMALL,
+        right=gives(PROTOCOL),
+    ),
+    Form(
         "200 ended by the connection's end",
         get=Reply({"Content-Range": None}, 200, "close", "whole"),
         data=SMALL,
@@ -263,7 +293,6 @@ FORMS: Sequence[Form] = (
         "empty object: 200 in chunked encoding",
         get=Reply(status=200, framing="chunked", body="none"),
         data=b"",
-        right=gives(PROTOCOL),
     ),
     empty("206 with */0", Reply({"Content-Range": "bytes */0"}, 206, body="none")),
     empty("206 with 0-0/0", Reply({"Content-Range": "bytes 0-0/0"}, 206, body="none")),

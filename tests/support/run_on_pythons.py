@@ -23,7 +23,8 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, tensors, and the examples of README.
+# Reader, lifecycle, processes, lists and consumers, logs, life without threads, tensors, and the
+# examples of README.
 TESTS = [
     "safetensors/test_headers.py",
     "safetensors/test_prefetch_loader.py",
@@ -33,6 +34,8 @@ TESTS = [
     "test_lifecycle.py",
     "test_interpreters.py",
     "test_processes.py",
+    "test_no_threads.py",
+    "test_logging.py",
     "test_object_list.py",
     "test_fast_list.py",
     "test_keys.py",

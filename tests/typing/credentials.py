@@ -32,6 +32,17 @@ class Declared(CredentialsProvider):
         return Keys("id", "secret")
 
 
+class Client:
+    """As alibabacloud_credentials has it: what is called get_credentials makes another thing."""
+
+    @staticmethod
+    def get_credentials(config: object) -> object:
+        return config
+
+    def get_credential(self) -> Keys:
+        return Keys("id", "secret")
+
+
 def connect(provider: CredentialsProvider) -> OssModelConnector:
     return OssModelConnector("https://endpoint", cred_provider=provider)
 
@@ -45,6 +56,8 @@ def connected() -> None:
     connect(Vault())
     connect(Declared())
     OssModelConnector.from_env(cred_provider=from_some_vault("name"))
+    OssModelConnector("https://endpoint", cred_provider=Client())
+    OssModelConnector.from_env(endpoint=None, region=None, cred_path=None, cred_provider=Client())
 
 
 def with_oss2() -> None:

@@ -182,6 +182,7 @@ class LocalServer:
             ValueError: the service allows no such name.
         """
         self._check_open()
+        _require_texts(bucket=bucket)
         self._store.create_bucket(bucket)
 
     def put_object(
@@ -214,15 +215,13 @@ class LocalServer:
 
         Raises:
             LookupError: there is no such bucket.
-            TypeError: `data` is something else; a str must be encoded, or be made a Path.
+            TypeError: `data` is something else; a str must be encoded, or be made a Path. Also
+                elsewhere: a name is no str.
             ValueError: the service allows no such key.
         """
         self._check_open()
-        if not isinstance(data, (bytes, bytearray, memoryview, Path)):
-            raise TypeError(
-                f"data must be bytes or a pathlib.Path, not {type(data).__name__}: encode a text, "
-                "or make a Path of a file's name"
-            )
+        _require_texts(bucket=bucket, key=key)
+        _require_data(data, (bytes, bytearray, memoryview, Path), "bytes or a pathlib.Path")
         if isinstance(last_modified, datetime):
             last_modified = last_modified.timestamp()
         self._store.put(
@@ -240,6 +239,7 @@ class LocalServer:
     def delete_object(self, bucket: str, key: str) -> None:
         """Makes an object disappear, with its versions; a file of the folder is only hidden."""
         self._check_open()
+        _require_texts(bucket=bucket, key=key)
         self._store.delete(bucket, key)
 
     def put_version(self, bucket: str, key: str, data: bytes, *, crc64: bool | int = True) -> str:
@@ -268,6 +268,8 @@ class LocalServer:
             True
         """
         self._check_open()
+        _require_texts(bucket=bucket, key=key)
+        _require_data(data, (bytes, bytearray, memoryview), "bytes")
         return self._store.put_version(bucket, key, bytes(data), checksum=crc64)
 
     def delete_version(self, bucket: str, key: str) -> str:
@@ -280,6 +282,7 @@ class LocalServer:
             LookupError: there is no such bucket.
         """
         self._check_open()
+        _require_texts(bucket=bucket, key=key)
         return self._store.delete_version(bucket, key)
 
     def set_credentials(self, *credentials: Credential) -> None:
@@ -290,11 +293,13 @@ class LocalServer:
     def deny(self, bucket: str, key: str | None = None) -> None:
         """Answers AccessDenied to requests for an object, or for everything in a bucket."""
         self._check_open()
+        _require_texts(bucket=bucket, key=key or "")
         self._service.deny(bucket, key)
 
     def allow(self, bucket: str, key: str | None = None) -> None:
         """Takes back the `deny` of the same arguments."""
         self._check_open()
+        _require_texts(bucket=bucket, key=key or "")
         self._service.allow(bucket, key)
 
     def wait_for_checksums(self, timeout: float | None = None) -> bool:
@@ -350,6 +355,20 @@ def _stop(http: HttpServer, process: int) -> None:
     # In a forked child there is no thread to end, and the file is the parent's.
     if os.getpid() == process:
         http.stop()
+
+
+def _require_texts(**names: object) -> None:
+    for what, name in names.items():
+        if not isinstance(name, str):
+            raise TypeError(f"{what} must be str, not {type(name).__name__}")
+
+
+def _require_data(data: object, kinds: tuple[type, ...], words: str) -> None:
+    if not isinstance(data, kinds):
+        raise TypeError(
+            f"data must be {words}, not {type(data).__name__}: encode a text"
+            + (", or make a Path of a file's name" if Path in kinds else "")
+        )
 
 
 def _checked_credentials(credentials: Iterable[Credential]) -> tuple[Credential, ...]:

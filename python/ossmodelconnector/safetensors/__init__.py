@@ -14,6 +14,7 @@ Example:
 from __future__ import annotations
 
 from ossmodelconnector._public import name_package as _name_package
+from ossmodelconnector.safetensors._checked import CheckedStateDict, CheckedTensor
 from ossmodelconnector.safetensors._format import HeaderError, SliceError, TensorMeta
 from ossmodelconnector.safetensors._lazy import LazyTensor
 from ossmodelconnector.safetensors._loader import LoaderStats, PrefetchLoader
@@ -21,6 +22,8 @@ from ossmodelconnector.safetensors._model import Model
 from ossmodelconnector.safetensors._open import load_file, load_model, open_model, safe_open
 
 __all__ = [
+    "CheckedStateDict",
+    "CheckedTensor",
     "HeaderError",
     "LazyTensor",
     "LoaderStats",

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._errors import ChecksumError
+from ossmodelconnector.safetensors._checked import CheckedStateDict
 from ossmodelconnector.safetensors._format import TensorMeta
 from ossmodelconnector.safetensors._frameworks import framework_of
 from ossmodelconnector.safetensors._lazy import LazyStateDict, LazyTensor
@@ -169,6 +170,21 @@ class Model:
             torch.Size([8, 4])
         """
         return LazyStateDict(self._store, self._device)
+
+    def checked_state_dict(self) -> CheckedStateDict:
+        """Returns all tensors by name, for who takes each of them once, whole, and then checks.
+
+        As `lazy_state_dict`, but a whole tensor, ``[...]``, is received with its file: in the order
+        of its bytes, by many requests at once, as far ahead as the budget goes. `CheckedStateDict.
+        check` then compares the CRC-64 of the files. Tensors that were passed over wait in memory.
+
+        Example:
+            >>> weights = model.checked_state_dict()
+            >>> weights["head.weight"][...].shape
+            torch.Size([4, 8])
+            >>> weights.check()
+        """
+        return CheckedStateDict(self._store, self._device)
 
     def prefetch(
         self,

@@ -112,12 +112,13 @@ class Shard:
         return memory
 
     def stream(
-        self, names: Sequence[str], *, is_checked: bool
+        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES, *, is_checked: bool = True
     ) -> Iterator[tuple[list[str], Buffer, int]]:
         """Receives the whole file in the order of its bytes, into memory of its own.
 
         Args:
             names: tensors, in the order of their bytes.
+            group_bytes: neighbours that have no more together share a piece of memory.
             is_checked: False: what the CRC-64 says is no error.
 
         Yields:
@@ -128,7 +129,7 @@ class Shard:
             if is_checked:
                 reader.read(self.header.data_begin)
             header = self.header.tensors
-            for group in _groups(header, names):
+            for group in _groups(header, names, group_bytes):
                 begin = header[group[0]].data_offsets[0]
                 memory = allocate(header[group[-1]].data_offsets[1] - begin)
                 reader.seek(self.header.data_begin + begin)
@@ -184,9 +185,7 @@ class Shard:
                 self._taken.discard(reader)
 
 
-def _groups(
-    tensors: Mapping[str, Any], names: Sequence[str], most: int = _GROUP_BYTES
-) -> Iterator[list[str]]:
+def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:
     """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
     group: list[str] = []
     for name in names:

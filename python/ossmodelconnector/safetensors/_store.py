@@ -159,6 +159,13 @@ class TensorStore:
                 self._late = error
             self.check()
 
+    def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
+        """The tensors of a file as they come, in memory of their own; its end is checked."""
+        for (name,), memory, _ in shard.stream(names, group_bytes=0):
+            yield name, self._over(memory, 0, shard.header.tensors[name])
+            del memory
+            self.check()
+
     def whole_tensor(self, name: str) -> Any:
         """A tensor of a file that was received whole and checked; or only its bytes, see verify."""
         if self._verify != "early":

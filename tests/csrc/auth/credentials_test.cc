@@ -1,7 +1,6 @@
 #include "auth/credentials.h"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <atomic>
 #include <chrono>
@@ -27,11 +26,6 @@ Credentials keys(std::string id, std::optional<double> expires = {}) {
   return credentials;
 }
 
-bool is_readable(int fd) {
-  pollfd poll_fd{fd, POLLIN, 0};
-  return ::poll(&poll_fd, 1, 0) == 1;
-}
-
 class CountingListener final : public CredentialsCache::Listener {
  public:
   void on_credentials_changed() override { ++calls; }
@@ -51,44 +45,50 @@ class CredentialsCacheTest : public testing::Test {
     return pull.snapshot.credentials ? pull.snapshot.credentials->access_key_id : "wait";
   }
   std::uint64_t generation() { return cache_.get().snapshot.generation; }
-  // Asks for what is held, then whether that raised the flag.
+  // Asks for what is held, then whether the provider is to be asked, and takes the question.
   bool pull_asks() {
     (void)cache_.get();
-    const bool readable = is_readable(cache_.event_fd());
-    const bool asks = cache_.take_refresh_request();
-    EXPECT_TRUE(readable || !asks);
-    return asks;
+    return take();
+  }
+  bool take() {
+    const bool wanted = cache_.wants_answer();
+    const bool taken = cache_.take_question() != 0;
+    EXPECT_EQ(wanted, taken);
+    EXPECT_FALSE(cache_.wants_answer()) << "one caller has it";
+    return taken;
   }
 
   FakeClock clock_;
   CredentialsCache cache_{clock_, CredentialsCache::Options{}};
 };
 
-TEST_F(CredentialsCacheTest, TheFirstPullAsksAndWaits) {
-  EXPECT_FALSE(is_readable(cache_.event_fd()));
-  EXPECT_FALSE(cache_.take_refresh_request());
+TEST_F(CredentialsCacheTest, WithoutKeysTheFirstCallerAsksAtOnce) {
+  EXPECT_TRUE(cache_.wants_answer()) << "before any request found out";
+  EXPECT_FALSE(cache_.holds_keys());
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(is_readable(cache_.event_fd()));
-  EXPECT_TRUE(cache_.take_refresh_request());
-  EXPECT_FALSE(is_readable(cache_.event_fd()));
+  EXPECT_FALSE(cache_.awaits_answer());
+  EXPECT_TRUE(take());
+  EXPECT_TRUE(cache_.awaits_answer());
   cache_.put(keys("one"));
+  EXPECT_FALSE(cache_.awaits_answer());
+  EXPECT_TRUE(cache_.holds_keys());
   EXPECT_EQ(pulled(), "one");
   EXPECT_EQ(generation(), 1u);
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, OneCallInFlightAtATime) {
   EXPECT_EQ(pulled(), "wait");
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, KeysMayBePutBeforeAnyoneAsks) {
   cache_.put(keys("one"));
   EXPECT_EQ(pulled(), "one");
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, TheGenerationGrowsWithTheKeysAlone) {
@@ -131,26 +131,60 @@ TEST_F(CredentialsCacheTest, AskedAheadOfExpiry) {
   EXPECT_TRUE(pull_asks());
 }
 
-TEST_F(CredentialsCacheTest, ExpiredKeysAreNeverUsed) {
+TEST_F(CredentialsCacheTest, KeysThatExpireAreNotUsedBeforeTheProviderWasAsked) {
   cache_.put(keys("one", clock_.unix_seconds() + 100));
   clock_.advance(100s);
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
-  cache_.put(keys("two", clock_.unix_seconds()));
+  EXPECT_TRUE(take());
+  cache_.put(keys("two", clock_.unix_seconds() + 1));
+  EXPECT_EQ(pulled(), "two");
+}
+
+TEST_F(CredentialsCacheTest, TheStoreDecidesOnceAboutKeysThatSeemToHaveExpired) {
+  for (const double expired : {clock_.unix_seconds(), clock_.unix_seconds() - 5,
+                               std::numeric_limits<double>::quiet_NaN()}) {
+    const std::string id = "until " + std::to_string(expired);
+    cache_.put(keys(id, expired));
+    EXPECT_EQ(pulled(), id);
+    cache_.put(keys(id, expired));
+    EXPECT_EQ(pulled(), id);  // as long as the store takes them
+    EXPECT_FALSE(cache_.report_refused(generation()));
+    EXPECT_TRUE(take());
+    cache_.put(keys(id, expired));
+    EXPECT_EQ(pulled(), "error");
+    EXPECT_NE(cache_.get().status.message().find("the server has refused"), std::string::npos);
+    clock_.advance(2s);
+    EXPECT_EQ(pulled(), "wait");  // for the provider, which is asked again
+    EXPECT_TRUE(take());
+  }
+  cache_.put(keys("good", clock_.unix_seconds() + 100));
+  EXPECT_EQ(pulled(), "good");
+}
+
+TEST_F(CredentialsCacheTest, TheStoreDecidesAlsoWhileTheProviderFails) {
+  cache_.put(keys("one", clock_.unix_seconds() + 100));
+  clock_.advance(100s);
+  EXPECT_EQ(pulled(), "wait");
+  EXPECT_TRUE(take());
+  cache_.put_failure("vault is sealed");
+  EXPECT_EQ(pulled(), "one");
+  EXPECT_FALSE(cache_.report_refused(generation()));
+  EXPECT_TRUE(take());
+  cache_.put_failure("vault is sealed");
   EXPECT_EQ(pulled(), "error");
-  cache_.put(keys("three", clock_.unix_seconds() - 5));
-  EXPECT_EQ(pulled(), "error");
-  cache_.put(keys("four", std::numeric_limits<double>::quiet_NaN()));
-  EXPECT_EQ(pulled(), "error");
-  cache_.put(keys("five", clock_.unix_seconds() + 1));
-  EXPECT_EQ(pulled(), "five");
+}
+
+TEST_F(CredentialsCacheTest, GoodKeysAreNotReplacedByExpiredOnes) {
+  cache_.put(keys("good", clock_.unix_seconds() + 100));
+  cache_.put(keys("old", clock_.unix_seconds() - 100));
+  EXPECT_EQ(pulled(), "good");
 }
 
 TEST_F(CredentialsCacheTest, ExpiryFollowsTheWallClock) {
   cache_.put(keys("one", clock_.unix_seconds() + 3600));
   clock_.set_unix_seconds(clock_.unix_seconds() + 4000);
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
 }
 
 TEST_F(CredentialsCacheTest, ANearExpiryIsNotAskedAboutWithoutEnd) {
@@ -183,7 +217,7 @@ TEST_F(CredentialsCacheTest, AFailureLeavesUsableKeysInUse) {
   EXPECT_TRUE(pull_asks());
   cache_.put_failure("metadata service: timed out");
   EXPECT_EQ(pulled(), "one");
-  EXPECT_FALSE(cache_.take_refresh_request()) << "not again at once";
+  EXPECT_FALSE(take()) << "not again at once";
   clock_.advance(5s);
   EXPECT_TRUE(pull_asks());
   cache_.put(keys("", {}));  // no better
@@ -194,24 +228,24 @@ TEST_F(CredentialsCacheTest, AFailureLeavesUsableKeysInUse) {
 
 TEST_F(CredentialsCacheTest, AFailureWithNothingUsableIsAnErrorForAMoment) {
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put_failure("KeyError:\n'ALIBABA'");
   const CredentialsCache::Pull pull = cache_.get();
   EXPECT_EQ(pull.status.code(), StatusCode::kCredentials);
   EXPECT_NE(pull.status.message().find("KeyError:\\n'ALIBABA'"), std::string::npos)
       << pull.status.message();
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
   // Later requests are worth a new question, and wait for its answer.
   clock_.advance(1s);
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put(keys("one"));
   EXPECT_EQ(pulled(), "one");
 }
 
 TEST_F(CredentialsCacheTest, EmptyKeysAreAFailure) {
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put(Credentials{});
   EXPECT_EQ(pulled(), "error");
   Credentials anonymous;
@@ -222,21 +256,21 @@ TEST_F(CredentialsCacheTest, EmptyKeysAreAFailure) {
 
 TEST_F(CredentialsCacheTest, NoAnswerInTimeIsAnError) {
   EXPECT_EQ(pulled(), "wait");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   clock_.advance(9999ms);
   EXPECT_EQ(pulled(), "wait");
   clock_.advance(1ms);
   EXPECT_EQ(pulled(), "error");
-  EXPECT_FALSE(cache_.take_refresh_request()) << "the call still runs";
+  EXPECT_FALSE(take()) << "the call still runs";
   cache_.put(keys("late"));
   EXPECT_EQ(pulled(), "late");
 }
 
-TEST_F(CredentialsCacheTest, NobodyThereToAskIsAnErrorToo) {
+TEST_F(CredentialsCacheTest, WhereNobodyCallsNothingIsAskedAndNothingFails) {
   EXPECT_EQ(pulled(), "wait");
   clock_.advance(10s);
-  EXPECT_EQ(pulled(), "error");
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_EQ(pulled(), "wait");
+  EXPECT_TRUE(take());
   cache_.put(keys("one"));
   EXPECT_EQ(pulled(), "one");
 }
@@ -244,29 +278,29 @@ TEST_F(CredentialsCacheTest, NobodyThereToAskIsAnErrorToo) {
 TEST_F(CredentialsCacheTest, ARefusalAsksAndIsSettledByNewKeys) {
   cache_.put(keys("one"));
   EXPECT_FALSE(cache_.report_refused(1));
-  EXPECT_TRUE(is_readable(cache_.event_fd()));
+  EXPECT_TRUE(cache_.wants_answer());
   EXPECT_FALSE(cache_.refresh_settled(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   EXPECT_FALSE(cache_.refresh_settled(1));
   cache_.put(keys("two"));
   EXPECT_TRUE(cache_.refresh_settled(1));
   EXPECT_EQ(generation(), 2u);
   // Requests signed before learn it at once, without another call.
   EXPECT_TRUE(cache_.report_refused(1));
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, ARefusalIsSettledByTheSameKeysOrAFailure) {
   cache_.put(keys("one"));
   EXPECT_FALSE(cache_.report_refused(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put(keys("one"));
   EXPECT_TRUE(cache_.refresh_settled(1));
   EXPECT_EQ(generation(), 1u);
   // The next refusal is worth the next question.
   EXPECT_FALSE(cache_.report_refused(1));
   EXPECT_FALSE(cache_.refresh_settled(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put_failure("no");
   EXPECT_TRUE(cache_.refresh_settled(1));
   EXPECT_EQ(pulled(), "one");
@@ -275,12 +309,12 @@ TEST_F(CredentialsCacheTest, ARefusalIsSettledByTheSameKeysOrAFailure) {
 TEST_F(CredentialsCacheTest, ManyRefusalsShareOneCall) {
   cache_.put(keys("one"));
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(cache_.report_refused(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(cache_.report_refused(1));
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
   cache_.put(keys("one"));
   EXPECT_TRUE(cache_.refresh_settled(1));
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, ACallBegunBeforeTheRefusalDoesNotSettleIt) {
@@ -290,7 +324,7 @@ TEST_F(CredentialsCacheTest, ACallBegunBeforeTheRefusalDoesNotSettleIt) {
   EXPECT_FALSE(cache_.report_refused(1));
   cache_.put(keys("one"));  // its answer may be older than the refusal
   EXPECT_FALSE(cache_.refresh_settled(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  EXPECT_TRUE(take());
   cache_.put(keys("one"));
   EXPECT_TRUE(cache_.refresh_settled(1));
 
@@ -299,18 +333,44 @@ TEST_F(CredentialsCacheTest, ACallBegunBeforeTheRefusalDoesNotSettleIt) {
   EXPECT_FALSE(cache_.report_refused(1));
   cache_.put(keys("two"));  // new keys settle it all the same
   EXPECT_TRUE(cache_.refresh_settled(1));
-  EXPECT_FALSE(cache_.take_refresh_request());
+  EXPECT_FALSE(take());
 }
 
 TEST_F(CredentialsCacheTest, ARefusalIsNotWaitedForForEver) {
   cache_.put(keys("one"));
   EXPECT_FALSE(cache_.report_refused(1));
-  EXPECT_TRUE(cache_.take_refresh_request());
+  clock_.advance(20s);
+  EXPECT_FALSE(cache_.refresh_settled(1)) << "nobody has asked";
+  EXPECT_TRUE(take());
+  EXPECT_TRUE(cache_.awaits_answer());
   clock_.advance(9s);
   EXPECT_FALSE(cache_.report_refused(1));  // others must not make the first wait longer
   EXPECT_FALSE(cache_.refresh_settled(1));
   clock_.advance(1s);
   EXPECT_TRUE(cache_.refresh_settled(1));
+}
+
+TEST_F(CredentialsCacheTest, AQuestionThatIsGivenUpIsTheNextCallers) {
+  const std::uint64_t first = cache_.take_question();
+  EXPECT_NE(first, 0u);
+  EXPECT_EQ(cache_.take_question(), 0u);
+  cache_.give_up(first);
+  EXPECT_EQ(pulled(), "wait") << "that is no failure";
+  const std::uint64_t second = cache_.take_question();
+  EXPECT_NE(second, 0u);
+  cache_.give_up(first);  // late: it is another caller's now
+  EXPECT_EQ(cache_.take_question(), 0u);
+  cache_.put(keys("one"));
+  cache_.give_up(second);  // it was answered
+  EXPECT_FALSE(cache_.wants_answer());
+}
+
+TEST_F(CredentialsCacheTest, KeysThatEndedWhileNobodyCalledAreAskedForByTheNextCaller) {
+  cache_.put(keys("one", clock_.unix_seconds() + 100));
+  clock_.advance(3600s);
+  EXPECT_TRUE(cache_.wants_answer()) << "no request has looked yet";
+  EXPECT_FALSE(cache_.holds_keys());
+  EXPECT_TRUE(take());
 }
 
 TEST_F(CredentialsCacheTest, TheListenerHearsOfEveryAnswer) {
@@ -340,28 +400,27 @@ TEST(FixedCredentials, AreHeldForGood) {
   cache->put(keys("other"));
   cache->put_failure("no");
   EXPECT_EQ(cache->get().snapshot.credentials->access_key_id, "fixed");
-  EXPECT_FALSE(cache->take_refresh_request());
-  EXPECT_FALSE(is_readable(cache->event_fd()));
+  EXPECT_FALSE(cache->wants_answer());
+  EXPECT_EQ(cache->take_question(), 0u);
 }
 
-TEST(FixedCredentials, ExpireToo) {
+TEST(FixedCredentials, AreForTheStoreToJudge) {
   FakeClock clock;
   const auto cache = CredentialsCache::make_fixed(clock, keys("fixed", clock.unix_seconds() + 10));
-  EXPECT_TRUE(cache->get().status.is_ok());
   clock.advance(10s);
-  EXPECT_EQ(cache->get().status.code(), StatusCode::kCredentials);
+  EXPECT_TRUE(cache->get().status.is_ok());
 }
 
-TEST(CredentialsCacheThreads, PullersRefusersAndOneRefresher) {
+TEST(CredentialsCacheThreads, PullersRefusersAndOneWhoAsks) {
   FakeClock clock;
   CredentialsCache cache(clock, CredentialsCache::Options{});
   CountingListener listener;
   cache.set_listener(&listener);
   std::atomic<bool> stop{false};
   std::atomic<int> asked{0};
-  std::thread refresher([&] {
+  std::thread asker([&] {
     while (!stop) {
-      if (!cache.take_refresh_request()) {
+      if (!(cache.take_question() != 0)) {
         std::this_thread::yield();
         continue;
       }
@@ -394,7 +453,7 @@ TEST(CredentialsCacheThreads, PullersRefusersAndOneRefresher) {
   }
   for (std::thread& thread : pullers) thread.join();
   stop = true;
-  refresher.join();
+  asker.join();
   cache.set_listener(nullptr);
   EXPECT_EQ(listener.calls, asked);
 }

@@ -1,7 +1,6 @@
 #include "base/log.h"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,11 +11,6 @@
 namespace ossmc {
 namespace {
 
-bool is_readable(const LogRing& ring) {
-  pollfd poll_fd{ring.event_fd(), POLLIN, 0};
-  return ::poll(&poll_fd, 1, 0) == 1;
-}
-
 std::string written_as(const std::string& text) {
   LogRing ring;
   ring.write(LogLevel::kError, text);
@@ -25,9 +19,9 @@ std::string written_as(const std::string& text) {
 
 TEST(LogRing, HandsOutRecordsInOrder) {
   LogRing ring;
-  ring.set_audit(true);
   ring.write(LogLevel::kWarning, "first");
-  ring.write_audit("second");
+  ring.write(LogLevel::kInfo, "second");
+  EXPECT_EQ(ring.size(), 2u);
   const std::vector<LogRecord> records = ring.drain(10);
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[0].text, "first");
@@ -35,8 +29,26 @@ TEST(LogRing, HandsOutRecordsInOrder) {
   EXPECT_FALSE(records[0].audit);
   EXPECT_GT(records[0].unix_seconds, 1.6e9);
   EXPECT_EQ(records[1].text, "second");
-  EXPECT_TRUE(records[1].audit);
   EXPECT_TRUE(ring.drain(10).empty());
+  EXPECT_TRUE(ring.drain_for_files(10).empty());
+}
+
+TEST(LogRing, FilesHaveTheirOwnCopyAndAuditLinesAlone) {
+  LogRing ring;
+  ring.set_audit(true);
+  ring.set_files(true);
+  const std::uint32_t before = ring.files_word();
+  ring.write(LogLevel::kWarning, "first");
+  const std::uint32_t after = ring.files_word();
+  EXPECT_NE(after, before) << "who writes them sleeps until it changes";
+  ring.write_audit("second");
+  EXPECT_EQ(ring.files_word(), after) << "no wake for each line";
+  EXPECT_EQ(ring.drain(10).size(), 1u);
+  const std::vector<LogRecord> records = ring.drain_for_files(10);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].text, "first");
+  EXPECT_EQ(records[1].text, "second");
+  EXPECT_TRUE(records[1].audit);
 }
 
 TEST(LogRing, KeepsOnlyWhatIsWanted) {
@@ -47,37 +59,38 @@ TEST(LogRing, KeepsOnlyWhatIsWanted) {
   ring.write(LogLevel::kDebug, "no");
   ring.write_audit("no");
   EXPECT_TRUE(ring.drain(10).empty());
+  EXPECT_TRUE(ring.drain_for_files(10).empty());
   ring.set_level(LogLevel::kDebug);
   EXPECT_EQ(ring.level(), LogLevel::kDebug);
   ring.write(LogLevel::kDebug, "yes");
   EXPECT_EQ(ring.drain(10).size(), 1u);
 }
 
-TEST(LogRing, EventFdIsReadableWhileRecordsWait) {
+TEST(LogRing, TellsWhetherRecordsWait) {
   LogRing ring;
-  EXPECT_FALSE(is_readable(ring));
+  EXPECT_FALSE(ring.has_records());
   for (int i = 0; i < 5; ++i) ring.write(LogLevel::kInfo, "text");
-  EXPECT_TRUE(is_readable(ring));
+  EXPECT_TRUE(ring.has_records());
   EXPECT_EQ(ring.drain(2).size(), 2u);
-  EXPECT_TRUE(is_readable(ring));
+  EXPECT_TRUE(ring.has_records());
   EXPECT_EQ(ring.drain(100).size(), 3u);
-  EXPECT_FALSE(is_readable(ring));
+  EXPECT_FALSE(ring.has_records());
   ring.write(LogLevel::kInfo, "again");
-  EXPECT_TRUE(is_readable(ring));
+  EXPECT_TRUE(ring.has_records());
   EXPECT_TRUE(ring.drain(0).empty());
-  EXPECT_TRUE(is_readable(ring));
+  EXPECT_TRUE(ring.has_records());
 }
 
 TEST(LogRing, TellsHowManyRecordsDidNotFit) {
   LogRing ring(3);
   for (int i = 0; i < 10; ++i) ring.write(LogLevel::kInfo, std::to_string(i));
   EXPECT_EQ(ring.drain(3).size(), 3u);  // no room for the note: next time
-  EXPECT_TRUE(is_readable(ring));
+  EXPECT_TRUE(ring.has_records());
   const std::vector<LogRecord> note = ring.drain(3);
   ASSERT_EQ(note.size(), 1u);
   EXPECT_EQ(note[0].level, LogLevel::kWarning);
   EXPECT_EQ(note[0].text, "7 log records dropped: the log ring was full");
-  EXPECT_FALSE(is_readable(ring));
+  EXPECT_FALSE(ring.has_records());
 }
 
 TEST(LogRing, OneRecordIsOneLineOfUtf8) {
@@ -129,7 +142,7 @@ TEST(LogRing, ManyWritersAndADrainLoseNothing) {
     }
     for (int i = 0; i < 200; ++i) drain(7);
   }
-  while (is_readable(ring)) drain(1000);
+  while (ring.has_records()) drain(1000);
   EXPECT_EQ(seen + dropped, static_cast<std::size_t>(kWriters * kEach));
 }
 
@@ -144,7 +157,7 @@ TEST(ProcessLog, AForkedChildGetsAnEmptyRingWithTheSameLevel) {
     LogRing& mine = process_log();
     bool good = &mine != &parents && &mine == &process_log();
     good = good && mine.level() == LogLevel::kDebug && mine.wants_audit();
-    good = good && mine.event_fd() != parents.event_fd() && mine.drain(10).empty();
+    good = good && mine.drain(10).empty();
     mine.write(LogLevel::kInfo, "the child's");
     good = good && mine.drain(10).size() == 1;
     ::_exit(good ? 0 : 1);

@@ -32,7 +32,7 @@ class AttemptLedgerTest : public testing::Test {
   AttemptLedger make() {
     return AttemptLedger(parts_.context, "GET oss://b/k bytes [0, 9)", "oss://b/k");
   }
-  // Credentials that a refresher keeps, instead of fixed ones.
+  // Credentials that a provider gives, instead of fixed ones.
   static std::unique_ptr<CredentialsCache> refreshed_cache(const Clock& clock) {
     return std::make_unique<CredentialsCache>(clock, CredentialsCache::Options{});
   }
@@ -189,7 +189,7 @@ TEST_F(AttemptLedgerTest, RefusedCredentialsWaitForTheProviderOnce) {
   ledger.begin(generation);
   ASSERT_TRUE(ledger.on_failure(failure(RetryClass::kCredentials, StatusCode::kCredentials)).retry);
   EXPECT_FALSE(ledger.may_start(&give_up));  // the provider has not answered
-  ASSERT_TRUE(cache.take_refresh_request());
+  ASSERT_NE(cache.take_question(), 0u);
   EXPECT_FALSE(ledger.may_start(&give_up));
   Credentials renewed = test_credentials();
   renewed.access_key_secret = "another";
@@ -230,7 +230,7 @@ TEST_F(AttemptLedgerTest, TheSameKeysFromTheProviderAreFinal) {
   AttemptLedger ledger(parts.context, "GET x", "oss://b/k");
   ledger.begin(cache.get().snapshot.generation);
   ASSERT_TRUE(ledger.on_failure(failure(RetryClass::kCredentials, StatusCode::kCredentials)).retry);
-  ASSERT_TRUE(cache.take_refresh_request());
+  ASSERT_NE(cache.take_question(), 0u);
   cache.put(test_credentials());
   Status give_up;
   EXPECT_TRUE(ledger.may_start(&give_up));

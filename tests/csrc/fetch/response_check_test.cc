@@ -60,6 +60,9 @@ TEST(CheckRangeReply, TakesWhatFits) {
       {{200, "", "1000"}, {0, 1000}, true, {0, 1000}, 1000},
       {{200, "", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
       {{200, "bytes 0-999/1000", "1000"}, {0, 8 << 20}, false, {0, 1000}, 1000},
+      // A 206 but for its status.
+      {{200, "bytes 100-199/1000", "100"}, {100, 200}, true, {100, 200}, 1000},
+      {{200, "bytes 0-99/1000", "100"}, {0, 100}, false, {0, 100}, 1000},
       // Empty objects.
       {{200, "", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
       {{206, "bytes */0", "0"}, {0, 8 << 20}, false, {0, 0}, 0},
@@ -203,7 +206,12 @@ TEST(CheckRangeReply, RefusesTheRest) {
        RetryClass::kNever},
       {{200, "nonsense", "100"}, {0, 8 << 20}, false, StatusCode::kProtocol, RetryClass::kNever},
       {{200, "", "10"}, {100, 200}, true, StatusCode::kProtocol, RetryClass::kNever},
-      {{200, "bytes 100-199/1000", "100"},
+      {{200, "bytes 100-199/1000", ""},
+       {100, 200},
+       true,
+       StatusCode::kProtocol,
+       RetryClass::kNever},
+      {{200, "bytes 100-199/1000", "1000"},
        {100, 200},
        true,
        StatusCode::kProtocol,
@@ -242,7 +250,8 @@ TEST(CheckRangeReply, A200ThatTellsAnotherSizeIsNotTheWholeObject) {
   for (const NameValue& header :
        {NameValue{"x-oss-next-append-position", "5000"}, NameValue{"x-amz-object-size", "5000"},
         NameValue{"Content-Type", "Multipart/ByteRanges; boundary=x"}}) {
-    const ResponseHead head = parse_response_head(200, {{"Content-Length", "1000"}, header});
+    const ResponseHead head =
+        parse_response_head(200, {{"Content-Length", "1000"}, {"x-oss-request-id", "REQ"}, header});
     const CheckedReply checked = check_range_reply(head, {0, 8 << 20}, nullptr);
     ASSERT_TRUE(checked.failure.has_value()) << header.name;
     EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
@@ -261,7 +270,7 @@ TEST(CheckRangeReply, SaysWhatMayBeAskedNextOfAnObjectThatIsOpened) {
       {{200, "", ""}, Next::kSize},
       {{200, "", "100"}, Next::kSize},
       {{200, "", "1000"}, Next::kSizeIfLittle},
-      {{200, "bytes 0-99/1000", "100"}, Next::kNothing},
+      {{200, "bytes 0-98/1000", "99"}, Next::kNothing},
       {{206, "", "100"}, Next::kNothing},
   };
   for (const auto& one : cases) {
@@ -283,11 +292,35 @@ TEST(CheckRangeReply, A200OfAnotherSizeIsAChangedObjectUnlessItsEtagIsTheSame) {
 }
 
 // A page of a proxy or a portal.
-TEST(CheckRangeReply, A200WithoutAnythingOfAnObjectIsNoChangedObject) {
+TEST(CheckAnyReply, A200WithoutAnythingOfAnObjectIsOfNoStoreAndNamesTheEndpoint) {
   const ObjectVersion known = known_version();
-  const ResponseHead page = parse_response_head(200, {{"Content-Length", "312"}});
-  EXPECT_EQ(check_range_reply(page, {0, 100}, &known).failure->status.code(),
-            StatusCode::kProtocol);
+  const ResponseHead page =
+      parse_response_head(200, {{"Content-Length", "312"}, {"Content-Type", "text/html"}});
+  const AskedVersion asked{.replier = {"http://portal.example:8080", true}};
+  for (const CheckedReply& checked :
+       {check_range_reply(page, {0, 100}, &known, asked),
+        check_range_reply(page, {0, 8 << 20}, nullptr, asked), check_head_reply(page, asked),
+        check_size_reply(page, asked)}) {
+    ASSERT_TRUE(checked.failure.has_value());
+    EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);
+    EXPECT_EQ(checked.failure->retry, RetryClass::kNever);
+    EXPECT_THAT(checked.failure->status.message(),
+                testing::AllOf(HasSubstr("text/html"), HasSubstr("http://portal.example:8080")));
+  }
+  // What a gateway has dropped of a HEAD, a GET of a part may still tell.
+  EXPECT_EQ(check_head_reply(page, asked).next, CheckedReply::Next::kSize);
+  const ResponseHead part =
+      parse_response_head(206, {{"Content-Length", "1"}, {"Content-Range", "bytes 0-0/9"}});
+  EXPECT_FALSE(check_size_reply(part, asked).failure.has_value());
+}
+
+TEST(IsBare, NotWithAHeaderOfAStoreOrWhatTellsVersionsApart) {
+  EXPECT_TRUE(is_bare(parse_response_head(200, {{"ETag", "\"\""}, {"Server", "nginx"}})));
+  for (const NameValue& header :
+       {NameValue{"X-Oss-Request-Id", ""}, NameValue{"x-amz-id-2", "i"}, NameValue{"ETag", "e"},
+        NameValue{"ETag", "W/\"e\""}, NameValue{"Last-Modified", "Fri, 01 Mar 2024 10:00:00 GMT"}})
+    EXPECT_FALSE(is_bare(parse_response_head(200, {header}))) << header.name;
+  EXPECT_FALSE(is_bare(parse_response_head(206, {})));
 }
 
 ResponseHead head_with(const NameValue& header) {
@@ -441,6 +474,7 @@ TEST(CheckSizeReply, AGetOfTheFirstByteTellsTheSize) {
   } cases[] = {
       {{206, "bytes 0-0/1000", "1"}, 1000},
       {{206, "bytes */0", "0"}, 0},
+      {{200, "bytes 0-0/1000", "1"}, 1000},
       {{200, "", "1000"}, 1000},
       {{200, "", "0"}, 0},
       {{204, "", ""}, 0},
@@ -455,7 +489,7 @@ TEST(CheckSizeReply, AGetOfTheFirstByteTellsTheSize) {
   }
   for (const Reply& reply :
        {Reply{206, "bytes 0-0/*", "1"}, Reply{206, "", "1"}, Reply{200, "", ""},
-        Reply{200, "bytes 0-0/1000", "1"}, Reply{416, "bytes */1000", "9"}, Reply{404, "", "9"}}) {
+        Reply{200, "bytes 0-0/1000", "9"}, Reply{416, "bytes */1000", "9"}, Reply{404, "", "9"}}) {
     const CheckedReply checked = check_size_reply(reply.head());
     ASSERT_TRUE(checked.failure.has_value()) << reply.range;
     EXPECT_EQ(checked.failure->status.code(), StatusCode::kProtocol);

@@ -106,6 +106,30 @@ TEST_F(SmallRequestQueueTest, ARetryStartsFromAnEmptyBody) {
   EXPECT_EQ(pending->body(), "onetwo");
 }
 
+TEST_F(SmallRequestQueueTest, AWholeBodyInChunksTellsTheObjectsLengthToAGet) {
+  FakeReply reply;
+  reply.status = 200;
+  reply.headers = {{"Transfer-Encoding", "Chunked"}, {"ETag", "\"e\""}};
+  reply.body = {"abc", "de"};
+  script_ = [&](const HttpRequest&, std::size_t) { return reply; };
+  const auto length = [this](Operation operation, std::size_t max_body) {
+    const auto pending = queue_.submit(operation, get_range_request({"bucket-1", "k"}, {0, 1}, {}),
+                                       "GET", "oss://bucket-1/k", max_body);
+    EXPECT_TRUE(wait(*pending).is_ok());
+    return pending->head().content_length;
+  };
+  EXPECT_EQ(length(Operation::kGetObject, 100), 5u);
+  EXPECT_EQ(length(Operation::kHeadObject, 100), std::nullopt);
+  // Not all of it was received.
+  EXPECT_EQ(length(Operation::kGetObject, 4), std::nullopt);
+  FakeReply whole = reply;
+  reply.reset_after(3);
+  EXPECT_EQ(length(Operation::kGetObject, 100), std::nullopt);
+  reply = whole;
+  reply.headers = {{"ETag", "\"e\""}};
+  EXPECT_EQ(length(Operation::kGetObject, 100), std::nullopt);
+}
+
 TEST_F(SmallRequestQueueTest, ALongerBodyThanAllowedIsAnError) {
   script_ = [](const HttpRequest&, std::size_t) {
     FakeReply reply;
@@ -117,6 +141,45 @@ TEST_F(SmallRequestQueueTest, ALongerBodyThanAllowedIsAnError) {
   const Status status = wait(*submit("k", 14));
   EXPECT_EQ(status.code(), StatusCode::kProtocol);
   EXPECT_THAT(status.message(), HasSubstr("longer than 14 bytes"));
+}
+
+TEST_F(SmallRequestQueueTest, APageThatIsNoListingAndOfNoStoreNamesTheEndpoint) {
+  std::string body = "<html>Log in first</html>";
+  std::vector<NameValue> headers;
+  script_ = [&](const HttpRequest&, std::size_t) {
+    FakeReply reply;
+    reply.status = 200;
+    reply.headers = headers;
+    reply.body = {body};
+    return reply;
+  };
+  const auto list = [this] {
+    return wait(*queue_.submit(Operation::kList, list_request("bucket-1", "", "", ""), "LIST",
+                               "oss://bucket-1/", 1 << 16));
+  };
+  const Status status = list();
+  EXPECT_EQ(status.code(), StatusCode::kProtocol);
+  EXPECT_THAT(status.message(), HasSubstr("http://127.0.0.1:9000"));
+  EXPECT_EQ(status.detail().http_status, 200);
+  EXPECT_EQ(transport_.started().size(), 1u);
+  // What is wrong with a store's page its parser says.
+  headers = {{"x-oss-request-id", "REQ"}};
+  EXPECT_TRUE(list().is_ok());
+  headers.clear();
+  body = "<?xml version='1.0'?><ListBucketResult/>";
+  EXPECT_TRUE(list().is_ok());
+}
+
+TEST_F(SmallRequestQueueTest, A404WithoutACodeIsAMissingObjectWhereObjectsWereGivenBefore) {
+  script_ = [](const HttpRequest& request, std::size_t index) {
+    if (index == 1) return serve(FakeObject{1000}, request);
+    FakeReply reply;
+    reply.status = 404;
+    return reply;
+  };
+  EXPECT_EQ(wait(*submit("k")).code(), StatusCode::kProtocol);
+  EXPECT_TRUE(wait(*submit("there")).is_ok());
+  EXPECT_EQ(wait(*submit("k")).code(), StatusCode::kObjectNotFound);
 }
 
 TEST_F(SmallRequestQueueTest, WaitEndsAtItsLimitAndCancels) {
@@ -200,7 +263,7 @@ TEST(SmallRequestQueueCredentials, WaitForTheProviderWithoutASlot) {
   transport.run_for(std::chrono::seconds(1));
   EXPECT_TRUE(transport.started().empty());
   EXPECT_FALSE(pending->is_done());
-  ASSERT_TRUE(parts.credentials->take_refresh_request());
+  ASSERT_NE(parts.credentials->take_question(), 0u);
   parts.credentials->put(test_credentials());
   transport.run_for(std::chrono::seconds(1));
   EXPECT_TRUE(pending->is_done());

@@ -517,6 +517,7 @@ TEST_F(OpensTest, AnObjectOfMoreChunksThanATableIsMadeForIsNotOpened) {
     const std::string size = std::to_string(kMaxObjectBytes);
     if (request.method == Method::kHead) {
       reply.status = 200;
+      reply.with_header("ETag", "\"ETAG\"");
       return reply.with_header("Content-Length", size);
     }
     const std::string range = header_of(request, "Range").substr(std::string("bytes=").size());

@@ -130,6 +130,8 @@ void QuestionWatch::note_hedge(Hedge& hedge) {
 // An object may be open more than once, and a hedge does not tell for which stream it is: so many
 // streams as fetch the chunk, so many hedges of it. A hedge that was cancelled is none any more.
 void QuestionWatch::check_hedges() {
+  // Where threads give way, a piece may be slow before whoever picked it could tell of it.
+  if (!options_.around_questions) return;
   std::map<std::pair<std::string, std::uint64_t>, int> allowed;
   for (const auto& [hedge, hedged] : hedges_) {
     if (hedge->cancelled()) continue;
@@ -163,8 +165,8 @@ void QuestionWatch::check_start(const Place& place) {
     seen.retry_counted = false;
     return;
   }
-  // It may have gone with an idle region just now, or for memory that the system refused, and be the
-  // first of the sweep again.
+  // It may have gone with an idle region just now, or for memory that the system refused, and be
+  // the first of the sweep again.
   if (seen.phase != ChunkPhase::kAbsent && !seen.has_region && !memory_was_refused())
     complain(name + " is fetched though it is there");
   if (seen.was_fetched) ++found_.refetched;

@@ -17,6 +17,11 @@ TEST(Dates, FormatsAsTheReferenceShows) {
 }
 
 TEST(Dates, FormattingRoundsDownAndClamps) {
+  EXPECT_EQ(format_iso_milliseconds(1717291805.9996), "2024-06-02T01:30:05.999Z");
+  EXPECT_EQ(format_iso_milliseconds(1717291805), "2024-06-02T01:30:05.000Z");
+  EXPECT_EQ(format_iso_milliseconds(-0.5), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(format_iso_milliseconds(std::nan("")), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(format_iso_milliseconds(1e300), "9999-12-31T23:59:59.000Z");
   EXPECT_EQ(format_iso_basic(1717291805.999), "20240602T013005Z");
   EXPECT_EQ(format_iso_basic(-1), "19700101T000000Z");
   EXPECT_EQ(format_iso_basic(std::nan("")), "19700101T000000Z");

@@ -17,6 +17,7 @@ ResponseHead head_of(int status, const char* location = "") {
   ResponseHead head;
   head.status = status;
   head.location = location;
+  head.is_of_store = true;
   return head;
 }
 
@@ -29,6 +30,7 @@ Failure classify(int status, std::string_view code = "",
                  Operation operation = Operation::kGetObject) {
   ResponseHead head;
   head.status = status;
+  head.is_of_store = true;
   head.date = "Sun, 02 Jun 2024 01:30:05 GMT";
   return classify_error_reply(operation, kUri, head, code.empty() ? "" : error_xml(code));
 }
@@ -125,6 +127,27 @@ TEST(ClassifyErrorReply, AMissingKeyIsToldWithTheLikelyReason) {
   }
 }
 
+TEST(ClassifyErrorReply, A404ThatNothingTellsToBeOfAStoreNamesTheEndpoint) {
+  ResponseHead head;
+  head.status = 404;
+  const auto judged = [&](Operation operation, std::string_view body, bool has_given_objects) {
+    return classify_error_reply(operation, kUri, head, body, {},
+                                {"http://gate.example:81", has_given_objects});
+  };
+  for (const Operation operation : {Operation::kGetObject, Operation::kHeadObject}) {
+    for (const char* body : {"", "<html><h1>404 Not Found</h1></html>", "{\"message\":\"no\"}"}) {
+      const Failure failure = judged(operation, body, false);
+      EXPECT_EQ(failure.status.code(), StatusCode::kProtocol) << body;
+      EXPECT_EQ(failure.retry, RetryClass::kNever);
+      EXPECT_TRUE(mentions(failure.status.message(), "http://gate.example:81"));
+      EXPECT_EQ(judged(operation, body, true).status.code(), StatusCode::kObjectNotFound);
+    }
+    EXPECT_EQ(judged(operation, error_xml("NoSuchKey"), false).status.code(),
+              StatusCode::kObjectNotFound);
+  }
+  EXPECT_EQ(judged(Operation::kList, "", false).status.code(), StatusCode::kBucketNotFound);
+}
+
 TEST(ClassifyErrorReply, AWrongSigningRegionIsAFailedLoginThatNamesRegion) {
   for (const char* code : {"InvalidArgument", "AuthorizationHeaderMalformed"}) {
     const std::string body =
@@ -135,6 +158,19 @@ TEST(ClassifyErrorReply, AWrongSigningRegionIsAFailedLoginThatNamesRegion) {
     EXPECT_EQ(failure.retry, RetryClass::kNever);
     EXPECT_TRUE(mentions(failure.status.message(), "region=")) << failure.status.message();
   }
+}
+
+TEST(ClassifyErrorReply, AStoreThatWantsSignaturesOfS3IsToldFromOthers) {
+  const auto text = [](std::string_view code, std::string_view message) {
+    const std::string body = "<Error><Code>" + std::string(code) + "</Code><Message>" +
+                             std::string(message) + "</Message></Error>";
+    const Failure failure = classify_error_reply(Operation::kList, kUri, head_of(400), body);
+    EXPECT_EQ(failure.status.code(), StatusCode::kOss);
+    return failure.status.message();
+  };
+  EXPECT_TRUE(mentions(text("UnsupportedAlgorithm", "no"), "signatures of S3"));
+  EXPECT_TRUE(mentions(text("InvalidRequest", "Please use AWS4-HMAC-SHA256."), "signatures of S3"));
+  EXPECT_FALSE(mentions(text("InvalidRequest", "no"), "signatures of S3"));
 }
 
 TEST(ClassifyErrorReply, PagesOfServersThatWantTlsAreUnderstood) {

@@ -53,6 +53,12 @@ TEST(ResponseHead, TellsTheVersionOfAVersionedBucketsObject) {
     EXPECT_EQ(parse_response_head(200, {{"x-oss-version-id", id}}).version_id, "");
 }
 
+TEST(ResponseHead, KnowsHeadersOfStores) {
+  EXPECT_TRUE(parse_response_head(404, {{"X-OSS-Anything", ""}}).is_of_store);
+  EXPECT_TRUE(parse_response_head(404, {{"x-amz-request-id", "1"}}).is_of_store);
+  EXPECT_FALSE(parse_response_head(404, {{"x-oss", "1"}, {"ETag", "\"e\""}}).is_of_store);
+}
+
 TEST(OpaqueEtag, IsWhatAHeaderMayHoldBetweenQuotes) {
   for (const char* etag : {"5B3C1A2E053D763E1B002CC607C5A0FE-12", "null", "\xE4"})
     EXPECT_TRUE(is_opaque_etag(etag)) << etag;

@@ -35,6 +35,14 @@ TEST(ConnectAdvice, TlsWherePlainHttpWasMeant) {
   EXPECT_EQ(connect_advice({.any_reply_byte = true, .text = "Recv failure: x"}), "");
 }
 
+TEST(ConnectAdvice, SaysWhichAuthoritiesAreTrustedOrWhereNoneWere) {
+  EXPECT_EQ(connect_advice({.is_https = true,
+                            .text = "SSL certificate problem: certificate has expired",
+                            .roots = "trusted are the authorities in /a"}),
+            "; trusted are the authorities in /a; to trust a private authority, name its "
+            "certificates with tls.caFile");
+}
+
 TEST(ConnectAdvice, Certificates) {
   EXPECT_NE(https_advice("SSL certificate problem: unable to get local issuer certificate")
                 .find("tls.caFile"),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <thread>
 
@@ -68,6 +69,7 @@ TEST_F(IoPoolFaults, RefusedConnection) {
   RecordedExchange exchange("http://127.0.0.1:" + std::to_string(port) + "/");
   const ExchangeOutcome outcome = run(exchange);
   EXPECT_EQ(outcome.error, TransportError::kConnect);
+  EXPECT_EQ(outcome.os_errno, ECONNREFUSED);
   EXPECT_NE(outcome.text, "");
   EXPECT_FALSE(outcome.any_reply_byte);
   EXPECT_FALSE(outcome.reused_connection);
@@ -232,6 +234,7 @@ TEST_F(IoPoolFaults, ReusedConnectionThatBreaksInTheBody) {
   RecordedExchange second(server.url("/2"));
   const ExchangeOutcome outcome = run(second);
   EXPECT_EQ(outcome.error, TransportError::kReset);
+  EXPECT_EQ(outcome.os_errno, 0);  // it was closed in order
   EXPECT_TRUE(outcome.reused_connection);
   EXPECT_TRUE(outcome.any_reply_byte);
 }

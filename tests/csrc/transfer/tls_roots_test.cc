@@ -36,6 +36,17 @@ TEST_F(TlsRootsTest, ThenTheEnvironment) {
   EXPECT_EQ(find_tls_roots("", "").value().file, "/curl");
 }
 
+// Which of these there is depends on the system; certifi's never come before its own.
+TEST_F(TlsRootsTest, ThenTheSystemsAndLastCertifis) {
+  const TlsRoots systems = find_tls_roots("", "").value();
+  set_certifi_file(file_);
+  const TlsRoots found = find_tls_roots("", "").value();
+  set_certifi_file("");
+  const bool none = systems.told.starts_with("no authorities were found; looked in SSL_CERT_FILE");
+  EXPECT_EQ(found.file, none ? file_ : systems.file);
+  EXPECT_NE(found.told.find("trusted are the authorities in"), std::string::npos) << found.told;
+}
+
 TEST_F(TlsRootsTest, NamesWhatCannotBeRead) {
   const Status missing = find_tls_roots(file_ + "-missing", "").status();
   EXPECT_EQ(missing.code(), StatusCode::kInvalidArgument);

@@ -1,7 +1,9 @@
 #include "transfer/waker.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
 
 namespace ossmc {
 namespace {
@@ -38,6 +40,29 @@ TEST(Waker, WhoComesLateWritesToNobody) {
   waker.close();
   waker.wake();
   EXPECT_LT(waker.fd(), 0);
+}
+
+// Daemons close descriptors that are not theirs.
+TEST(Waker, WhoWasClosedByOthersWritesIntoNoFileOfTheirs) {
+  Waker waker;
+  const int before = waker.fd();
+  ::close(before);
+  ::close(before + 1);
+  int others[2];
+  ASSERT_EQ(::pipe2(others, O_CLOEXEC), 0);
+  ASSERT_EQ(others[0], before) << "the number is theirs now";
+  EXPECT_FALSE(waker.is_open());
+  EXPECT_FALSE(waker.begin_sleep());
+  waker.wake();
+  EXPECT_FALSE(is_readable(others[0]));
+  EXPECT_TRUE(waker.take());
+  EXPECT_TRUE(waker.reopen());
+  EXPECT_NE(waker.fd(), before);
+  waker.wake();
+  EXPECT_TRUE(is_readable(waker.fd()));
+  waker.close();
+  EXPECT_EQ(::close(others[0]), 0) << "nor does it close what is theirs";
+  EXPECT_EQ(::close(others[1]), 0);
 }
 
 }  // namespace

@@ -174,6 +174,20 @@ def test_values_of_the_wrong_type_are_told():
             server.put_object(BUCKET, "key", "text")
         with pytest.raises(TypeError, match="not int"):
             server.put_object(BUCKET, "key", 5)
+        for data in ("text", 5):
+            with pytest.raises(TypeError, match="data must be bytes, not"):
+                server.put_version(BUCKET, "key", data)
+        for call in (
+            lambda: server.create_bucket(b"bucket"),
+            lambda: server.put_object(BUCKET, b"key", b""),
+            lambda: server.put_version(b"bucket", "key", b""),
+            lambda: server.delete_object(BUCKET, 5),
+            lambda: server.delete_version(BUCKET, None),
+            lambda: server.deny(BUCKET, b"key"),
+            lambda: server.allow(b"bucket"),
+        ):
+            with pytest.raises(TypeError, match="must be str, not"):
+                call()
         with pytest.raises(TypeError, match="Credential"):
             server.set_credentials(("id", "secret"))
 

@@ -23,7 +23,6 @@ def address_space() -> int:
 
 
 connector = OssModelConnector.from_env(region="cn-hangzhou")
-connector._start_helpers()
 listing = connector._core.start_list(sys.argv[1], "", False)
 for _ in range(3):
     assert listing.more()

@@ -60,7 +60,8 @@ struct FetchParts {
   RetryQuota quota;
   std::unique_ptr<CredentialsCache> credentials;
   RequestBuilder builder;
-  FetchContext context{clock, random, counters, builder, quota, {}, true};
+  StoreEvidence store{builder.endpoint()};
+  FetchContext context{clock, random, counters, builder, quota, store, {}, true};
 };
 
 }  // namespace ossmc
