@@ -70,7 +70,7 @@ def from_pretrained(
         torch.bfloat16
     """
     transformers = _transformers()
-    if not callable(getattr(cls, "from_pretrained", None)):
+    if not isinstance(cls, type) or not callable(getattr(cls, "from_pretrained", None)):
         raise TypeError(f"cls must be a class with from_pretrained, not {cls!r:.200}")
     for name, way_out in _REFUSED.items():
         if kw.pop(name, None):
