@@ -23,7 +23,8 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, and the examples of README.
+# Reader, lifecycle, processes, lists and consumers, the examples of README, and of what is beside
+# it that which needs no torch.
 TESTS = [
     "test_reader_property.py",
     "test_lifecycle.py",
@@ -37,6 +38,8 @@ TESTS = [
     "test_docs.py",
     "test_docstrings.py",
     "test_first_example.py",
+    "test_pull_config.py",
+    "test_torch_load.py",
 ]
 
 IS_COMPLETE = """
