@@ -1,22 +1,26 @@
-"""Where a public class is from: the package that users import it from, not the module within it."""
+"""Where what is public is from: the package that users import it from, not the module within it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import get_type_hints
 
 __all__: list[str] = []
 
 
 def name_package(package: str, namespace: Mapping[str, object]) -> None:
-    """Has the classes in `namespace` that are of private modules of `package` name the package.
+    """Has what is in `namespace` of private modules of `package` name the package.
 
     Tracebacks, pickles and `help` show that name. So a class may move from one module to another,
     and what was pickled before still loads.
     """
     for value in namespace.values():
-        if isinstance(value, type) and value.__module__.startswith(f"{package}._"):
-            _evaluate_annotations(value)
+        if not isinstance(value, (type, FunctionType)):
+            continue
+        if value.__module__.startswith(f"{package}._"):
+            if isinstance(value, type):
+                _evaluate_annotations(value)
             value.__module__ = package
 
 
@@ -25,7 +29,8 @@ def _evaluate_annotations(cls: type) -> None:
     annotations = getattr(cls, "__annotations__", {})
     try:
         hints = get_type_hints(cls)
-    except (NameError, TypeError):
-        # A name that type checkers alone import, or "X | None" on Python 3.9.
+    except (NameError, TypeError, KeyError):
+        # A name that type checkers alone import; on Python 3.9 "X | None", or a base class whose
+        # module is none (safetensors before 0.5).
         return
     cls.__annotations__ = {name: hints[name] for name in annotations}

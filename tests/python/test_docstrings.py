@@ -1,10 +1,10 @@
 """The examples in docstrings run, and show what they say.
 
 They have numpy, pyarrow, io and what is public by its name; and what a docstring takes for granted:
-a `connector`, an open `reader`, the `objects` of a listing, a local `server`, and in the module
-safetensors a `model` and torch. tests/integrations runs those of transformers. Those of private
-functions have the names of their module besides. support/examples.py has the objects that they
-read, and `tmp_path` is where they run.
+a `connector`, an open `reader`, the `objects` of a listing, and a local `server`; those of
+ossmodelconnector.safetensors an open `model`, and torch. tests/integrations runs those of
+ossmodelconnector.transformers. Those of private functions have the names of their module besides.
+support/examples.py has the objects that they read, and `tmp_path` is where they run.
 """
 
 from __future__ import annotations
@@ -109,24 +109,21 @@ def names(environment, monkeypatch, tmp_path):
         }
 
 
+@pytest.fixture
+def names_of_tensors(names):
+    torch = pytest.importorskip("torch", reason="see tests/support/install_torch.py")
+    with safetensors.open_model("oss://bucket/tiny/", connector=names["connector"]) as model:
+        yield {"torch": torch, "model": model}
+
+
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda docstring: docstring.test.name)
-def test_examples(docstring, names):
+def test_examples(docstring, names, request):
+    if docstring.test.name.startswith("ossmodelconnector.torch"):
+        pytest.importorskip("torch", reason="see tests/support/install_torch.py")
+    if docstring.test.name.startswith(safetensors.__name__):
+        names = {**names, **request.getfixturevalue("names_of_tensors")}
     if docstring.module:
         names = {**vars(importlib.import_module(docstring.module)), **names}
-    if needs_torch(docstring):
-        torch = pytest.importorskip("torch")
-        with safetensors.open_model("oss://bucket/tiny/", connector=names["connector"]) as model:
-            run(docstring, {**names, "torch": torch, "model": model})
-    else:
-        run(docstring, names)
-
-
-def needs_torch(docstring):
-    path = Path(docstring.test.filename)
-    return any(path.is_relative_to(PACKAGE / folder) for folder in ("safetensors", "torch"))
-
-
-def run(docstring, names):
     docstring.test.globs = names
     output = []
     failed, attempted = doctest.DocTestRunner().run(docstring.test, out=output.append)

@@ -23,9 +23,12 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, the examples of README, and of what is beside
-# it that which needs no torch.
+# Reader, lifecycle, processes, lists and consumers, tensors, and the examples of README.
 TESTS = [
+    "safetensors/test_headers.py",
+    "safetensors/test_prefetch_loader.py",
+    "safetensors/test_slices.py",
+    "safetensors/test_tensor_use.py",
     "test_reader_property.py",
     "test_lifecycle.py",
     "test_interpreters.py",
