@@ -105,3 +105,20 @@ def test_closed_model_says_so(opened):
 def test_name_that_is_not_there(opened):
     with pytest.raises(KeyError):
         opened.checked_state_dict()["no such"]
+
+
+def test_all_files_are_asked_for_at_once(model, make_connector, monkeypatch):
+    connector = make_connector()
+    with open_model(model.uri("model/"), "np", connector=connector) as made:
+        opened = []
+        really = type(connector).open_many
+
+        def open_many(self, uris, *arguments, **options):
+            opened.append(list(uris))
+            return really(self, opened[-1], *arguments, **options)
+
+        monkeypatch.setattr(type(connector), "open", None)  # one after the other: a round trip each
+        monkeypatch.setattr(type(connector), "open_many", open_many)
+        made.checked_state_dict()
+        assert len(dict(made.iter_tensors())) == 40
+        assert [len(readers) for readers in opened][:1] == [SHARDS]
