@@ -120,10 +120,9 @@ void register_connector(py::module_& module) {
                                return py::make_tuple(static_cast<int>(config.log_level),
                                                      config.log_path, config.audit_path);
                              })
-      .def_property_readonly("bytes_per_round_trip",
-                             [](const ConnectorHandle& self) {
-                               return self.connector->bytes_per_round_trip();
-                             })
+      .def_property_readonly(
+          "bytes_per_round_trip",
+          [](const ConnectorHandle& self) { return self.connector->bytes_per_round_trip(); })
       .def_property_readonly(
           "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(

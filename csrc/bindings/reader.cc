@@ -75,8 +75,8 @@ void read_into(ReaderHandle& self, const py::sequence& parts) {
 
 std::unique_ptr<ViewHandle> view_of(ReaderHandle& self) {
   ObjectReader& reader = self.ready_for_requests();
-  return std::make_unique<ViewHandle>(Released<ObjectView>(value_or_raise(
-      without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
+  return std::make_unique<ViewHandle>(Released<ObjectView>(
+      value_or_raise(without_gil([&](Interrupt& interrupt) { return reader.view(interrupt); }))));
 }
 
 // The bytes from the cursor to the end of their chunk, and moves it behind them; None at the end.

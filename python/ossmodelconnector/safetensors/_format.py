@@ -207,7 +207,13 @@ class _DuplicateError(Exception):
     pass
 
 
+# One for all that are empty: a hostile header has tens of millions.
+_NOTHING: dict[str, Any] = {}
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if not pairs:
+        return _NOTHING
     fields = dict(pairs)
     if len(fields) < len(pairs):
         seen: set[str] = set()

@@ -205,6 +205,7 @@ HOSTILE = {
     "name": header(tensor(name='"' + "a" * SIZE + '"')),
     "escapes": header(tensor(name='"' + "\\ud800" * (SIZE // 6) + '"')),
     "tensors": b"{" + b",".join(b'"%d":{}' % i for i in range(SIZE // 14)) + b"}",
+    "objects of one field": header(tensor(more=',"x":[' + '{"":1},' * (SIZE // 7) + "0]")),
     "fields": header(tensor(more=',"x":[' + "{}," * (SIZE // 3) + "0]")),
 }
 
