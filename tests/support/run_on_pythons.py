@@ -44,6 +44,8 @@ TESTS = [
     "test_docs.py",
     "test_docstrings.py",
     "test_first_example.py",
+    "test_pull_config.py",
+    "test_torch_load.py",
 ]
 
 IS_COMPLETE = """

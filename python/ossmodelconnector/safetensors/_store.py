@@ -17,7 +17,7 @@ from ossmodelconnector.safetensors._frameworks import (
     tensor_over,
 )
 from ossmodelconnector.safetensors._partial import read_index, wanted_bytes
-from ossmodelconnector.safetensors._shard import Part, Shard, Verify, open_shards
+from ossmodelconnector.safetensors._shard import Part, Shard, Verify, begin_loads, open_shards
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -125,11 +125,9 @@ class TensorStore:
         """Has files fetched that are to be whole before a tensor of them is handed out."""
         if self._verify != "early":
             return
-        for shard in by_shard:
-            with self._lock:
-                is_loaded = shard in self._loaded
-            if not is_loaded:
-                shard.begin_load()
+        with self._lock:
+            missing = [shard for shard in by_shard if shard not in self._loaded]
+        begin_loads(missing)
 
     def iterate(self, by_shard: Mapping[Shard, list[str]]) -> Iterator[tuple[str, Any]]:
         """Tensors with their names, one file after the other."""
@@ -161,7 +159,7 @@ class TensorStore:
 
     def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
         """The tensors of a file as they come, in memory of their own; its end is checked."""
-        for (name,), memory, _ in shard.stream(names, group_bytes=0):
+        for (name,), memory, _ in shard.stream(names, group_bytes=0, is_checked=True):
             yield name, self._over(memory, 0, shard.header.tensors[name])
             del memory
             self.check()
