@@ -15,17 +15,18 @@ constexpr Duration kLookInterval = kWaitSlice / 2;
 
 // Runs what takes the GIL. CPython before 3.14 ends a thread that does so while the interpreter
 // ends; as 3.14 does, such a thread sleeps instead, with all that lies below on its stack. Objects
-// whose destructors must not run then are not made in `work`.
+// whose destructors must not run then are not made in `work`. libc++ has no such exception: there
+// third_party/bundled/forced_unwind.cc sees to it.
 template <typename Work>
 auto never_unwound(const Work& work) {
-#ifdef __GLIBCXX__
+#ifdef _LIBCPP_VERSION
+  return work();
+#else
   try {
     return work();
   } catch (const abi::__forced_unwind&) {
     while (true) ::pause();
   }
-#else
-  return work();  // our frames are passed over: third_party/bundled/forced_unwind.cc
 #endif
 }
 

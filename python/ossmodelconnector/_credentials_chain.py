@@ -21,9 +21,14 @@ from typing import Any, Protocol
 
 from ossmodelconnector import _log
 from ossmodelconnector._credentials_files import CredentialsFileProvider, OtherModeError
-from ossmodelconnector._credentials_metadata import CredentialsUri, EcsRole, NoMetadataError
 from ossmodelconnector._errors import CredentialsError
-from ossmodelconnector._keys import Keys, UnusableCredentialsError, adapt, without_secret_values
+from ossmodelconnector._keys import (
+    Keys,
+    NoMetadataError,
+    UnusableCredentialsError,
+    adapt,
+    without_secret_values,
+)
 
 __all__: list[str] = []
 
@@ -175,9 +180,13 @@ def _sdk_profile() -> _Source | None:
     return _Profile(path, "ProfileCredentialsProvider") if path.is_file() else None
 
 
+# The metadata module is imported when it is asked: with http.client and ssl it would be a third of
+# the time that `import ossmodelconnector` takes.
 def _ecs_role() -> _Source | None:
     if _is_set("ALIBABA_CLOUD_ECS_METADATA_DISABLED"):
         return None
+    from ossmodelconnector._credentials_metadata import EcsRole
+
     return EcsRole(
         _variable("ALIBABA_CLOUD_ECS_METADATA"),
         needs_token=_is_set("ALIBABA_CLOUD_IMDSV1_DISABLED"),
@@ -186,7 +195,11 @@ def _ecs_role() -> _Source | None:
 
 def _uri() -> _Source | None:
     uri = _variable("ALIBABA_CLOUD_CREDENTIALS_URI")
-    return CredentialsUri(uri) if uri else None
+    if not uri:
+        return None
+    from ossmodelconnector._credentials_metadata import CredentialsUri
+
+    return CredentialsUri(uri)
 
 
 def _cli_path() -> Path:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from ossmodelconnector._credentials_files import credentials_in_document
 from ossmodelconnector._errors import CredentialsError
-from ossmodelconnector._keys import Keys, UnusableCredentialsError, adapt
+from ossmodelconnector._keys import Keys, NoMetadataError, UnusableCredentialsError, adapt
 
 __all__: list[str] = []
 
@@ -36,10 +36,6 @@ _URI_SECONDS = 2.0
 _URI_TRIES = 3
 _URI_PAUSE_SECONDS = 0.2
 _MAX_BODY_BYTES = 64 << 10
-
-
-class NoMetadataError(CredentialsError):
-    """There is no metadata service, or it knows of no role: this is no ECS instance with one."""
 
 
 class _Answer(NamedTuple):

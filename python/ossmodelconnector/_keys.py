@@ -8,6 +8,8 @@ import re
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ossmodelconnector._errors import CredentialsError
+
 __all__: list[str] = []
 
 _SECRET_IN_A_TEXT = re.compile(
@@ -32,6 +34,10 @@ class Keys(NamedTuple):
 
 class UnusableCredentialsError(ValueError):
     """What a provider gave cannot be used. The text goes on from the provider's name."""
+
+
+class NoMetadataError(CredentialsError):
+    """There is no metadata service, or it knows of no role: this is no ECS instance with one."""
 
 
 def adapt(credentials: Any) -> Keys:

@@ -427,3 +427,10 @@ def test_local_server_without_its_extra_says_how_to_get_it(tmp_path):
     assert run.returncode == 1
     assert "pip install 'ossmodelconnector[local]'" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_import_brings_nothing_that_takes_long():
+    heavy = ("aiohttp", "asyncio", "http.client", "numpy", "oss2", "ssl", "torch", "urllib.request")
+    code = f"import sys, ossmodelconnector; print(sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr

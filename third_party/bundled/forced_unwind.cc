@@ -1,8 +1,9 @@
 // CPython before 3.14 ends a daemon thread that asks for the GIL too late by pthread_exit(), whose
 // unwinding is libgcc's. The module's frames have the personality of its own, static libc++abi,
-// which takes libgcc's context for one of its own unwinder: a crash. So it is left out of such an
-// unwinding (linked with --wrap): frames are passed over, nothing in them is run. The thread ends,
-// and soon the process.
+// which takes libgcc's context for one of its own unwinder: a crash. So such an unwinding ends at
+// the first frame of ours (linked with --wrap), and the thread sleeps, as with 3.14, with all that
+// lies below on its stack.
+#include <unistd.h>
 #include <unwind.h>
 
 #include <cstdint>
@@ -19,7 +20,7 @@ _Unwind_Reason_Code __wrap___gxx_personality_v0(int version, _Unwind_Action acti
                                                 std::uint64_t exception_class,
                                                 _Unwind_Exception* exception,
                                                 _Unwind_Context* context) {
-  if ((actions & _UA_FORCE_UNWIND) != 0) return _URC_CONTINUE_UNWIND;
+  while ((actions & _UA_FORCE_UNWIND) != 0) ::pause();
   return __real___gxx_personality_v0(version, actions, exception_class, exception, context);
 }
 }
