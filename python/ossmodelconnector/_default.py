@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from ossmodelconnector._connector import OssModelConnector
@@ -10,6 +11,15 @@ __all__: list[str] = []
 
 _lock = threading.RLock()
 _connector: OssModelConnector | None = None
+
+
+def _after_fork_in_child() -> None:
+    # A thread that is not here may hold it.
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def connector_or_default(connector: OssModelConnector | None) -> OssModelConnector:

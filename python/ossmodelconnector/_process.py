@@ -14,13 +14,14 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector import _core, _log
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._reader import ObjectReader
+    from ossmodelconnector.safetensors._store import TensorStore
 
 __all__: list[str] = []
 
@@ -33,6 +34,7 @@ _EXIT_WAIT_SECONDS = 0.5
 # By id(). One atomic step lists them, whatever other threads do, which WeakSet cannot.
 _connectors: weakref.WeakValueDictionary[int, OssModelConnector] = weakref.WeakValueDictionary()
 _readers: weakref.WeakValueDictionary[int, ObjectReader] = weakref.WeakValueDictionary()
+_stores: weakref.WeakValueDictionary[int, TensorStore] = weakref.WeakValueDictionary()
 
 
 def register_connector(connector: OssModelConnector) -> None:
@@ -43,6 +45,11 @@ def register_connector(connector: OssModelConnector) -> None:
 def register_reader(reader: ObjectReader) -> None:
     """Has the reader told about forks."""
     _readers[id(reader)] = reader
+
+
+def register_store(store: TensorStore) -> None:
+    """Has the files of a model told about forks."""
+    _stores[id(store)] = store
 
 
 def note_if_worker() -> None:
@@ -121,8 +128,8 @@ def _after_fork_in_child() -> None:
     _core.forget_threads()
     _log.after_fork_in_child()
     # Connectors before their readers.
-    refs: list[weakref.ref[OssModelConnector] | weakref.ref[ObjectReader]] = []
-    refs += [*_connectors.valuerefs(), *_readers.valuerefs()]
+    refs: list[weakref.ref[Any]] = []
+    refs += [*_connectors.valuerefs(), *_readers.valuerefs(), *_stores.valuerefs()]
     for ref in refs:
         try:
             live = ref()

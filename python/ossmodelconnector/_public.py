@@ -1,4 +1,4 @@
-"""Where a public class is from: the package that users import it from, not the module within it."""
+"""Where what is public is from: the package that users import it from, not the module within it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def _evaluate_annotations(cls: type) -> None:
     annotations = getattr(cls, "__annotations__", {})
     try:
         hints = get_type_hints(cls)
-    except (NameError, TypeError):
-        # A name that type checkers alone import, or "X | None" on Python 3.9.
+    except (NameError, TypeError, KeyError):
+        # A name that type checkers alone import; on Python 3.9 "X | None", or a base class whose
+        # module is none (safetensors before 0.5).
         return
     cls.__annotations__ = {name: hints[name] for name in annotations}

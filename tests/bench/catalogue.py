@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.errors import BenchError
@@ -14,6 +16,29 @@ from bench.processes import python_module
 SMALL_OBJECTS, SMALL_BYTES = 40, 16 << 10
 READY_BYTES = 64 << 20
 SHARDS = 8
+
+
+def safetensors_file(stem: str, size: int) -> Iterator[bytes]:
+    """A file of about `size` bytes, in blocks of noise: matrices of bfloat16, 8 and 32 MiB."""
+    tensors: dict[str, dict[str, object]] = {}
+    at = 0
+    while at < size:
+        rows = 1024 if len(tensors) % 2 else 4096
+        end = at + rows * 4096 * 2
+        tensors[f"{stem}.{len(tensors):03d}.weight"] = {
+            "dtype": "BF16",
+            "shape": [rows, 4096],
+            "data_offsets": [at, end],
+        }
+        at = end
+    header = json.dumps(tensors).encode()
+    header += b" " * (-len(header) % 8)
+    yield len(header).to_bytes(8, "little") + header
+    noise = os.urandom(1 << 20)
+    for block in range(0, at, 1 << 20):
+        # Marked with its place, so that no block is like another; at most 1 MiB stands behind it.
+        mark = f"{stem} {block}\n".encode()
+        yield mark + noise[len(mark) :]
 
 
 @dataclass(frozen=True)
@@ -43,6 +68,22 @@ class Catalogue:
         """As many bytes as `models`, in more objects."""
         size = self.sizes.objects * self.sizes.object_bytes // SHARDS
         return self.store.random("shard", SHARDS, size)
+
+    def tensors(self) -> list[Object]:
+        """As many bytes as `models`, in safetensors files of bfloat16 matrices."""
+        return [self._tensors(number) for number in range(SHARDS)]
+
+    def _tensors(self, number: int) -> Object:
+        size = self.sizes.objects * self.sizes.object_bytes // SHARDS
+        key = f"tensors-{size}-{number:02d}.safetensors"
+        known = self.store.known(key)
+        if known is not None:
+            return known
+        partial = self.store.path(key + ".partial")
+        with partial.open("wb") as file:
+            for part in safetensors_file(f"layers.{number}", size):
+                file.write(part)
+        return self.store.add(key, partial)
 
     def budget(self) -> list[Object]:
         size = self.sizes.budget_object_bytes

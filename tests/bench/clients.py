@@ -211,10 +211,11 @@ def _peer(
         python_path = None if which == "http-client" else place.peers()
         # The one peer that knows no path style.
         host, prefix = "127.0.0.1", list[str]()
-        if which == "osstorch":
+        if which.startswith("osstorch"):
             host, prefix = DOMAIN, with_names([DOMAIN, f"{BUCKET}.{DOMAIN}"], place.folder)
         options = ["--endpoint", place.server.endpoint(network, host), "--bucket", BUCKET]
         options += ["--folder", str(place.folder), *words]
+        options += ["--files", str(place.catalogue.store.path(""))]
         keys = keys_and_sizes(objects)
         command = python_module("peers", which, *options, *keys, python=python_path)
         return Run([*prefix, *command], json_lines, waits_itself="--fresh-bytes" in words)

@@ -21,7 +21,7 @@ from typing import Any
 import oss2.credentials
 import pytest
 from hypothesis import HealthCheck, settings
-from ossmodelconnector import OssError, OssModelConnector
+from ossmodelconnector import OssError, OssModelConnector, _default
 from ossmodelconnector.local import Credential, LocalServer, RequestRecord
 from support.fault_server import FaultServer
 from support.fault_table import FaultTable
@@ -149,6 +149,14 @@ def _no_settings_from_outside() -> Iterator[None]:
         # A machine that has a role is not asked for it, but where a test puts up a service.
         patch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_connector_is_left_to_the_process() -> Iterator[None]:
+    yield
+    left, _default._connector = _default._connector, None
+    if left is not None:
+        left.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,8 +27,10 @@ from ossmodelconnector import (
     OssError,
     OssModelConnector,
     local,
+    safetensors,
 )
 
+PACKAGES = [ossmodelconnector, local, safetensors]
 ROOT = Path(__file__).parents[2]
 INFO = ObjectInfo(
     bucket="bucket",
@@ -40,17 +42,19 @@ INFO = ObjectInfo(
 )
 
 
-def test_all_is_sorted_and_complete():
+@pytest.mark.parametrize("package", [ossmodelconnector, safetensors], ids=lambda one: one.__name__)
+def test_all_is_sorted_and_complete(package):
     public = {
         name
-        for name, value in vars(ossmodelconnector).items()
+        for name, value in vars(package).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
     public -= {"annotations"}
-    assert sorted(public | {"__version__"}) == ossmodelconnector.__all__
+    versions = {"__version__"} & vars(package).keys()
+    assert sorted(public | versions) == package.__all__
 
 
-@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda one: one.__name__)
 def test_public_classes_name_the_package_that_they_are_imported_from(package):
     for name in package.__all__:
         value = getattr(package, name)
@@ -62,7 +66,7 @@ def test_public_classes_name_the_package_that_they_are_imported_from(package):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 cannot evaluate X | None")
-@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda one: one.__name__)
 def test_annotations_are_understood_outside_of_the_modules_they_stand_in(package):
     for name in package.__all__:
         value = getattr(package, name)
@@ -74,7 +78,7 @@ def test_annotations_are_understood_outside_of_the_modules_they_stand_in(package
 def assert_pickles_by_public_names(value):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         data = pickle.dumps(value, protocol)
-        assert not re.search(rb"ossmodelconnector(\.local)?\._", data), value
+        assert not re.search(rb"ossmodelconnector(\.local|\.safetensors)?\._", data), value
         assert type(pickle.loads(data)) is type(value)
 
 
@@ -102,7 +106,7 @@ def test_pickles_of_values_name_no_private_module(make_connector, server, store)
         assert_pickles_by_public_names(value)
 
 
-@pytest.mark.parametrize("package", [ossmodelconnector, local], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda one: one.__name__)
 def test_pickles_of_classes_and_errors_name_no_private_module(package):
     for cls in filter(inspect.isclass, map(vars(package).get, package.__all__)):
         assert_pickles_by_public_names(cls)
@@ -111,7 +115,15 @@ def test_pickles_of_classes_and_errors_name_no_private_module(package):
 
 
 def test_public_methods_have_docstrings():
-    for cls in (OssModelConnector, ObjectReader, ObjectInfo):
+    for cls in (
+        OssModelConnector,
+        ObjectReader,
+        ObjectInfo,
+        safetensors.Model,
+        safetensors.LazyTensor,
+        safetensors.PrefetchLoader,
+        safetensors.TensorMeta,
+    ):
         for name, value in vars(cls).items():
             if not name.startswith("_") and (
                 inspect.isfunction(value) or isinstance(value, property)
@@ -228,7 +240,8 @@ def test_importing_brings_no_dependency():
         "print(*sorted(tops - set(sys.stdlib_module_names) - {'ossmodelconnector'}))\n"
         if sys.version_info >= (3, 10)
         else "import sys, ossmodelconnector\n"
-        "print(*{'numpy', 'oss2', 'aiohttp', 'typing_extensions'} & set(sys.modules))\n"
+        "known = {'numpy', 'torch', 'safetensors', 'oss2', 'aiohttp', 'typing_extensions'}\n"
+        "print(*known & set(sys.modules))\n"
     )
     # -S: no .pth file, whose imports are not ours.
     path = [p for p in sys.path if p]

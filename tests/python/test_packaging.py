@@ -53,7 +53,13 @@ def test_metadata_has_a_licence_of_pep_639_what_users_install_and_no_made_up_add
     assert sdist["LICENSE"] == (ROOT / "LICENSE").read_bytes()
     assert [text for text in told.get_all("Classifier") if text.startswith("License")] == []
     # What developers need is in dependency groups, which are no part of the metadata.
-    assert told.get_all("Provides-Extra") == ["local", "alibaba"]
+    assert told.get_all("Provides-Extra") == [
+        "local",
+        "alibaba",
+        "safetensors",
+        "torch",
+        "transformers",
+    ]
     required = told.get_all("Requires-Dist")
     assert [text for text in required if "extra == " not in text] == []
     # The project has no public home yet.

@@ -102,6 +102,16 @@ def test_file_is_received_once_and_in_its_order(torch, state, saved, load, store
     assert len(store.served.log()) <= len(saved) / MiB + 8
 
 
+@pytest.mark.parametrize("step", [5000, MiB])
+def test_large_records_go_past_the_memory_that_others_wait_in(
+    step, torch, state, saved, load, monkeypatch
+):
+    archive = importlib.import_module("ossmodelconnector.torch._archive")
+    monkeypatch.setattr(archive, "_STEP_BYTES", step)
+    assert same(torch, load(saved), state)
+    assert same(torch, load(in_order_of_names(saved)), state)
+
+
 def test_records_in_another_order_than_they_are_asked_for(torch, state, saved, load):
     data = in_order_of_names(saved)
     assert same(torch, load(data), state)
@@ -160,8 +170,10 @@ def test_code_in_a_file_runs_only_if_asked(torch, load):
     assert load(data, weights_only=False)["random"].random() == random.Random(1).random()
 
 
-def test_bytes_that_are_read_again_are_right(saved, load, store):
+@pytest.mark.parametrize("step", [5000, 16 * MiB])
+def test_bytes_that_are_read_again_are_right(step, torch, saved, load, store, monkeypatch):
     archive = importlib.import_module("ossmodelconnector.torch._archive")
+    monkeypatch.setattr(archive, "_STEP_BYTES", step)
     store.put("again.pt", saved)
     uri = store.uri("again.pt")
     with load.connector.open(uri) as reader, load.connector.open(reader, prefetch=False) as parts:

@@ -23,9 +23,13 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, logs, life without threads, and the examples of
-# README.
+# Reader, lifecycle, processes, lists and consumers, logs, life without threads, tensors, and the
+# examples of README.
 TESTS = [
+    "safetensors/test_headers.py",
+    "safetensors/test_prefetch_loader.py",
+    "safetensors/test_slices.py",
+    "safetensors/test_tensor_use.py",
     "test_reader_property.py",
     "test_lifecycle.py",
     "test_interpreters.py",
@@ -40,6 +44,8 @@ TESTS = [
     "test_docs.py",
     "test_docstrings.py",
     "test_first_example.py",
+    "test_pull_config.py",
+    "test_torch_load.py",
 ]
 
 IS_COMPLETE = """

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ossmodelconnector._public import name_package as _name_package
 from ossmodelconnector.safetensors._checked import CheckedStateDict, CheckedTensor
-from ossmodelconnector.safetensors._format import HeaderError, TensorMeta
+from ossmodelconnector.safetensors._format import HeaderError, SliceError, TensorMeta
 from ossmodelconnector.safetensors._lazy import LazyTensor
 from ossmodelconnector.safetensors._loader import LoaderStats, PrefetchLoader
 from ossmodelconnector.safetensors._model import Model
@@ -29,6 +29,7 @@ __all__ = [
     "LoaderStats",
     "Model",
     "PrefetchLoader",
+    "SliceError",
     "TensorMeta",
     "load_file",
     "load_model",

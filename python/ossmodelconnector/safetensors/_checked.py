@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector.safetensors._lazy import LazyTensor
+from ossmodelconnector.safetensors._shard import begin_loads
 
 if TYPE_CHECKING:
     from ossmodelconnector.safetensors._shard import Shard
@@ -101,10 +102,11 @@ class CheckedStateDict(Mapping[str, CheckedTensor]):
         self._store = store
         self._device = device
         self._streams: dict[str, _Stream] = {}
-        for shard, names in store.by_shard(None).items():
+        shards = store.by_shard(None)
+        begin_loads(shards)
+        for shard, names in shards.items():
             stream = _Stream(store, shard, names)
             self._streams.update(dict.fromkeys(names, stream))
-            shard.begin_load()
 
     def __getitem__(self, name: str) -> CheckedTensor:
         return CheckedTensor(self._store, self._device, name, self._streams[name])

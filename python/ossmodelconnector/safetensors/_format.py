@@ -1,12 +1,14 @@
 """The safetensors format: its dtypes, and the header of a file, checked. No tensor library.
 
 The rules are those of https://github.com/safetensors/safetensors (format), and stricter: a name
-that stands twice is refused, where a JSON parser would take the last one.
+that stands twice is refused, where a JSON parser would take the last one; and a dimension has less
+than 2**63 elements, as it has in tensors.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ __all__ = [
     "DType",
     "Header",
     "HeaderError",
+    "SliceError",
     "TensorMeta",
     "header_length",
     "parse_header",
@@ -32,10 +35,25 @@ __all__ = [
 MAX_HEADER_BYTES = 100_000_000
 # Of the header's length, an unsigned little-endian integer.
 PREFIX_BYTES = 8
+# What stands around JSON: writers pad a header with it, in front too.
+_BLANKS = b" \t\r\n"
+# As deep as that library reads; a header needs three levels.
+_MAX_DEPTH = 127
+_SIZE_LIMIT = 1 << 63
+_FIELDS = ("dtype", "shape", "data_offsets")
+# Python refuses to convert long texts only in its newer versions, and needs minutes for them.
+_MAX_DIGITS = 20
 
 
 class HeaderError(SafetensorError, ValueError):
     """A file is no safetensors file, or says what cannot be, or lacks what was asked for.
+
+    Also a `safetensors.SafetensorError` where that package is installed.
+    """
+
+
+class SliceError(SafetensorError, IndexError):
+    """A slice lies outside of its tensor.
 
     Also a `safetensors.SafetensorError` where that package is installed.
     """
@@ -164,27 +182,38 @@ def parse_header(file: str, text: bytes, file_bytes: int) -> Header:
 
 
 def _json_object(file: str, text: bytes) -> dict[str, Any]:
-    if not text.startswith(b"{"):
+    if not text.lstrip(_BLANKS).startswith(b"{"):
         raise HeaderError(f"{file}: its header does not begin with '{{': no safetensors file")
     try:
         fields = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+            text.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
         )
+        if b"\\u" in text:
+            _check_surrogates(fields)
     except _DuplicateError as error:
         raise HeaderError(f"{file}: its header names {error.args[0]!r:.200} twice") from None
-    except (ValueError, RecursionError) as error:
-        kind = "nested too deeply" if isinstance(error, RecursionError) else f"{error!s:.200}"
-        raise HeaderError(f"{file}: its header is no valid JSON: {kind}") from None
-    if not isinstance(fields, dict):
-        raise HeaderError(f"{file}: its header is no JSON object")
-    return fields
+    except RecursionError:
+        raise HeaderError(f"{file}: its header is nested too deeply") from None
+    except ValueError as error:
+        raise HeaderError(f"{file}: its header is no valid JSON: {error!s:.200}") from None
+    return fields  # type: ignore[no-any-return]  # a dict: nothing else begins so
 
 
 class _DuplicateError(Exception):
     pass
 
 
+# One for all that are empty: a hostile header has tens of millions.
+_NOTHING: dict[str, Any] = {}
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if not pairs:
+        return _NOTHING
     fields = dict(pairs)
     if len(fields) < len(pairs):
         seen: set[str] = set()
@@ -199,6 +228,38 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
+def _integer(text: str) -> int:
+    """-1: it is no size."""
+    if len(text) <= _MAX_DIGITS and text[0] != "-":
+        return int(text)
+    _finite(text)
+    return -1
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text:.60} is no number")
+    return value
+
+
+def _check_surrogates(fields: object) -> None:
+    try:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds a lone surrogate, which UTF-8 has no form for") from None
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    """Of what no rule knows: whether it is read must not depend on this Python's own limit."""
+    if not isinstance(value, (dict, list)):
+        return
+    if depth > _MAX_DEPTH:
+        raise RecursionError
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_depth(inner, depth + 1)
+
+
 def _metadata(file: str, given: Any) -> Mapping[str, str] | None:
     if given is None:
         return None
@@ -211,15 +272,16 @@ def _tensor(file: str, name: str, info: Any) -> TensorMeta:
     def fault(text: str) -> HeaderError:
         return HeaderError(f"{file}: tensor {name!r:.200}: {text}")
 
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise fault("its name holds a lone surrogate, which UTF-8 has no form for") from None
     if not isinstance(info, dict):
         raise fault("must be a JSON object")
-    missing = [field for field in ("dtype", "shape", "data_offsets") if field not in info]
+    missing = [field for field in _FIELDS if field not in info]
     if missing:
         raise fault(f"has no {missing[0]}")
+    if len(info) > len(_FIELDS):
+        try:
+            _check_depth(info, 2)
+        except RecursionError:
+            raise fault("is nested too deeply") from None
     dtype, shape, offsets = info["dtype"], info["shape"], info["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise fault(f"its dtype is {dtype!r:.60}, which the format does not have")
@@ -227,9 +289,11 @@ def _tensor(file: str, name: str, info: Any) -> TensorMeta:
         raise fault(f"its shape is {shape!r:.60}: it must be a list of integers of 0 or more")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise fault(f"its data_offsets are {offsets!r:.60}: they must be [begin, end]")
-    bits = DTYPES[dtype].bits
-    for size in shape:
-        bits *= size
+    bits = 1
+    for factor in (*shape, DTYPES[dtype].bits):
+        bits *= factor
+        if bits >= _SIZE_LIMIT:
+            raise fault(f"{dtype} of shape {shape!r:.60} is more than 64 bits can count")
     if bits % 8 or bits // 8 != offsets[1] - offsets[0]:
         raise fault(
             f"{dtype} of shape {shape!r:.60} is {bits / 8:g} bytes, and its data_offsets have "
@@ -240,7 +304,7 @@ def _tensor(file: str, name: str, info: Any) -> TensorMeta:
 
 def _are_sizes(given: Any) -> bool:
     return isinstance(given, list) and all(
-        type(size) is int and 0 <= size < 1 << 63 for size in given
+        type(size) is int and 0 <= size < _SIZE_LIMIT for size in given
     )
 
 

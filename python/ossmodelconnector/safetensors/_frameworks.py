@@ -81,7 +81,9 @@ class _Torch:
 
     def finish(self, tensor: Any, device: Any, dtype: Any = None) -> Any:
         if isinstance(dtype, str):
-            dtype = getattr(self._torch, dtype.removeprefix("torch."))
+            name, dtype = dtype, getattr(self._torch, dtype.removeprefix("torch."), None)
+            if not isinstance(dtype, self._torch.dtype):
+                raise ValueError(f"torch has no type {name!r}")
         changes = dtype is not None and tensor.is_floating_point()
         return tensor.to(device=device, dtype=dtype if changes else None)
 
@@ -146,10 +148,13 @@ def framework_of(name: str, device: Any) -> Framework:
 
     Raises:
         ValueError: there is none of that name, or numpy is to put arrays elsewhere.
+        RuntimeError: or another one by torch: it does not know the device.
         ImportError: it is not installed.
     """
     if name in ("pt", "torch"):
-        return _torch()
+        torch = _torch()
+        torch.finish(torch.empty(torch.dtype("U8"), (0,)), device)
+        return torch
     if name in ("np", "numpy"):
         if device != "cpu":
             raise ValueError(f"arrays of numpy are on the device 'cpu', not {device!r}")

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ossmodelconnector.safetensors._format import SliceError
+
 __all__ = ["Box", "Run", "box_of", "runs_of"]
 
 
@@ -49,7 +51,7 @@ def box_of(shape: tuple[int, ...], index: Any) -> Box:
     It may hold integers, slices with steps above 0, ``...``, None, and sequences of integers.
 
     Raises:
-        IndexError: it lies outside, or has too many dimensions.
+        SliceError: it lies outside, or has too many dimensions.
         ValueError: a step is not above 0.
         TypeError: there is something else in it.
     """
@@ -73,9 +75,9 @@ def _items(shape: tuple[int, ...], index: Any) -> Iterator[tuple[int | None, Any
     items = index if isinstance(index, tuple) else (index,)
     named = sum(1 for item in items if item is not None and item is not Ellipsis)
     if named > len(shape):
-        raise IndexError(f"too many indices for a tensor of {len(shape)} dimensions: {named}")
+        raise SliceError(f"too many indices for a tensor of {len(shape)} dimensions: {named}")
     if sum(1 for item in items if item is Ellipsis) > 1:
-        raise IndexError("an index can hold only one '...'")
+        raise SliceError("an index can hold only one '...'")
     left = iter(shape)
     for item in items:
         if item is None:
@@ -98,7 +100,7 @@ def _span_of(dimension: int, size: int, item: Any) -> tuple[tuple[int, int], Any
             return (min(begin, size), min(begin, size)), slice(None)
         end = begin + (end - 1 - begin) // step * step + 1  # behind the last one taken
         return (begin, end), slice(None, None, step) if step > 1 else slice(None)
-    if hasattr(item, "__index__") and not getattr(item, "shape", ()):
+    if _is_integer(item):
         place = _place(dimension, size, item)
         return (place, place + 1), 0
     if hasattr(item, "tolist"):
@@ -115,10 +117,17 @@ def _span_of(dimension: int, size: int, item: Any) -> tuple[tuple[int, int], Any
     )
 
 
+def _is_integer(item: Any) -> bool:
+    """Not a truth value, which to tensor libraries is a mask."""
+    if isinstance(item, bool) or "bool" in str(getattr(item, "dtype", "")):
+        return False
+    return hasattr(item, "__index__") and not getattr(item, "shape", ())
+
+
 def _place(dimension: int, size: int, item: Any) -> int:
     place = operator.index(item)
     if not -size <= place < size:
-        raise IndexError(
+        raise SliceError(
             f"index {place} is out of bounds for dimension {dimension} with size {size}"
         )
     return place % size

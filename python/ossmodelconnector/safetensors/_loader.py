@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["LoaderStats", "Planned", "PrefetchLoader"]
+__all__ = ["LoaderStats", "Planned", "PrefetchLoader", "require_limits"]
 
 _THREADS = 4
 # A wait of Python's own feels Ctrl-C at its end only where it has a limit.
@@ -68,9 +68,10 @@ class _Work:
         self._closed = False
 
     def take(self, name: str) -> Any:
+        self._require_this_process()
+        if name not in self.plan:
+            raise KeyError(f"{name} is not in the plan")
         with self._changed:
-            if name not in self.plan:
-                raise KeyError(f"{name} is not in the plan")
             self._wanted.add(name)
             self._changed.notify_all()
             self._wait(lambda: name in self._ready or name in self._taken)
@@ -80,6 +81,7 @@ class _Work:
 
     def take_any(self) -> tuple[str, Any] | None:
         """The next that is ready, with its name; None: all were taken."""
+        self._require_this_process()
         with self._changed:
             self._wait(lambda: self._ready or len(self._taken) == len(self.plan))
             if not self._ready:
@@ -88,6 +90,7 @@ class _Work:
             return name, self._hand_out(name)
 
     def stats(self) -> LoaderStats:
+        self._require_this_process()
         with self._changed:
             return LoaderStats(
                 len(self.plan),
@@ -98,6 +101,8 @@ class _Work:
             )
 
     def end(self) -> None:
+        if os.getpid() != self._process:  # a thread that is not here may hold the lock
+            return
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -144,15 +149,25 @@ class _Work:
                 raise ValueError("the loader is closed")
             if self._error is not None:
                 raise self._error
-            if os.getpid() != self._process:
-                raise RuntimeError("the loader is the parent process's: make one in this process")
             self._changed.wait(_WAIT_SECONDS)
+
+    def _require_this_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("the loader is the parent process's: make one in this process")
 
     def _hand_out(self, name: str) -> Any:
         self._taken.add(name)
+        self._wanted.discard(name)
         self._held_bytes -= self.plan[name].bytes
         self._changed.notify_all()
         return self._ready.pop(name)
+
+
+def require_limits(threads: int | None, memory_bytes: int | None) -> None:
+    """ValueError: no loader can have these."""
+    for name, limit in (("threads", threads), ("memory_bytes", memory_bytes)):
+        if limit is not None and limit < 1:
+            raise ValueError(f"{name} must be at least 1, not {limit}")
 
 
 class PrefetchLoader:
@@ -174,10 +189,6 @@ class PrefetchLoader:
         threads: int | None,
         memory_bytes: int | None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        if memory_bytes is not None and memory_bytes < 1:
-            raise ValueError(f"memory_bytes must be at least 1, not {memory_bytes}")
         self._work = work = _Work(plan, load, memory_bytes)
         count = min(_THREADS if threads is None else threads, len(plan))
         # They know the work alone: a loader that is dropped ends it.
@@ -238,7 +249,10 @@ class PrefetchLoader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:  # whoever presses Ctrl-C does not wait for a server that says nothing
+            self._work.end()
 
     def __del__(self) -> None:
         work = getattr(self, "_work", None)

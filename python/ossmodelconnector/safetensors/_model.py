@@ -11,7 +11,7 @@ from ossmodelconnector.safetensors._checked import CheckedStateDict
 from ossmodelconnector.safetensors._format import TensorMeta
 from ossmodelconnector.safetensors._frameworks import framework_of
 from ossmodelconnector.safetensors._lazy import LazyStateDict, LazyTensor
-from ossmodelconnector.safetensors._loader import Planned, PrefetchLoader
+from ossmodelconnector.safetensors._loader import Planned, PrefetchLoader, require_limits
 from ossmodelconnector.safetensors._shard import Verify
 from ossmodelconnector.safetensors._source import files_of
 from ossmodelconnector.safetensors._store import TensorStore
@@ -29,8 +29,12 @@ class Model:
 
     A whole tensor is handed out as ``verify`` says. With ``"early"`` its file is received whole
     first, and checked: for one tensor of a large file, or a part of one, use `get_slice`, which
-    costs no more than what it takes. Tensors can be changed in place, and each is alone: the next
-    call for the same name returns the file's bytes again. They stay after the model is closed.
+    costs no more than what it takes. With ``"late"`` the CRC-64 is compared where all tensors of a
+    file are iterated over; of tensors that come one by one, or by `prefetch`, it is not. `verified`
+    tells what was checked.
+
+    Tensors can be changed in place, and each is alone: the next call for the same name returns the
+    file's bytes again. They stay after the model is closed.
 
     Any thread may use it. A closed model raises ValueError.
 
@@ -50,12 +54,9 @@ class Model:
     ) -> None:
         if verify not in ("early", "late", "off"):
             raise ValueError(f'verify must be "early", "late" or "off", not {verify!r}')
-        self._store = TensorStore(
-            connector,
-            files_of(connector, source, variant),
-            framework_of(framework, device),
-            verify,
-        )
+        library = framework_of(framework, device)
+        files = files_of(connector, source, variant)
+        self._store = TensorStore(connector, files, library, verify)
         self._device = device
 
     # --- what there is ---
@@ -203,14 +204,15 @@ class Model:
             threads: how many receive at a time; None: 4.
             dtype: what those of a floating type become; None: they stay as they are.
             memory_bytes: how much may be ready or on its way that nobody has taken yet; None: no
-                limit.
+                limit. Files that are received whole lie in the connector's budget besides.
 
         Returns:
             A `PrefetchLoader`, a context manager, which hands each tensor out once.
 
         Raises:
             HeaderError: there is none of that name.
-            IndexError: a slice lies outside of its tensor.
+            SliceError: a slice lies outside of its tensor.
+            ValueError: a limit is below 1, or there is no such type.
 
         Example:
             >>> with model.prefetch({"embed.weight": (slice(0, 4),)}) as loader:
@@ -218,7 +220,10 @@ class Model:
             >>> shapes
             {'embed.weight': (4, 4)}
         """
-        store = self._store
+        store, library = self._store, self._store.framework
+        target = self._device if device is None else device
+        require_limits(threads, memory_bytes)
+        library.finish(library.empty(library.dtype("F32"), (0,)), target, dtype)  # can it be?
         wanted = dict.fromkeys(store.places) if plan is None else dict(plan)
         planned = [
             Planned(name, wanted[name], store.wanted_bytes(name, wanted[name]))
@@ -226,14 +231,13 @@ class Model:
             for name in names
         ]
         store.begin_loads(store.by_shard(item.name for item in planned if item.index is None))
-        target = self._device if device is None else device
 
         def load(item: Planned) -> Any:
             if item.index is None:
                 tensor = store.whole_tensor(item.name)
             else:
                 tensor = store.part(item.name, item.index)
-            return store.framework.finish(tensor, target, dtype)
+            return library.finish(tensor, target, dtype)
 
         return PrefetchLoader(planned, load, threads=threads, memory_bytes=memory_bytes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
@@ -10,7 +11,7 @@ from ossmodelconnector.safetensors._model import Model
 from ossmodelconnector.safetensors._source import is_one_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._objects import ObjectList
@@ -35,8 +36,8 @@ def safe_open(
         device: of torch, where tensors go.
         connector: None: one for the process, made by `OssModelConnector.from_env` at first use.
         verify: ``"early"``: no tensor is handed out before all of the file has come and its CRC-64
-            is right; ``"late"``: at once, and an error at the next call and at close;
-            ``"off"``: nobody says. See `Model`.
+            is right; ``"late"``: at once, and where all tensors of a file are iterated over, an
+            error at their end or at close; ``"off"``: nobody says. See `Model`.
 
     Returns:
         A `Model` of that file, a context manager.
@@ -76,7 +77,8 @@ def open_model(
         device: as in `safe_open`.
         connector: as in `safe_open`.
         verify: as in `safe_open`, for each file.
-        variant: where the prefix has weights of several kinds, such as ``"fp16"``: which.
+        variant: where the prefix has weights of several kinds, such as ``"fp16"``: which; ``""``:
+            those whose name has no such word.
 
     Returns:
         A `Model`, a context manager.
@@ -132,11 +134,11 @@ def load_model(
         connector: as in `open_model`.
 
     Returns:
-        Names that the module has and the files lack, and the other way round. One that shares its
-        memory with another, which the files have, is not missing.
+        Names that the module has and the files lack, and the other way round. Of names that share
+        their memory one is enough.
 
     Raises:
-        RuntimeError: names differ and `strict`, or shapes differ.
+        RuntimeError: names differ and `strict`, before a tensor is received; or shapes differ.
         HeaderError: as in `open_model`.
         OssError: or another of its kinds.
 
@@ -146,31 +148,44 @@ def load_model(
         ([], ['embed.weight', 'head.weight'])
     """
     own = model.state_dict(keep_vars=True)
-    loaded: set[str] = set()
-    unexpected: list[str] = []
     with open_model(source, "pt", device, connector=connector) as files:
-        for name, tensor in files.iter_tensors():
-            if name in own:
-                loaded.add(name)
-                model.load_state_dict({name: tensor}, strict=False)
-            else:
-                unexpected.append(name)
-    present = {_memory_of(own[name]) for name in loaded}
-    missing = [name for name in own if name not in loaded and _memory_of(own[name]) not in present]
-    if strict and (missing or unexpected):
-        texts = [
-            f"{kind} key(s) in state_dict: {', '.join(map(repr, names))}"
-            for kind, names in (("Missing", missing), ("Unexpected", unexpected))
-            if names
-        ]
-        raise RuntimeError(
-            f"Error(s) in loading state_dict for {type(model).__name__}: {'; '.join(texts)}"
+        missing, unexpected = _differences(own, files.offset_keys())
+        if strict and (missing or unexpected):
+            raise RuntimeError(_difference_text(model, missing, unexpected))
+        shared = [name for name in files.keys() if name in own]  # noqa: SIM118  # no mapping
+        shards = itertools.groupby(
+            files.iter_tensors(shared), lambda item: files._store.place(item[0]).shard
         )
+        for _, tensors in shards:
+            model.load_state_dict(dict(tensors), strict=False)
     return missing, unexpected
 
 
-def _memory_of(tensor: Any) -> tuple[Any, ...]:
-    """Tells whether two tensors of a module are one."""
-    if tensor.device.type == "meta" or not tensor.numel():
-        return ("alone", id(tensor))
-    return (tensor.device, tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
+def _differences(own: Mapping[str, Any], there: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names that only the module has, and names that only the files have."""
+    names = set(there)
+    present = {_memory_of(own[name]) for name in names if name in own}
+    missing = []
+    for name in sorted(own):
+        memory = _memory_of(own[name])
+        if name not in names and memory not in present:
+            missing.append(name)
+            present.add(memory)
+    return missing, [name for name in there if name not in own]
+
+
+def _difference_text(model: Any, missing: list[str], unexpected: list[str]) -> str:
+    lines = [f"Error(s) in loading state_dict for {type(model).__name__}:"]
+    for kind, names in (("Missing", missing), ("Unexpected", unexpected)):
+        if names:
+            quoted = ", ".join(f'"{name}"' for name in sorted(names))
+            lines.append(f"    {kind} key(s) in state_dict: {quoted}")
+    return "\n".join(lines)
+
+
+def _memory_of(value: Any) -> tuple[Any, ...]:
+    """Tells whether two values of a module are one tensor."""
+    is_tensor = hasattr(value, "data_ptr")  # a module may have a state of any type besides
+    if not is_tensor or value.device.type == "meta" or not value.numel():
+        return ("alone", id(value))
+    return (value.device, value.data_ptr(), tuple(value.shape), tuple(value.stride()))

@@ -37,7 +37,7 @@ def read_index(
     """Returns ``tensor[index]``, in memory of its own, having received little more.
 
     `begin` is where the tensor's bytes begin, from the end of the header on; `dtype` and `shape`
-    are as the framework has them. IndexError where the index lies outside.
+    are as the framework has them. SliceError where the index lies outside.
     """
     box = box_of(shape, index)
     itemsize = framework.itemsize(dtype)

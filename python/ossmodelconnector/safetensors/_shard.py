@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ossmodelconnector._errors import MemoryBudgetError
+from ossmodelconnector._errors import ChecksumError, MemoryBudgetError
 from ossmodelconnector.safetensors._format import (
     PREFIX_BYTES,
     Header,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ossmodelconnector._objects import ObjectInfo
     from ossmodelconnector._reader import ObjectReader
 
-__all__ = ["Shard", "Verify", "open_shards"]
+__all__ = ["Shard", "Verify", "begin_loads", "open_shards"]
 
 Verify = Literal["early", "late", "off"]
 
@@ -50,11 +51,18 @@ class Shard:
         self.header = header
         self._connector = connector
         self._parts = reader
-        self.loading = threading.Lock()  # for the model: held while it loads the whole file
-        self._lock = threading.Lock()
-        # Guarded by it: fetches the whole file until somebody takes it.
-        self._whole: ObjectReader | None = None
         self._verified: str | None = None
+        # Guarded by _lock: fetches the whole file until somebody takes it; those that were taken.
+        self._whole: ObjectReader | None = None
+        self._taken: set[ObjectReader] = set()
+        self._closed = False
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """Makes its locks anew: in a forked child, where nobody is left to unlock them."""
+        # For the model: held while it loads the whole file.
+        self.loading: threading.Lock = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def uri(self) -> str:
@@ -71,33 +79,24 @@ class Shard:
         """What its bytes were checked by so far, as `ObjectReader.verified` has it."""
         return self._verified or self._parts.verified
 
-    def begin_load(self) -> None:
-        """Has the whole file fetched into memory, as far as there is room. Costs no request."""
-        with self._lock:
-            if self._whole is None:
-                self._whole = self._connector.open(self._parts)
-
-    def load(self, *, is_bounded: bool) -> Buffer:
+    def load(self) -> Buffer:
         """Returns the whole file in writable memory, after its CRC-64 was compared.
 
         It lies in memory of the budget, without a copy; where other tensors hold too much of that,
         in memory of its own.
 
-        Args:
-            is_bounded: a file larger than the budget is an error.
-
         Raises:
-            MemoryBudgetError: it is.
+            MemoryBudgetError: the file is larger than the budget.
             ChecksumError: its bytes are not what was uploaded.
         """
         limit = self._connector.stats().memory_limit_bytes
-        if is_bounded and self.size > limit:
+        if self.size > limit:
             raise MemoryBudgetError(
                 f"{self.uri}: to check all of its {self.size} bytes before a tensor is handed out, "
                 f"they must fit into prefetch.memoryBytes, which is {limit}: give it more, or use "
                 'verify="late"'
             )
-        with self._take_whole() as reader:
+        with self._whole_file() as reader:
             try:
                 memory: Buffer = reader._core.take_buffer()
             except MemoryBudgetError:
@@ -107,26 +106,33 @@ class Shard:
         return memory
 
     def stream(
-        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES
+        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES, *, is_checked: bool = True
     ) -> Iterator[tuple[list[str], Buffer, int]]:
         """Receives the whole file in the order of its bytes, into memory of its own.
 
         Args:
             names: tensors, in the order of their bytes.
             group_bytes: neighbours that have no more together share a piece of memory.
+            is_checked: False: what the CRC-64 says is no error.
 
         Yields:
             Of those, the ones that have come, with the memory that they lie in, and which byte of
             the data it begins with. At the end of the file its CRC-64 is compared.
         """
-        with self._take_whole() as reader:
-            reader.read(self.header.data_begin)
+        with self._whole_file() as reader:
+            if is_checked:
+                reader.read(self.header.data_begin)
             header = self.header.tensors
             for group in _groups(header, names, group_bytes):
                 begin = header[group[0]].data_offsets[0]
                 memory = allocate(header[group[-1]].data_offsets[1] - begin)
                 reader.seek(self.header.data_begin + begin)
-                reader.readinto(memory)
+                try:
+                    reader.readinto(memory)
+                except ChecksumError:
+                    if is_checked:
+                        raise
+                    self.read_into([Part(begin, memory)])
                 yield group, memory, begin
             self._verified = reader.verified
 
@@ -146,15 +152,48 @@ class Shard:
 
     def close(self) -> None:
         """Closes its readers. Memory that was handed out stays."""
-        self._parts.close()
         with self._lock:
+            self._closed = True
+            readers = [self._parts, *self._taken]
             if self._whole is not None:
-                self._whole.close()
+                readers.append(self._whole)
+        for reader in readers:
+            reader.close()
 
-    def _take_whole(self) -> ObjectReader:
+    @contextmanager
+    def _whole_file(self) -> Iterator[ObjectReader]:
         with self._lock:
             reader, self._whole = self._whole, None
-        return self._connector.open(self._parts) if reader is None else reader
+        if reader is None:
+            reader = self._connector.open(self._parts)
+        with self._lock:
+            self._taken.add(reader)
+            is_closed = self._closed
+        try:
+            with reader:
+                if is_closed:
+                    raise ValueError("the model is closed: open it again")
+                yield reader
+        finally:
+            with self._lock:
+                self._taken.discard(reader)
+
+
+def begin_loads(shards: Iterable[Shard]) -> None:
+    """Has whole files fetched into memory, in this order, as far as there is room.
+
+    One round trip, however many they are: each tells with its first bytes that it has not changed.
+    """
+    waiting = [shard for shard in shards if shard._whole is None]
+    if not waiting:
+        return
+    readers = waiting[0]._connector.open_many(shard._parts for shard in waiting)
+    for shard, reader in zip(waiting, readers):
+        with shard._lock:
+            if shard._whole is None and not shard._closed:
+                shard._whole = reader
+                continue
+        reader.close()
 
 
 def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:

@@ -56,6 +56,8 @@ def files_of(connector: OssModelConnector, source: Any, variant: str | None) -> 
             return _by_index(connector, source, None)
         if not uri.endswith("/"):
             return Files([source])
+        if not uri.startswith("oss://"):
+            raise ValueError(f"source must be oss://bucket/prefix/, not {uri!r}")
         bucket, _, prefix = uri.removeprefix("oss://").partition("/")
         children = [
             info
@@ -80,22 +82,21 @@ def files_of(connector: OssModelConnector, source: Any, variant: str | None) -> 
 def _of_folder(
     connector: OssModelConnector, name: str, infos: Sequence[ObjectInfo], variant: str | None
 ) -> Files:
-    indexes = [(info, match[1]) for info in infos if (match := _INDEX.search(info.key))]
-    wanted = [info for info, its_variant in indexes if its_variant == variant]
-    if variant is None and len(indexes) == 1:
-        wanted = [indexes[0][0]]
+    indexes = [(info, match[1] or "") for info in infos if (match := _INDEX.search(info.key))]
+    wanted = [info for info, its_variant in indexes if variant in (None, its_variant)]
     if len(wanted) == 1:
         return _by_index(connector, wanted[0], infos)
-    if len(indexes) > 1:
+    if len(wanted) > 1:
         found = ", ".join(repr(its_variant) for _, its_variant in indexes)
         raise ValueError(
             f"{name} has {len(indexes)} indexes (*.safetensors.index.json), of variants {found}: "
-            "choose one by variant="
+            "choose one by variant=, or name its URI"
         )
     files: list[ObjectInfo] = [info for info in infos if info.key.endswith(".safetensors")]
     if variant is not None:
-        marked = re.compile(rf"\.{re.escape(variant)}(?:-\d+-of-\d+)?\.safetensors\Z")
-        files = [info for info in files if marked.search(info.key)]
+        word = f"\\.{re.escape(variant)}" if variant else "/[^./]*"
+        marked = re.compile(rf"{word}(?:-\d+-of-\d+)?\.safetensors\Z")
+        files = [info for info in files if marked.search(f"/{info.key}")]
     if files:
         files.sort(key=lambda info: info.key)
         return Files(files)

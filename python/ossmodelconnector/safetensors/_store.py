@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ossmodelconnector._errors import ChecksumError
+from ossmodelconnector._process import register_store
 from ossmodelconnector.safetensors._format import HeaderError, TensorMeta
 from ossmodelconnector.safetensors._frameworks import (
     Framework,
@@ -16,7 +17,7 @@ from ossmodelconnector.safetensors._frameworks import (
     tensor_over,
 )
 from ossmodelconnector.safetensors._partial import read_index, wanted_bytes
-from ossmodelconnector.safetensors._shard import Part, Shard, Verify, open_shards
+from ossmodelconnector.safetensors._shard import Part, Shard, Verify, begin_loads, open_shards
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -47,22 +48,28 @@ class TensorStore:
     ) -> None:
         self.framework = framework
         self._verify = verify
-        self.shards = open_shards(connector, files.objects)
+        self.shards: list[Shard] = open_shards(connector, files.objects)
         with ExitStack() as opened:
             opened.callback(self._close_shards)
             owners = _owners(self.shards, files.shard_of, files.index_uri)
             opened.pop_all()
-        self.places = {
+        self.places: dict[str, Place] = {
             name: Place(shard, shard.header.tensors[name]) for name, shard in owners.items()
         }
         self._names: dict[Shard, list[str]] = {}
         for name, place in self.places.items():
             self._names.setdefault(place.shard, []).append(name)
-        self._lock = threading.Lock()
-        # Guarded by it: whole files with the names of tensors that nobody was given yet.
+        # Guarded by _lock: whole files with the names of tensors that nobody was given yet.
         self._loaded: dict[Shard, tuple[Buffer, set[str]]] = {}
         self._late: ChecksumError | None = None
-        self.closed = False
+        self.closed: bool = False
+        self._lock = threading.Lock()
+        register_store(self)
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        for shard in self.shards:
+            shard.renew_locks()
 
     def part(self, name: str, index: Any) -> Any:
         """What the index takes of a tensor, in memory of its own."""
@@ -118,11 +125,9 @@ class TensorStore:
         """Has files fetched that are to be whole before a tensor of them is handed out."""
         if self._verify != "early":
             return
-        for shard in by_shard:
-            with self._lock:
-                is_loaded = shard in self._loaded
-            if not is_loaded:
-                shard.begin_load()
+        with self._lock:
+            missing = [shard for shard in by_shard if shard not in self._loaded]
+        begin_loads(missing)
 
     def iterate(self, by_shard: Mapping[Shard, list[str]]) -> Iterator[tuple[str, Any]]:
         """Tensors with their names, one file after the other."""
@@ -143,19 +148,18 @@ class TensorStore:
     def _streamed(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
         """The tensors of a file as they come; whether they were right is known at its end."""
         try:
-            for group, memory, begin in shard.stream(names):
+            for group, memory, begin in shard.stream(names, is_checked=self._verify == "late"):
                 for name in group:
                     meta = shard.header.tensors[name]
                     yield name, self._over(memory, meta.data_offsets[0] - begin, meta)
         except ChecksumError as error:
-            if self._verify == "late":
-                with self._lock:
-                    self._late = error
-                self.check()
+            with self._lock:
+                self._late = error
+            self.check()
 
     def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
         """The tensors of a file as they come, in memory of their own; its end is checked."""
-        for (name,), memory, _ in shard.stream(names, group_bytes=0):
+        for (name,), memory, _ in shard.stream(names, group_bytes=0, is_checked=True):
             yield name, self._over(memory, 0, shard.header.tensors[name])
             del memory
             self.check()
@@ -173,8 +177,8 @@ class TensorStore:
         with self._lock:
             was_taken = name not in left
             left.discard(name)
-            if was_taken or not left:
-                self._loaded.pop(place.shard, None)
+            if (was_taken or not left) and self._loaded.get(place.shard) is loaded:
+                del self._loaded[place.shard]
         if was_taken:  # somebody has it, and may have changed it: it comes again
             return self.whole_tensor(name)
         return self._over(
@@ -187,10 +191,10 @@ class TensorStore:
                 loaded = self._loaded.get(shard)
             if loaded is not None:
                 return loaded
-            memory = shard.load(is_bounded=True)
-            loaded = (memory, set(self._names[shard]))
+            loaded = (shard.load(), set(self._names[shard]))
             with self._lock:
-                self._loaded[shard] = loaded
+                if not self.closed:
+                    self._loaded[shard] = loaded
         return loaded
 
     def _own_tensor(self, name: str) -> Any:

@@ -18,7 +18,7 @@ __all__ = ["ArchiveFile"]
 _TAIL_BYTES = 128 << 10
 # Small records, such as the version, lie right before the directory.
 _SMALL_RECORDS_BYTES = 4 << 10
-# A read that needs more than has come receives so much at least.
+# A read that needs more than has come receives so much at least; of more it receives them itself.
 _STEP_BYTES = 16 << 20
 _PAGE_BYTES = mmap.PAGESIZE
 
@@ -103,11 +103,10 @@ class ArchiveFile(io.RawIOBase):
             view[:count] = self._tail[begin - self._tail_begin : end - self._tail_begin]
         elif not self._is_swept or self._was_given_back(begin, end):
             view[:count] = self._range(begin, end)
+        elif end - max(begin, self._filled) > _STEP_BYTES:
+            self._receive(begin, end, view[:count])
         else:
-            self._fill(end)
-            with memoryview(self._memory) as memory:
-                view[:count] = memory[begin:end]
-            self._give_back(begin, end)
+            self._copy(begin, end, view[:count])
         self._position = end
         return count
 
@@ -120,6 +119,28 @@ class ArchiveFile(io.RawIOBase):
         with memoryview(self._memory) as memory:
             self._reader.readinto(memory[self._filled : end])
         self._filled = end
+
+    def _copy(self, begin: int, end: int, view: memoryview) -> None:
+        """In steps: so a record that has waited here is not held twice."""
+        for low in range(begin, end, _STEP_BYTES):
+            high = min(end, low + _STEP_BYTES)
+            self._fill(high)
+            with memoryview(self._memory) as memory:
+                view[low - begin : high - begin] = memory[low:high]
+            self._give_back(low, high)
+
+    def _receive(self, begin: int, end: int, view: memoryview) -> None:
+        """A large record: no copy but of its first and last page, which hold others' bytes too."""
+        self._fill(begin)
+        have = self._filled
+        with memoryview(self._memory) as memory:
+            view[: have - begin] = memory[begin:have]
+            self._reader.readinto(view[have - begin :])
+            first, last = -(-have // _PAGE_BYTES) * _PAGE_BYTES, end // _PAGE_BYTES * _PAGE_BYTES
+            memory[have:first] = view[have - begin : first - begin]
+            memory[last:end] = view[last - begin :]
+        self._filled = end
+        self._give_back(begin, end)
 
     def _range(self, begin: int, end: int) -> bytes:
         return self._parts.read_ranges([(begin, end - begin)])[0]

@@ -37,8 +37,8 @@ def pull_config(
     Args:
         uri: ``oss://bucket/model/``.
         connector: None: one for the process, made by `OssModelConnector.from_env` at first use.
-        cache_dir: where such folders are; None: ``$XDG_CACHE_HOME/ossmodelconnector``, or
-            ``~/.cache/ossmodelconnector``.
+        cache_dir: where such folders are, which nobody but you may write; None:
+            ``$XDG_CACHE_HOME/ossmodelconnector``, or ``~/.cache/ossmodelconnector``.
 
     Returns:
         The folder. Do not write into it.

@@ -70,7 +70,8 @@ def from_pretrained(
         torch.bfloat16
     """
     transformers = _transformers()
-    if not callable(getattr(cls, "from_pretrained", None)):
+    load = getattr(cls, "from_pretrained", None)
+    if not isinstance(cls, type) or not callable(load):
         raise TypeError(f"cls must be a class with from_pretrained, not {cls!r:.200}")
     for name, way_out in _REFUSED.items():
         if kw.pop(name, None):
@@ -94,7 +95,7 @@ def from_pretrained(
             f"{cls.__name__} is no model of transformers: load its weights by "
             "ossmodelconnector.safetensors (docs/models.md has a recipe for diffusers)"
         )
-    return cls.from_pretrained(str(folder), local_files_only=True, **kw)
+    return load(str(folder), local_files_only=True, **kw)
 
 
 def _transformers() -> Any:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ossmodelconnector.safetensors import open_model
+
 from bench.programs.connecting import add_arguments, connect
 from bench.programs.usage import make_memory_warm, measure, parse_keys, status_bytes, tell
 
@@ -87,6 +89,17 @@ class Job:
         self._kept = views
         return sum(view.nbytes for view in views)
 
+    def tensors(self) -> int:
+        return self._load("early")
+
+    def tensors_late(self) -> int:
+        return self._load("late")
+
+    def _load(self, verify: Any) -> int:
+        with open_model(self._uris, connector=self._connector, verify=verify) as model:
+            self._kept = model.get_tensors()
+        return self.size
+
 
 WAYS: dict[str, Callable[[Job], int]] = {
     "readinto": Job.readinto,
@@ -94,6 +107,8 @@ WAYS: dict[str, Callable[[Job], int]] = {
     "sleeping": Job.sleeping,
     "five-lines": Job.five_lines,
     "getbuffer": Job.getbuffer,
+    "tensors": Job.tensors,
+    "tensors-late": Job.tensors_late,
 }
 
 
@@ -104,6 +119,8 @@ def main() -> None:
     parser.add_argument("--pause-seconds", type=float, default=0.0)
     add_arguments(parser)
     options = parser.parse_args()
+    if options.how.startswith("tensors"):
+        import torch  # noqa: F401 - before what is resident is looked at
     resident_before = status_bytes("VmRSS")
     make_memory_warm(options.fresh_bytes)
 

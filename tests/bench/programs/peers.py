@@ -179,6 +179,57 @@ def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
     return run
 
 
+def osstorch_tensors(options: argparse.Namespace, sizes: Sizes) -> Run:
+    provider = import_module("oss2.credentials").EnvironmentVariableCredentialsProvider()
+    files = import_module("osstorchconnector").OssSafetensor(
+        endpoint=options.endpoint, cred_provider=provider, region="cn-test"
+    )
+    kept: dict[str, Any] = {}
+
+    def run() -> int:
+        for key in sizes:
+            with files.safe_open(f"oss://{options.bucket}/{key}") as file:
+                for name in file.offset_keys():
+                    kept[name] = file.get_tensor(name)
+        return sum(sizes.values())
+
+    return run
+
+
+def runai_tensors(options: argparse.Namespace, sizes: Sizes) -> Run:
+    os.environ.update(
+        RUNAI_STREAMER_CONCURRENCY=str(THREADS),
+        AWS_ENDPOINT_URL=options.endpoint,
+        RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING="0",
+    )
+    library = import_module("runai_model_streamer")
+    kept: dict[str, Any] = {}
+
+    def run() -> int:
+        with library.SafetensorsStreamer() as streamer:
+            streamer.stream_files([f"s3://{options.bucket}/{key}" for key in sizes])
+            for name, tensor in streamer.get_tensors():
+                kept[name] = tensor.clone()
+        return sum(sizes.values())
+
+    return run
+
+
+def local_tensors(options: argparse.Namespace, sizes: Sizes) -> Run:
+    """No client: the package safetensors over the server's own files, read into memory."""
+    safe_open = import_module("safetensors").safe_open
+    kept: dict[str, Any] = {}
+
+    def run() -> int:
+        for key in sizes:
+            with safe_open(os.path.join(options.files, key), "pt") as file:
+                for name in file.offset_keys():
+                    kept[name] = file.get_tensor(name).clone()
+        return sum(sizes.values())
+
+    return run
+
+
 def boto3(options: argparse.Namespace, sizes: Sizes) -> Run:
     config = import_module("botocore.config").Config(
         s3={"addressing_style": "path"}, max_pool_connections=THREADS + 4
@@ -214,7 +265,20 @@ def http_client(options: argparse.Namespace, sizes: Sizes) -> Run:
     return lambda: sum(map(one, sizes))
 
 
-PEERS = (oss2, oss2_threads, ossv2, obstore, s3torch, runai, osstorch, boto3, http_client)
+PEERS = (
+    oss2,
+    oss2_threads,
+    ossv2,
+    obstore,
+    s3torch,
+    runai,
+    osstorch,
+    boto3,
+    http_client,
+    osstorch_tensors,
+    runai_tensors,
+    local_tensors,
+)
 
 
 def main() -> None:
@@ -224,10 +288,13 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--folder", required=True, help="for files of the peer's")
+    parser.add_argument("--files", required=True, help="where the server has its objects")
     parser.add_argument("--passes", type=int, default=2)
     parser.add_argument("--fresh-bytes", type=int, default=0, help="of memory to make warm before")
     parser.add_argument("keys", nargs="+", metavar="KEY=BYTES")
     options = parser.parse_args()
+    if options.peer.endswith("tensors"):
+        import_module("torch")  # before what is resident is looked at
     sizes = parse_keys(options.keys)
     run = peers[options.peer](options, sizes)
     make_memory_warm(options.fresh_bytes)

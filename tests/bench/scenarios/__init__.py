@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from bench.catalogue import Catalogue
 from bench.objects import Object
 from bench.scenario import Scenario
-from bench.scenarios import fresh, inside, latency, levels, listing, memory, pauses, throughput
+from bench.scenarios import (
+    fresh,
+    inside,
+    latency,
+    levels,
+    listing,
+    memory,
+    pauses,
+    tensors,
+    throughput,
+)
 from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
@@ -37,6 +47,7 @@ SCENARIOS = {
     "firstbytes": Entry(
         latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
     ),
+    "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
