@@ -27,7 +27,16 @@ from bench.workplace import Workplace
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-OTHERS = ("floor", "osstorchconnector", "oss2", "http.client", "local file", "io.BytesIO")
+OTHERS = (
+    "floor",
+    "osstorchconnector",
+    "oss2",
+    "http.client",
+    "local file",
+    "io.BytesIO",
+    "runai",
+    "safetensors",
+)
 needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout")
 
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ossmodelconnector.safetensors import open_model
-
 from bench.programs.connecting import add_arguments, connect
 from bench.programs.usage import make_memory_warm, measure, parse_keys, status_bytes, tell
 
@@ -96,6 +94,8 @@ class Job:
         return self._load("late")
 
     def _load(self, verify: Any) -> int:
+        from ossmodelconnector.safetensors import open_model  # which older bases do not have
+
         with open_model(self._uris, connector=self._connector, verify=verify) as model:
             self._kept = model.get_tensors()
         return self.size
