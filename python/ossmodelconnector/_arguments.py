@@ -13,7 +13,6 @@ from ossmodelconnector import _core
 from ossmodelconnector._objects import ObjectInfo
 from ossmodelconnector._reader import ObjectReader
 
-
 # Some gateways list a word in place of each object's ETag. One that tells versions apart is longer.
 _LEAST_ETAG = 8
 
