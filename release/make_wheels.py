@@ -124,9 +124,15 @@ def finish(wheel: Path, symbols: Path, processor: str) -> Path:
     made = dist / f"{tags}-{TAG}_{processor}.whl"
     if not made.exists():
         raise SystemExit(f"{wheel.name} is not good for {TAG}: auditwheel show {wheel}")
+    build_id = build_id_of(symbols)
     with zipfile.ZipFile(debug / f"{made.stem}.debug.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(symbols, symbols.name)
+        archive.write(symbols, f".build-id/{build_id[:2]}/{build_id[2:]}.debug")
     return made
+
+
+def build_id_of(symbols: Path) -> str:
+    notes = subprocess.check_output(["readelf", "--notes", symbols], text=True)
+    return notes.partition("Build ID: ")[2].split()[0]
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ endif()
 function(ossmc_self_contained target)
   find_program(OSSMC_OBJCOPY NAMES "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu-objcopy" objcopy llvm-objcopy REQUIRED)
   target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/third_party/bundled/forced_unwind.cc")
-  target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,--build-id=sha1 -Wl,--wrap=__gxx_personality_v0)
+  set(split "${PROJECT_SOURCE_DIR}/third_party/bundled/split_debug.py")
+  execute_process(COMMAND "${Python_EXECUTABLE}" "${split}" OUTPUT_VARIABLE build_id OUTPUT_STRIP_TRAILING_WHITESPACE
+                  COMMAND_ERROR_IS_FATAL ANY)
+  target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,--build-id=0x${build_id} -Wl,--wrap=__gxx_personality_v0)
   add_custom_command(
     TARGET ${target}
     POST_BUILD
-    COMMAND "${OSSMC_OBJCOPY}" --only-keep-debug $<TARGET_FILE_NAME:${target}> $<TARGET_FILE_NAME:${target}>.debug
-    COMMAND "${OSSMC_OBJCOPY}" --strip-debug --add-gnu-debuglink=$<TARGET_FILE_NAME:${target}>.debug
-            $<TARGET_FILE_NAME:${target}>
-    WORKING_DIRECTORY $<TARGET_FILE_DIR:${target}>
+    COMMAND "${Python_EXECUTABLE}" "${split}" $<TARGET_FILE:${target}> "${OSSMC_OBJCOPY}"
     VERBATIM)
 endfunction()
 

@@ -84,7 +84,11 @@ Status IoThread::start() {
     return cannot_start("no descriptor", error != 0 ? error : EMFILE);
   }
   if (!watch_.watch(waker_->fd(), EPOLLIN)) return cannot_start("epoll", errno);
-  if (!multi_.open()) return cannot_start("libcurl", ENOMEM);
+  if (!multi_.open()) {
+    // A newer libcurl's multi handle has descriptors of its own.
+    const int refused = find_descriptor_shortage();
+    return cannot_start("libcurl", refused != 0 ? refused : ENOMEM);
+  }
   const BlockedSignals blocked;  // the new thread starts with this thread's mask
   try {
     thread_ = std::thread([this] { run(); });

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python -m wheels [PART...]
 
-The result is build/test-wheels.json. A part that this machine cannot run fails, and says why.
+The result goes to build/test-wheels.json. A part that this machine cannot run fails, and says why.
 """
 
 from __future__ import annotations
@@ -112,6 +112,14 @@ PARTS = {
 }
 
 
+def write(results: dict) -> None:
+    """Into the file of results, where those of other parts stay."""
+    known = json.loads(OUTPUT.read_text())["parts"] if OUTPUT.exists() else {}
+    parts = {name: one for name, one in {**known, **results}.items() if name in PARTS}
+    told = {"machine": platform.machine(), "parts": parts}
+    OUTPUT.write_text(json.dumps(told, indent=1) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="*", help=f"default: all. {' '.join(PARTS)}")
@@ -129,9 +137,7 @@ def main() -> int:
             results[name] = {"passed": False, "error": str(error)[-2000:]}
         results[name]["seconds"] = round(time.monotonic() - begun, 1)
         print(f"{'passed' if results[name]['passed'] else 'FAILED'}  {name}", flush=True)
-    OUTPUT.write_text(
-        json.dumps({"machine": platform.machine(), "parts": results}, indent=1) + "\n"
-    )
+    write(results)
     failed = sum(not one["passed"] for one in results.values())
     print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from wheels.roots import REPOSITORY, Root
 
-# Run here, and by qemu in a bare system of arm64.
-FLOORS = {"x86_64": ("base", "memory", "auth", "transfer"), "aarch64": ("base", "memory")}
+# Run here, and by qemu in a bare system of arm64. Those of transfer cannot be linked: functions of
+# their own stand before those of a shared libcurl, which this one is not.
+FLOORS = {"x86_64": ("base", "memory", "auth"), "aarch64": ("base", "memory")}
 # They look at what madvise() did: qemu-user says that it succeeded, and does nothing.
 BEYOND_QEMU = (
     "ChunkTest.PagesAreMadeAsItIsFilled",
@@ -73,6 +74,8 @@ def build(processor: str) -> Path:
     cmake(
         *["-S", REPOSITORY, "-B", made, *toolchain, f"-DOSSMC_BUNDLED={bundled}"],
         *[f"-DCMAKE_PREFIX_PATH={installed}", "-DOSSMC_BUILD_TESTS=ON", "-DOSSMC_BUILD_BENCH=OFF"],
+        # Tests name headers that their floor does not hand on: elsewhere the system has them.
+        f"-DCMAKE_CXX_FLAGS=-isystem {bundled / 'include'}",
     )
     cmake("--build", made, *[f"--target=ossmc_{floor}_test" for floor in FLOORS[processor]])
     return made / "tests/csrc"
