@@ -114,7 +114,7 @@ void LogFiles::start() {
       run();
     });
   } catch (const std::system_error&) {
-    // Closing a connector writes what waits all the same.
+    stopping_.store(true);  // no thread is to be had: closing a connector writes what waits
   }
 }
 

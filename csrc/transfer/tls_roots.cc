@@ -49,8 +49,8 @@ struct Certifi {
 };
 
 Certifi& certifi() {
-  static Certifi* const one = new Certifi;  // kept: other threads may run at exit
-  return *one;
+  static Certifi* const kCertifi = new Certifi;  // kept: other threads may run at exit
+  return *kCertifi;
 }
 
 std::string certifi_file() {

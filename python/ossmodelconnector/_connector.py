@@ -350,7 +350,8 @@ class OssModelConnector:
         Args:
             uri: ``oss://bucket/key``, the key as it is (no percent-encoding), or an `ObjectInfo`,
                 or an `ObjectReader`, whose version is read: another one that has taken its place is
-                an `ObjectChangedError`. (An ETag that is empty or weak says no more than the URI.)
+                an `ObjectChangedError`. (An ETag that is empty, weak, or of fewer than 8 characters
+                says no more than the URI.)
             binary: True: bytes; False: text in UTF-8, with universal newlines.
             prefetch: False: nothing is fetched that no read asks for. It costs a HEAD to open; an
                 ObjectInfo or a reader costs no request at all, and then the first read tells what
