@@ -125,7 +125,10 @@ class ThrowingInterrupt final : public Interrupt {
 
 // Nobody closed them: they were fetched on, and their memory stayed taken.
 TEST(Connector, ObjectsAreClosedWhenTheirOpenIsThrownOutOf) {
-  WireServer silent([](WireConnection& peer, const WireRequest&) { peer.wait(kHang); });
+  WireServer silent([](WireConnection& peer, const WireRequest&) {
+    peer.wait_for_peer_to_close();
+    peer.close();
+  });
   const std::shared_ptr<Connector> connector = connector_to(silent.url(""));
   ThrowingInterrupt interrupt;
   EXPECT_THROW(
