@@ -146,6 +146,9 @@ class HttpServer:
         started.set_result(None)
         await self._stop.wait()
         server.close()
+        # A connection that was accepted just now is known to the protocol in the next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
         transports = [handler.transport for handler in protocol.connections]
         await protocol.shutdown(_SHUTDOWN_SECONDS)
         for transport in transports:
