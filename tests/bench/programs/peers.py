@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--folder", required=True, help="for files of the peer's")
-    parser.add_argument("--files", required=True, help="where the server has its objects")
+    parser.add_argument("--files", default="", help="where the server has its objects")
     parser.add_argument("--passes", type=int, default=2)
     parser.add_argument("--fresh-bytes", type=int, default=0, help="of memory to make warm before")
     parser.add_argument("keys", nargs="+", metavar="KEY=BYTES")
