@@ -97,7 +97,9 @@ def test_fault_14_503_for_ever(faults, connect):
         assert caught.value.code == "SlowDown"
         assert "quota" in str(caught.value)
         assert connector.stats().retries <= MAX_THROTTLED_RETRIES
-        assert len(faults.requests) <= 200 + MAX_THROTTLED_RETRIES
+        # Each chunk once, the retries, and after a pause one chunk that had given up: on a slow
+        # machine the first pauses end before the read has its error.
+        assert len(faults.requests) <= 200 + MAX_THROTTLED_RETRIES + 3
 
 
 HTML = (
