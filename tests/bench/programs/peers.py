@@ -149,8 +149,7 @@ def runai(options: argparse.Namespace, sizes: Sizes) -> Run:
     return run
 
 
-def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
-    provider = import_module("oss2.credentials").EnvironmentVariableCredentialsProvider()
+def _osstorch_access(options: argparse.Namespace) -> dict[str, Any]:
     folder = tempfile.mkdtemp(dir=options.folder)
     config_path = os.path.join(folder, "config.json")
     with open(config_path, "w") as file:
@@ -161,9 +160,18 @@ def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
             "checkpointConfig": {"prefetchConcurrency": 24, "prefetchWorker": 2},
         }
         json.dump(config, file)
-    checkpoint = import_module("osstorchconnector").OssCheckpoint(
-        endpoint=options.endpoint, cred_provider=provider, config_path=config_path, region="cn-test"
-    )
+    credentials = import_module("oss2.credentials")
+    return {
+        "endpoint": options.endpoint,
+        "cred_provider": credentials.EnvironmentVariableCredentialsProvider(),
+        "config_path": config_path,
+        "region": "cn-test",
+    }
+
+
+def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
+    library = import_module("osstorchconnector")
+    checkpoint = library.OssCheckpoint(**_osstorch_access(options))
     buffer = bytearray(READ)
 
     def run() -> int:
@@ -180,10 +188,8 @@ def osstorch(options: argparse.Namespace, sizes: Sizes) -> Run:
 
 
 def osstorch_tensors(options: argparse.Namespace, sizes: Sizes) -> Run:
-    provider = import_module("oss2.credentials").EnvironmentVariableCredentialsProvider()
-    files = import_module("osstorchconnector").OssSafetensor(
-        endpoint=options.endpoint, cred_provider=provider, region="cn-test"
-    )
+    library = import_module("osstorchconnector")
+    files = library.OssSafetensor(**_osstorch_access(options))
     kept: dict[str, Any] = {}
 
     def run() -> int:
