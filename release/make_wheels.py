@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/wheels"
@@ -33,8 +34,8 @@ import build as bundled  # noqa: E402
 TAG = f"manylinux_{compilers.GLIBC.replace('.', '_')}"
 
 
-def run(*words: str | Path, **options: object) -> None:
-    code = subprocess.call([str(word) for word in words], **options)  # type: ignore[arg-type]
+def run(*words: str | Path, **options: Any) -> None:
+    code = subprocess.call([str(word) for word in words], **options)
     if code:
         raise SystemExit(f"{' '.join(map(str, words))}: exit code {code}")
 

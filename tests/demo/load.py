@@ -13,13 +13,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meter import Figures, Meter, resident_bytes
 from oss2.credentials import (  # type: ignore[import-untyped]
     EnvironmentVariableCredentialsProvider,
 )
 from progress import shard_bar
+
+if TYPE_CHECKING:
+    from ossmodelconnector import OssModelConnector
 
 READ_BYTES = 4 * 1024 * 1024
 
@@ -47,16 +50,20 @@ class WrongBytesError(Exception):
     """What was read is not what is in the file."""
 
 
-def load_with_connector(job: Job) -> list[Figures]:
+def _connect(job: Job) -> OssModelConnector:
     from ossmodelconnector import OssModelConnector
 
-    uris = [f"oss://{job.bucket}/{key}" for key in job.keys]
-    with OssModelConnector(
+    return OssModelConnector(
         endpoint=job.endpoint,
         cred_provider=EnvironmentVariableCredentialsProvider(),
         config_path=job.config_path,
         region=job.region,
-    ) as connector:
+    )
+
+
+def load_with_connector(job: Job) -> list[Figures]:
+    uris = [f"oss://{job.bucket}/{key}" for key in job.keys]
+    with _connect(job) as connector:
         resident = resident_bytes()
         figures = []
 
@@ -97,16 +104,10 @@ def load_with_connector(job: Job) -> list[Figures]:
 def load_tensors(job: Job) -> list[Figures]:
     """All shards by `open_model`: each is checked by its CRC-64 before a tensor of it is there."""
     import numpy  # noqa: F401 - its import is not what is measured
-    from ossmodelconnector import OssModelConnector
     from ossmodelconnector.safetensors import open_model
 
     uris = [f"oss://{job.bucket}/{key}" for key in job.keys]
-    with OssModelConnector(
-        endpoint=job.endpoint,
-        cred_provider=EnvironmentVariableCredentialsProvider(),
-        config_path=job.config_path,
-        region=job.region,
-    ) as connector:
+    with _connect(job) as connector:
         resident = resident_bytes()
         print("load 3: tensors, by open_model", flush=True)
         meter = Meter("connector, tensors", resident)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import subprocess
 import sys
@@ -220,13 +219,6 @@ def test_nothing_there(model, make_connector, tmp_path):
 
 
 def test_from_pretrained_without_transformers_names_the_extra(make_connector, monkeypatch):
-    really = builtins.__import__
-
-    def without_transformers(name, *arguments):
-        if name == "transformers":
-            raise ImportError(name)
-        return really(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without_transformers)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # its import fails
     with pytest.raises(ImportError, match=r"pip install 'ossmodelconnector\[transformers\]'"):
         from_pretrained(dict, "oss://models/any/", connector=make_connector())

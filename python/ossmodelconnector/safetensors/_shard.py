@@ -106,7 +106,7 @@ class Shard:
         return memory
 
     def stream(
-        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES, *, is_checked: bool = True
+        self, names: Sequence[str], group_bytes: int = _GROUP_BYTES, *, is_checked: bool
     ) -> Iterator[tuple[list[str], Buffer, int]]:
         """Receives the whole file in the order of its bytes, into memory of its own.
 
@@ -227,15 +227,16 @@ def open_shards(connector: OssModelConnector, objects: Sequence[str | ObjectInfo
         ends = [
             header_length(reader.uri, probe, reader.size) for reader, probe in zip(readers, probes)
         ]
-        rests = connector.read_ranges(
-            (reader, len(probe), max(0, end - len(probe)))
-            for reader, probe, end in zip(readers, probes, ends)
-            if end > len(probe)
+        rests = iter(
+            connector.read_ranges(
+                (reader, len(probe), end - len(probe))
+                for reader, probe, end in zip(readers, probes, ends)
+                if end > len(probe)
+            )
         )
-        left = iter(rests)
         shards = []
         for reader, probe, end in zip(readers, probes, ends):
-            text = (probe if end <= len(probe) else probe + next(left))[PREFIX_BYTES:end]
+            text = (probe if end <= len(probe) else probe + next(rests))[PREFIX_BYTES:end]
             shards.append(Shard(connector, reader, parse_header(reader.uri, text, reader.size)))
     except BaseException:
         for reader in readers:
