@@ -104,6 +104,7 @@ class ObjectsRead {
   bool has_grown(const Item& item) const;
   const Piece* awaited(const Item& item) const;
   Status wait_for_pieces(Item& item, Interrupt& interrupt);
+  void gather();
   static std::uint64_t filled_bytes(const Item& item);
   Status no_progress(const Item& item) const;
   TakenObject outcome(const Item& item) const;
