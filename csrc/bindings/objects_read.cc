@@ -7,7 +7,7 @@
 
 #include "base/fork_guard.h"
 #include "bindings/handles.h"
-#include "connector/objects_read.h"
+#include "connector/object_flow.h"
 
 namespace ossmc::bindings {
 
@@ -49,41 +49,42 @@ class ObjectsReadHandle {
 
  private:
   void make();
-  ObjectsRead& reading();
+  ObjectFlow& flow();
+  ObjectsRead& reading() { return flow().read(); }
   ObjectToOpen object_to_open(const py::object& given) const;
   py::object info(const Given& given, const ObjectName& name, const ObjectVersion& version) const;
   py::tuple outcome();
-  py::tuple read_alone(const ObjectToOpen& object, const Given& given);
+  py::tuple read_alone(const Given& given);
 
   const Released<Connector> connector_;
   const std::shared_ptr<const CallerDuties> duties_;
   const ReadAhead ahead_;
   const py::object type_;
   const py::object to_open_;
-  std::unique_ptr<ObjectsRead> reading_;  // null: it has ended
+  std::unique_ptr<ObjectFlow> flow_;  // null: it has ended
   std::uint64_t generation_ = 0;          // of forks, when that was made
   std::deque<Given> given_;
-  std::uint64_t first_number_ = 0;  // of given_, as reading_ counts
+  std::uint64_t first_number_ = 0;  // of given_, as the flow counts
 };
 
 void ObjectsReadHandle::make() {
   generation_ = fork_generation();
-  reading_ = value_or_raise(without_gil(
-      *duties_, [&](Interrupt&) { return ObjectsRead::make(connector_.get(), ahead_); }));
+  flow_ = value_or_raise(without_gil(
+      *duties_, [&](Interrupt&) { return ObjectFlow::make(*connector_, ahead_); }));
 }
 
-ObjectsRead& ObjectsReadHandle::reading() {
-  if (reading_ == nullptr) throw py::value_error("this iterator has ended");
-  if (generation_ == fork_generation()) return *reading_;
+ObjectFlow& ObjectsReadHandle::flow() {
+  if (flow_ == nullptr) throw py::value_error("this iterator has ended");
+  if (generation_ == fork_generation()) return *flow_;
   // What it is made of stayed in the parent.
-  static_cast<void>(reading_.release());
+  static_cast<void>(flow_.release());
   make();
   first_number_ = 0;
   for (Given& given : given_) {
     given.bytes = py::object();
-    raise_unless_ok(reading_->add(object_to_open(given.object)));
+    raise_unless_ok(flow_->add(object_to_open(given.object)));
   }
-  return *reading_;
+  return *flow_;
 }
 
 ObjectToOpen ObjectsReadHandle::object_to_open(const py::object& given) const {
@@ -97,21 +98,21 @@ bool ObjectsReadHandle::add_from(const py::object& iterator, std::size_t most) {
     auto given = py::reinterpret_steal<py::object>(PyIter_Next(iterator.ptr()));
     if (!given && PyErr_Occurred() != nullptr) throw py::error_already_set();
     if (!given) return false;
-    ObjectToOpen object = object_to_open(given);
+    const ObjectToOpen object = object_to_open(given);
     // The iterator's code may have forked, and go on in the child.
-    raise_unless_ok(reading().add(std::move(object)));
+    raise_unless_ok(flow().add(object));
     given_.push_back({std::move(given), {}});
   }
   return true;
 }
 
 void ObjectsReadHandle::end() {
-  if (reading_ == nullptr) return;
+  if (flow_ == nullptr) return;
   if (fork_generation() != generation_) {
-    static_cast<void>(reading_.release());
+    static_cast<void>(flow_.release());
   } else {
     const GilReleased released;
-    reading_.reset();
+    flow_.reset();
   }
   given_.clear();
 }
@@ -134,22 +135,22 @@ void ObjectsReadHandle::start() {
 
 py::list ObjectsReadHandle::take() {
   start();
-  while (!reading_->is_ready()) {
+  while (!flow_->read().is_ready()) {
     raise_unless_ok(without_gil(
-        *duties_, [&](Interrupt& interrupt) { return reading_->wait(interrupt); }));
+        *duties_, [&](Interrupt& interrupt) { return flow_->read().wait(interrupt); }));
     start();
   }
   py::list result;
-  while (reading_->is_ready()) result.append(outcome());
+  while (flow_->read().is_ready()) result.append(outcome());
   return result;
 }
 
 py::tuple ObjectsReadHandle::outcome() {
-  TakenObject taken = reading_->take();
+  TakenObject taken = flow_->read().take();
   const Given given = std::move(given_.front());
   given_.pop_front();
   ++first_number_;
-  if (taken.is_alone) return read_alone(*taken.object, given);
+  if (taken.is_alone) return read_alone(given);
   if (!taken.status.is_ok()) {
     if (taken.status.code() == StatusCode::kClosed) raise(taken.status);
     return py::make_tuple(given.object, exception_of(taken.status));
@@ -163,7 +164,8 @@ py::tuple ObjectsReadHandle::outcome() {
                         std::move(bytes));
 }
 
-py::tuple ObjectsReadHandle::read_alone(const ObjectToOpen& object, const Given& given) {
+py::tuple ObjectsReadHandle::read_alone(const Given& given) {
+  const ObjectToOpen object = object_to_open(given.object);
   const auto opened = without_gil(
       *duties_, [&](Interrupt& interrupt) { return connector_->open(object, interrupt); });
   Status status = opened.status();
