@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 _OF_ONE_OBJECT = (
     AccessDeniedError,
     ChecksumError,
+    IsADirectoryError,
     ObjectArchivedError,
     ObjectChangedError,
     ObjectNotFoundError,

@@ -128,7 +128,7 @@ class ListingFileSystem(ConnectorFileSystem):
         if detail:
             entries.update(zip(names, (file_entry(o) for o in objects if not is_marker(o.key))))
             return {name: entries[name] for name in sorted(entries)}
-        return sorted([*entries, *names])
+        return sorted({*entries, *names})
 
     def du(
         self,

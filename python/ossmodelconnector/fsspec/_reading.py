@@ -211,15 +211,15 @@ class ReadingFileSystem(ListingFileSystem):
         """One read of all slices, object by object."""
         unsized = [path for path, slices in objects if any(s.counts_from_the_end for s in slices)]
         with self._opened(unsized, prefetch=False) as readers:
-            sources: dict[str, ObjectReader | ObjectInfo] = dict(zip(unsized, readers))
-            for path, _ in objects:
-                entry = None if path in sources else self._remembered_file(path)
-                if entry is not None:
-                    sources[path] = info_of(entry)
+            opened = dict(zip(unsized, readers))
+            sources: dict[str, ObjectReader | ObjectInfo] = dict(opened)
             ranges: list[tuple[str, int, int]] = []
             for path, slices in objects:
-                size = sources[path].size if path in sources else None
+                size = opened[path].size if path in opened else None
                 ranges += [(path, *one.offset_and_length(size)) for one in slices]
+                entry = None if path in opened else self._remembered_file(path)
+                if entry is not None:
+                    sources[path] = info_of(entry)
             data = iter(self._read(ranges, sources))
         return [[next(data) for _ in slices] for _, slices in objects]
 
