@@ -11,8 +11,9 @@ from ossmodelconnector.fsspec._paths import split_path
 
 __all__: list[str] = []
 
-# How many listings are kept.
+# How many listings are kept, and how many objects in all of them: some 100 bytes each.
 _LISTINGS = 16
+_OBJECTS = 4_000_000
 
 
 class _Listing(NamedTuple):
@@ -44,8 +45,14 @@ class Found:
     def put(self, path: str, objects: ObjectList) -> None:
         """Keeps what was found below the directory `path`. REQUIRES: sorted by key, as a whole."""
         others = (one for one in self._listings if one.directory != path)
-        new = _Listing(path, time.monotonic(), objects)
-        self._listings = (new, *others)[: self._limit]
+        kept: list[_Listing] = []
+        count = 0
+        for one in (_Listing(path, time.monotonic(), objects), *others):
+            count += len(one.objects)
+            if len(kept) == self._limit or count > _OBJECTS:
+                break
+            kept.append(one)
+        self._listings = tuple(kept)
 
     def clear(self) -> None:
         self._listings = ()
