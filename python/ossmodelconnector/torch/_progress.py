@@ -1,0 +1,67 @@
+"""Progress: which part of a rank's share of an epoch is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["BEGIN", "DONE", "Progress"]
+
+# The place in a unit where nothing of it is done, and that where all of it is.
+BEGIN = 0
+DONE = -1
+
+
+class Progress:
+    """A set of units, by number: objects, or tars. For one thread.
+
+    Units are done nearly in their order, so the set is the number of the first that is not, those
+    beyond it that are, and of units in progress the place where to go on.
+    """
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._extra: set[int] = set()
+        self._places: dict[int, int] = {}
+
+    def note(self, unit: int, place: int) -> None:
+        """Notes how far a unit is: a place in it, or `DONE`."""
+        if place != DONE:
+            self._places[unit] = place
+            return
+        self._places.pop(unit, None)
+        self._extra.add(unit)
+        while self._done in self._extra:
+            self._extra.remove(self._done)
+            self._done += 1
+
+    def finish(self, count: int) -> None:
+        """Notes that all of `count` units are done."""
+        self._done = count
+        self._extra.clear()
+        self._places.clear()
+
+    def left(self, count: int) -> Any:
+        """The numbers of those of `count` units that are not done, as an array in their order."""
+        units = np.arange(self._done, count, dtype=np.int64)
+        return np.delete(units, [unit - self._done for unit in self._extra])
+
+    def place(self, unit: int) -> int:
+        """Where to go on in a unit that is not done."""
+        return self._places.get(unit, BEGIN)
+
+    def state(self) -> dict[str, Any]:
+        """What `restored` takes: numbers and lists of numbers."""
+        places = [list(item) for item in sorted(self._places.items())]
+        return {"done": self._done, "extra": sorted(self._extra), "places": places}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Progress:
+        """Raises KeyError, TypeError or ValueError: that is no state."""
+        progress = cls()
+        progress._done = int(state["done"])
+        progress._extra = {int(unit) for unit in state["extra"]}
+        progress._places = {int(unit): int(place) for unit, place in state["places"]}
+        return progress
