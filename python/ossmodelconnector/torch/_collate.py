@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch.utils.data._utils.collate import collate as torch_collate
@@ -12,8 +13,8 @@ from ossmodelconnector._objects import ObjectInfo
 __all__ = ["collate"]
 
 
-def _keep(batch: list[Any], *, collate_fn_map: Any = None) -> list[Any]:
-    return batch
+def _keep(batch: Sequence[Any], *, collate_fn_map: Any = None) -> list[Any]:
+    return list(batch)
 
 
 _MAP = {**default_collate_fn_map, ObjectInfo: _keep, bytes: _keep, type(None): _keep}

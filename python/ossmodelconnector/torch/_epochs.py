@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable
 
-import torch.distributed
 import torch.utils.data
 
 from ossmodelconnector._default import connector_or_default
+from ossmodelconnector.torch._lane import NOTHING, Lane, Numbered, Step
 from ossmodelconnector.torch._order import Order, Uneven
-from ossmodelconnector.torch._progress import BEGIN, DONE, Progress
+from ossmodelconnector.torch._progress import Progress
+from ossmodelconnector.torch._ranks import place_among_ranks
 from ossmodelconnector.torch._reading import (
     OnError,
     checked_on_error,
@@ -26,63 +26,9 @@ if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector.torch._sources import Objects
 
-__all__ = ["NOTHING", "EpochDataset", "Lane", "Numbered", "Step"]
+__all__ = ["EpochDataset"]
 
 _STATE_VERSION = 1
-# In place of a sample: there is none here.
-NOTHING = object()
-
-
-class Step(NamedTuple):
-    """One sample on its way out.
-
-    Attributes:
-        sample: before `transform`, or `NOTHING`.
-        unit: what it is of, by its number in the rank's share.
-        place: where in the unit the next one begins, or `DONE`.
-        uri: of the object, for texts.
-    """
-
-    sample: Any
-    unit: int
-    place: int
-    uri: str
-
-
-class Numbered(NamedTuple):
-    """A sample on its way from a worker to the main process.
-
-    Attributes:
-        passed: (unit, place) up to this sample: its own, behind those that were skipped before it.
-    """
-
-    passed: list[tuple[int, int]]
-    sample: Any
-
-
-class Lane:
-    """The part of a rank's share that one process reads in one epoch, and how far it is."""
-
-    def __init__(self, progress: Progress, count: int, worker: int, workers: int) -> None:
-        self.begun_at = progress.state()
-        self.worker = worker
-        self.workers = workers
-        self.units = progress.left(count)[worker::workers]
-        self.places = dict(progress.state()["places"])
-        self.done = 0  # units
-        self.place = BEGIN  # in the one that follows them
-
-    def note(self, place: int) -> None:
-        """Notes how far the first unit is that is not done."""
-        self.done += place == DONE
-        self.place = BEGIN if place == DONE else place
-
-    def skip_to(self, done: int, place: int) -> None:
-        """Goes on there."""
-        self.units = self.units[done:]
-        self.done, self.place = done, place
-        if len(self.units) and place != BEGIN:
-            self.places[int(self.units[0])] = place
 
 
 class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
@@ -109,13 +55,13 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
         self._transform = transform
         self._on_error = checked_on_error(on_error)
         self._connector = connector
-        rank, world_size = _place_among_ranks(rank, world_size)
+        rank, world_size = place_among_ranks(rank, world_size)
         self._order = Order(len(objects), bool(shuffle), int(seed), rank, world_size, uneven)
         self._fingerprint: int | None = None
         self._shared = Shared()
         self._loads = 0  # how many states were loaded before this copy was made
         # Of which epoch `_progress` is. What is loaded is where the next iteration begins.
-        self._progress = Progress()
+        self._progress = Progress(self._order.share())
         self._progress_epoch = 0
         self._is_loaded = False
         self._worker_place: tuple[int, int, int, int] | None = None  # loaded too, of a worker's
@@ -189,7 +135,7 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
         mine = self._identity()
         try:
             wrong = [name for name in mine if name != "epoch" and state[name] != mine[name]]
-            epoch, progress = int(state["epoch"]), Progress.restored(state)
+            epoch, progress = int(state["epoch"]), Progress.restored(self._order.share(), state)
             lane: Any = state.get("lane")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -219,14 +165,19 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
         if info is None:
             if not self._is_numbering:
                 self._begin()
-            lane = Lane(self._progress, self._order.share(), 0, 1)
+            lane = Lane(self._progress, 0, 1)
             return self._numbered(lane) if self._is_numbering else self._counted(lane)
+        refusal = self._refusal_of_worker(info.id, info.num_workers)
+        if refusal:
+            return _refusing(refusal)
         self._lane = self._lane_of_worker(info.id, info.num_workers)
         return self._numbered(self._lane) if self._is_numbering else self._uncounted(self._lane)
 
     def _begin(self) -> Progress:
         """In the main process: a new iteration. Returns where it begins, to note what it gives."""
-        self._progress = self._progress_of(self.epoch) if self._is_loaded else Progress()
+        self._progress = (
+            self._progress_of(self.epoch) if self._is_loaded else Progress(self._order.share())
+        )
         self._progress_epoch, self._is_loaded = self.epoch, False
         self._shared.is_uncounted = False
         return self._progress
@@ -240,37 +191,38 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
         finally:
             self._is_numbering = False
 
-    def _finish(self, progress: Progress) -> None:
-        """In the main process: the iteration that began with `progress` has no more samples."""
-        progress.finish(self._order.share())
-
     def _progress_of(self, epoch: int) -> Progress:
-        return self._progress if self._progress_epoch == epoch else Progress()
+        return self._progress if self._progress_epoch == epoch else Progress(self._order.share())
 
-    def _lane_of_worker(self, worker: int, workers: int) -> Lane:
-        """Where this copy begins; the next time, for workers may persist, that is the beginning."""
-        progress, self._progress = self._progress_of(self.epoch), Progress()
-        place, self._worker_place = self._worker_place, None
+    def _refusal_of_worker(self, worker: int, workers: int) -> str:
+        """Why this copy must not begin, or an empty text."""
         if self._loads != self._shared.loads:
-            raise RuntimeError(
+            return (
                 "load_state_dict() was called while persistent workers ran: make a new DataLoader "
                 "after it"
             )
-        if not self._is_numbering and place is None:
-            if self._is_loaded:
-                raise RuntimeError(
-                    "a state was loaded, and torch's DataLoader does not tell the data set what it "
-                    "hands out: use ossmodelconnector.torch.DataLoader"
-                )
-            progress = Progress()
-        lane = Lane(progress, self._order.share(), worker, workers)
+        place = self._worker_place
+        if place is None and self._is_loaded and not self._is_numbering:
+            return (
+                "a state was loaded, and torch's DataLoader does not tell the data set what it "
+                "hands out: use ossmodelconnector.torch.DataLoader"
+            )
+        if place is not None and place[:2] != (worker, workers):
+            return (
+                f"the state is of worker {place[0]} of {place[1]}, and this is worker {worker} of "
+                f"{workers}: use as many workers as before"
+            )
+        return ""
+
+    def _lane_of_worker(self, worker: int, workers: int) -> Lane:
+        """Where this copy begins; the next time, for workers may persist, that is the beginning."""
+        progress, self._progress = self._progress_of(self.epoch), Progress(self._order.share())
+        place, self._worker_place = self._worker_place, None
+        if place is None and not self._is_numbering:
+            progress = Progress(self._order.share())
+        lane = Lane(progress, worker, workers)
         if place is not None:
             self._is_loaded = False
-            if place[:2] != (worker, workers):
-                raise ValueError(
-                    f"the state is of worker {place[0]} of {place[1]}, and this is worker {worker} "
-                    f"of {workers}: use as many workers as before"
-                )
             lane.skip_to(*place[2:])
         return lane
 
@@ -280,7 +232,7 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
             progress.note(step.unit, step.place)
             if step.sample is not NOTHING:
                 yield step.sample
-        self._finish(progress)
+        progress.finish()
 
     def _uncounted(self, lane: Lane) -> Iterator[Any]:
         self._shared.is_uncounted = True
@@ -341,15 +293,8 @@ class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
         return f"<{type(self).__name__}: {order.total} objects{ranks}, epoch {self.epoch}>"
 
 
-def _place_among_ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    if (rank is None) != (world_size is None):
-        raise ValueError("give rank and world_size, or neither")
-    if rank is None or world_size is None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            rank, world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        else:  # what torchrun sets
-            rank = int(os.environ.get("RANK", "0"))
-            world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank must be from 0 to world_size - 1: {rank} of {world_size}")
-    return rank, world_size
+def _refusing(why: str) -> Iterator[Any]:
+    """Raises at the first sample: an error of ``__iter__`` itself would end a persistent worker."""
+    if why:
+        raise RuntimeError(why)
+    yield

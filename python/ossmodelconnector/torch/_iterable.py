@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
-from ossmodelconnector.torch._epochs import NOTHING, EpochDataset, Lane, Step
+from ossmodelconnector.torch._epochs import EpochDataset
+from ossmodelconnector.torch._lane import NOTHING, Lane, Step
 from ossmodelconnector.torch._order import Uneven, checked_uneven
 from ossmodelconnector.torch._progress import DONE
 from ossmodelconnector.torch._reading import OnError, samples_of

@@ -9,8 +9,9 @@ from typing import Any, Callable
 import torch.utils.data
 
 from ossmodelconnector.torch._collate import collate
-from ossmodelconnector.torch._epochs import EpochDataset, Numbered
+from ossmodelconnector.torch._epochs import EpochDataset
 from ossmodelconnector.torch._iterable import IterableObjectDataset
+from ossmodelconnector.torch._lane import Numbered
 from ossmodelconnector.torch._progress import Progress
 
 __all__ = ["DataLoader"]
@@ -60,7 +61,7 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
         progress = self.dataset._begin()
         with self.dataset._numbering():  # torch makes its workers here
             batches = super().__iter__()
-        return _Counting(batches, self.dataset, progress)
+        return _Counting(batches, progress)
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, EpochDataset):
@@ -74,9 +75,8 @@ class DataLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
 class _Counting:
     """The batches of an iteration; each is noted when it is handed out."""
 
-    def __init__(self, batches: Iterator[Any], dataset: EpochDataset, progress: Progress) -> None:
+    def __init__(self, batches: Iterator[Any], progress: Progress) -> None:
         self._batches = batches
-        self._dataset = dataset
         self._progress = progress
         self._has_failed = False
 
@@ -89,7 +89,7 @@ class _Counting:
         except StopIteration:
             # A worker that has failed may have left samples behind.
             if not self._has_failed:
-                self._dataset._finish(self._progress)
+                self._progress.finish()
             raise
         except BaseException:
             self._has_failed = True

@@ -39,8 +39,8 @@ class Rows(Protocol):
 class JsonRows:
     """Dicts, kept as lines of JSON."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = Texts(lines)
+    def __init__(self, lines: Texts) -> None:
+        self._lines = lines
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row: dict[str, Any] = json.loads(self._lines[index])
@@ -80,14 +80,13 @@ def read_manifest(connector: OssModelConnector | None, source: str | os.PathLike
         return _of_parquet(connector, name)
     text = _opened(connector, name).read().decode("utf-8-sig")
     rows = _rows_of_jsonl(name, text) if name.endswith(".jsonl") else _rows_of_csv(name, text)
-    uris: list[str] = []
-    columns: list[str] = []
+    uris, columns = Texts(), Texts()
     has_columns = False
     for where, row in rows:
         uris.append(_checked_uri(where, row.pop("uri", None)))
         has_columns = has_columns or bool(row)
         columns.append(json.dumps(row, ensure_ascii=False))
-    return Manifest(Texts(uris), JsonRows(columns) if has_columns else None)
+    return Manifest(uris, JsonRows(columns) if has_columns else None)
 
 
 def _opened(connector: OssModelConnector | None, name: str) -> io.BufferedIOBase:

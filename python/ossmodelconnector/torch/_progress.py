@@ -21,7 +21,9 @@ class Progress:
     beyond it that are, and of units in progress the place where to go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        """Args: count: how many units there are."""
+        self._count = count
         self._done = 0
         self._extra: set[int] = set()
         self._places: dict[int, int] = {}
@@ -37,15 +39,15 @@ class Progress:
             self._extra.remove(self._done)
             self._done += 1
 
-    def finish(self, count: int) -> None:
-        """Notes that all of `count` units are done."""
-        self._done = count
+    def finish(self) -> None:
+        """Notes that all units are done."""
+        self._done = self._count
         self._extra.clear()
         self._places.clear()
 
-    def left(self, count: int) -> Any:
-        """The numbers of those of `count` units that are not done, as an array in their order."""
-        units = np.arange(self._done, count, dtype=np.int64)
+    def left(self) -> Any:
+        """The numbers of the units that are not done, as an array in their order."""
+        units = np.arange(self._done, self._count, dtype=np.int64)
         return np.delete(units, [unit - self._done for unit in self._extra])
 
     def place(self, unit: int) -> int:
@@ -58,9 +60,9 @@ class Progress:
         return {"done": self._done, "extra": sorted(self._extra), "places": places}
 
     @classmethod
-    def restored(cls, state: Mapping[str, Any]) -> Progress:
+    def restored(cls, count: int, state: Mapping[str, Any]) -> Progress:
         """Raises KeyError, TypeError or ValueError: that is no state."""
-        progress = cls()
+        progress = cls(count)
         progress._done = int(state["done"])
         progress._extra = {int(unit) for unit in state["extra"]}
         progress._places = {int(unit): int(place) for unit, place in state["places"]}

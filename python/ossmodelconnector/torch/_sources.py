@@ -26,7 +26,7 @@ class Objects:
 
     def __init__(
         self,
-        objects: Sequence[str] | Sequence[ObjectInfo],
+        objects: Texts | Sequence[ObjectInfo],
         columns: Rows | None = None,
         rows: Any = None,
     ) -> None:
@@ -60,8 +60,7 @@ class Objects:
             offsets = np.asarray(self._objects.keys.offsets)
             keys = self._objects.keys.data[int(offsets[0]) : int(offsets[-1])]
             return _core.crc64(keys, _core.crc64((offsets - offsets[0]).tobytes(), 0)) ^ rows
-        uris = (one if isinstance(one, str) else one.uri for one in self._objects)
-        return Texts(uris).fingerprint()
+        return Texts(info.uri for info in self._objects).fingerprint()
 
 
 def objects_of(connector: OssModelConnector | None, source: Any, suffix: str = "") -> Objects:

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import overload
-
-import numpy as np
+import array
+from collections.abc import Iterable, Iterator
 
 from ossmodelconnector import _core
 
 __all__ = ["Texts"]
 
 
-class Texts(Sequence[str]):
-    """A read-only sequence of str. Each str is made when it is asked for."""
+class Texts:
+    """Strings by number. Each str is made when it is asked for."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        data = bytearray()
-        ends = []
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._data = bytearray()
+        self._ends = array.array("q")
         for text in texts:
-            data += text.encode()
-            ends.append(len(data))
-        self._data = bytes(data)
-        self._ends = np.array(ends, dtype=np.int64)
+            self.append(text)
+
+    def append(self, text: str) -> None:
+        """Adds one at the end."""
+        self._data += text.encode()
+        self._ends.append(len(self._data))
 
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self._ends))[index]
-        begin = self._ends[place - 1] if place else 0
-        return self._data[begin : self._ends[place]].decode()
+    def __getitem__(self, index: int) -> str:
+        begin = self._ends[index - 1] if index else 0
+        return self._data[begin : self._ends[index]].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.__getitem__, range(len(self)))
 
     def fingerprint(self) -> int:
         """A number that other texts have not, but by chance."""
-        return _core.crc64(self._data, _core.crc64(self._ends.tobytes(), 0))
+        return _core.crc64(self._data, _core.crc64(self._ends, 0))
