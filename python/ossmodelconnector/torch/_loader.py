@@ -94,9 +94,7 @@ class _Counting:
         except BaseException:
             self._has_failed = True
             raise
-        numbers = array.array("q", passed)
-        for unit, place in zip(numbers[::2], numbers[1::2]):
-            self._progress.note(unit, place)
+        self._progress.hand_out(array.array("q", passed))
         return batch
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, cast
 from ossmodelconnector._errors import BucketNotFoundError, CredentialsError, OssError
 from ossmodelconnector._log import logger
 from ossmodelconnector._objects import ObjectInfo
-from ossmodelconnector.torch._shim import read_objects
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
@@ -63,7 +62,7 @@ def samples_of(
             taken.append(number)
             yield objects[number]
 
-    pairs = read_objects(connector, wanted(), on_error="return", **read_ahead)
+    pairs: Any = connector.read_objects(wanted(), on_error="return", **read_ahead)
     # Closed when this iterator is: requests in flight are given up then.
     with contextlib.closing(pairs):
         for info, data in pairs:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 
 import pytest
 import torch.utils.data
@@ -235,19 +233,3 @@ def test_state_of_a_worker_is_for_the_same_number_of_workers(make):
     again.load_state_dict(state)
     with pytest.raises(RuntimeError, match="of worker 0 of 2, and this is worker 1 of 2"):
         rest(again)
-
-
-def test_worker_that_is_killed_is_torchs_error_and_the_state_is_good(make):
-    def number_and_process(sample):
-        return number_of(sample), os.getpid()
-
-    dataset = make(transform=number_and_process)
-    batches = iter(DataLoader(dataset, 5, num_workers=2, timeout=60))
-    numbers, processes = next(batches)
-    seen = numbers.tolist()
-    os.kill(processes[0].item(), signal.SIGKILL)
-    with pytest.raises(RuntimeError, match=r"worker .*(signal: Killed|exited unexpectedly)"):
-        take((numbers for numbers, _ in batches), seen)
-    again = make()
-    again.load_state_dict(dataset.state_dict())
-    assert sorted(seen + rest(DataLoader(again, 5, num_workers=3))) == list(range(COUNT))
