@@ -25,7 +25,7 @@ EXAMPLES = {
     if (found := [block for block in blocks if block.info == "python"])
 }
 # Which package a page's examples need, that is not on every Python.
-NEEDED = {"docs/models.md": "torch"}
+NEEDED = {"docs/models.md": "torch", "docs/training.md": "torch"}
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,8 @@ def test_examples(page, environment, monkeypatch, tmp_path):
 
 
 def test_pages_that_show_how_to_use_the_library_have_examples():
-    assert {"README.md", "docs/configuration.md", "docs/models.md", "docs/semantics.md"} <= set(
-        EXAMPLES
-    )
+    pages = {"configuration", "models", "semantics", "training"}
+    assert {"README.md", *(f"docs/{page}.md" for page in pages)} <= set(EXAMPLES)
 
 
 def test_no_example_hides_behind_another_mark():

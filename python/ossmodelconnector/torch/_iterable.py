@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
 from ossmodelconnector.torch._epochs import EpochDataset
@@ -10,11 +10,10 @@ from ossmodelconnector.torch._lane import NOTHING, Lane, Step
 from ossmodelconnector.torch._order import Uneven, checked_uneven
 from ossmodelconnector.torch._progress import DONE
 from ossmodelconnector.torch._reading import OnError, samples_of
-from ossmodelconnector.torch._sources import objects_of
+from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
-    from ossmodelconnector._objects import ObjectInfo
 
 __all__ = ["IterableObjectDataset"]
 
@@ -60,7 +59,7 @@ class IterableObjectDataset(EpochDataset):
 
     def __init__(
         self,
-        source: str | ObjectInfo | Iterable[str] | Iterable[ObjectInfo],
+        source: Source,
         *,
         transform: Callable[[Any], Any] | None = None,
         shuffle: bool = False,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 import torch.utils.data
 
 from ossmodelconnector._default import connector_or_default
 from ossmodelconnector._errors import OssError
-from ossmodelconnector._objects import ObjectInfo
 from ossmodelconnector.torch._reading import (
     OnError,
     checked_on_error,
@@ -19,7 +18,7 @@ from ossmodelconnector.torch._reading import (
     samples_of,
     transformed,
 )
-from ossmodelconnector.torch._sources import objects_of
+from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
@@ -60,7 +59,7 @@ class ObjectDataset(torch.utils.data.Dataset):  # type: ignore[misc]
 
     def __init__(
         self,
-        source: str | ObjectInfo | Iterable[str] | Iterable[ObjectInfo],
+        source: Source,
         *,
         transform: Callable[[Any], Any] | None = None,
         connector: OssModelConnector | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from ossmodelconnector.torch._texts import Texts
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
 
-__all__ = ["Objects", "objects_of"]
+__all__ = ["Objects", "Source", "objects_of"]
+
+# What the source of a data set may be: see `ObjectDataset`.
+Source = Union[str, "os.PathLike[str]", ObjectInfo, Iterable[str], Iterable[ObjectInfo]]
 
 
 class Objects:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ossmodelconnector._errors import OssError
@@ -12,11 +12,10 @@ from ossmodelconnector.torch._epochs import EpochDataset
 from ossmodelconnector.torch._lane import NOTHING, Lane, Step
 from ossmodelconnector.torch._progress import BEGIN, DONE
 from ossmodelconnector.torch._reading import OnError
-from ossmodelconnector.torch._sources import objects_of
+from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
-    from ossmodelconnector._objects import ObjectInfo
     from ossmodelconnector._reader import ObjectReader
 
 __all__ = ["TarDataset"]
@@ -57,7 +56,7 @@ class TarDataset(EpochDataset):
 
     def __init__(
         self,
-        source: str | ObjectInfo | Iterable[str] | Iterable[ObjectInfo],
+        source: Source,
         *,
         transform: Callable[[Any], Any] | None = None,
         shuffle: bool = False,

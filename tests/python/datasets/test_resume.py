@@ -40,8 +40,8 @@ def take(batches, seen):
 def test_in_mid_epoch_with_another_number_of_workers(make, workers, persistent):
     dataset = make()
     loader = DataLoader(dataset, 7, num_workers=workers, persistent_workers=persistent)
-    cases = itertools.cycle([0, 1, 2, 3, 5])
-    for epoch, taken in enumerate((0, 1, 4, 9)):
+    cases = itertools.cycle([workers + 1, workers * 2 % 3])
+    for epoch, taken in enumerate((1, 9)):
         dataset.set_epoch(epoch)
         batches = iter(loader)
         seen = rest(itertools.islice(batches, taken))
@@ -55,7 +55,7 @@ def test_in_mid_epoch_with_another_number_of_workers(make, workers, persistent):
         following = rest(DataLoader(again, 5, num_workers=next(cases)))
         assert sorted(seen + following) == list(range(COUNT))
         # The next iteration begins at the beginning.
-        assert sorted(rest(DataLoader(again, 5, num_workers=1))) == list(range(COUNT))
+        assert sorted(again) == list(range(COUNT))
 
 
 def test_again_and_again(make):
@@ -138,13 +138,14 @@ def test_epoch_of_the_state_goes_on_and_others_begin(make):
     assert list(dataset) == []
 
 
-def test_length_is_the_number_of_batches(make):
-    for arguments in itertools.product((0, 1, 2, 3), (1, 7, 200), (False, True)):
-        workers, size, drop_last = arguments
-        loader = DataLoader(
-            make(rank=0, world_size=2), size, num_workers=workers, drop_last=drop_last
-        )
-        assert len(loader) == len(list(loader)), arguments
+@pytest.mark.parametrize(
+    ("workers", "size", "drop_last"),
+    [(0, 1, False), (0, 7, True), (1, 7, False), (2, 200, False), (3, 7, False), (3, 7, True)],
+)
+def test_length_is_the_number_of_batches(make, workers, size, drop_last):
+    dataset = make(rank=0, world_size=2)
+    loader = DataLoader(dataset, size, num_workers=workers, drop_last=drop_last)
+    assert len(loader) == len(list(loader))
 
 
 def test_torchs_loader_with_workers_tells_nobody_what_it_has_handed_out(make):
@@ -204,7 +205,7 @@ def test_by_torchdatas_loader(make, workers, persistent):
     options = {"num_workers": workers, "persistent_workers": persistent}
     dataset = make()
     loader = StatefulDataLoader(dataset, 7, **options)
-    for epoch, taken in enumerate((1, 4, 9)):
+    for epoch, taken in enumerate((1, 9)):
         dataset.set_epoch(epoch)
         batches = iter(loader)
         seen = rest(itertools.islice(batches, taken))

@@ -68,7 +68,7 @@ def test_ranks_have_what_torchs_sampler_gives_them(make, world_size, uneven):
             assert list(dataset) == list(sampler)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2, 5])
+@pytest.mark.parametrize("workers", [0, 3])
 def test_each_object_comes_to_one_worker_of_one_rank(make, workers):
     counts = Counter()
     for rank in range(3):
