@@ -31,7 +31,7 @@ __all__ = ["EpochDataset"]
 _STATE_VERSION = 1
 
 
-class EpochDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
+class EpochDataset(torch.utils.data.IterableDataset[Any]):  # type: ignore[misc]
     """A data set that is iterated over epoch after epoch, in shards, and can go on in the middle.
 
     The main process has the object that the user made; its `_progress` is what was handed out. Each

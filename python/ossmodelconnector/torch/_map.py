@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ObjectDataset"]
 
 
-class ObjectDataset(torch.utils.data.Dataset):  # type: ignore[misc]
+class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
     """Objects of OSS as a map-style data set: for samplers, random access, or a few thousand files.
 
     A batch of a ``DataLoader`` costs one round trip: all its objects are asked for at once. A
