@@ -14,12 +14,13 @@ from bench.scenarios import (
     latency,
     levels,
     listing,
+    loader,
     memory,
     pauses,
     tensors,
     throughput,
 )
-from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
+from bench.server import DELAYED, FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
 Objects = Callable[[Catalogue], list[Object]]
@@ -61,6 +62,7 @@ SCENARIOS = {
     "strace": Entry(inside.system_calls),
     "lists": Entry(listing.lists, objects=(), networks=()),
     "shortlists": Entry(listing.short_lists, objects=(), networks=()),
+    "loader": Entry(loader.loader, objects=(Catalogue.items,), networks=(DELAYED,)),
     "listsim": Entry(listing.list_simulation, objects=(), networks=(), default=False),
     "profile": Entry(inside.profile, default=False),
 }
