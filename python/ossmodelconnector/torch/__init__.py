@@ -45,6 +45,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _require.torch()
+    _require.numpy()
     value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
     value.__module__ = __name__  # as pickles and tracebacks name it
     globals()[name] = value

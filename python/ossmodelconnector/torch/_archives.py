@@ -13,6 +13,7 @@ from ossmodelconnector.torch._progress import DONE
 __all__ = ["TarSample", "samples_of_tar"]
 
 _BLOCK = tarfile.BLOCKSIZE
+_STEP_BYTES = 1 << 20
 # What a header that says more of the next one may have: paths, not contents.
 _LONGEST_HEADER = 1 << 20
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
@@ -33,7 +34,7 @@ class _Entry(NamedTuple):
 
 
 def samples_of_tar(file: io.BufferedIOBase, uri: str) -> Iterator[TarSample]:
-    """Reads samples from the file's position on, which is that of a header, to the end.
+    """Reads samples from the file's position on, which is that of a header, to the file's end.
 
     The last one's place is `DONE`; where there is none, its fields are empty.
 
@@ -54,6 +55,9 @@ def samples_of_tar(file: io.BufferedIOBase, uri: str) -> Iterator[TarSample]:
             raise tarfile.ReadError(f"{uri}: it has {entry.name!r:.200} twice in one sample")
         fields["__key__"] = key
         fields[extension] = _read(file, entry.size, uri)
+    # To the end, where the tar's CRC-64 is compared: before its last sample is given.
+    while file.read(_STEP_BYTES):
+        pass
     yield TarSample(fields, DONE)
 
 
@@ -125,5 +129,5 @@ def _read(file: io.BufferedIOBase, size: int, uri: str) -> bytes:
     data = file.read(size)
     if len(data) < size:
         raise tarfile.ReadError(f"{uri}: it ends in the middle of a file")
-    file.seek(-size % _BLOCK, io.SEEK_CUR)
+    file.read(-size % _BLOCK)
     return data

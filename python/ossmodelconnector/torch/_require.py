@@ -1,10 +1,22 @@
-"""torch and pyarrow, imported at first use; if one is missing, the error says what to install."""
+"""Packages that may be missing, imported at first use; the error then says what to install."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["pyarrow_parquet", "torch"]
+__all__ = ["numpy", "pyarrow_parquet", "torch"]
+
+
+def numpy() -> Any:
+    """Returns the module. ImportError: it is missing."""
+    try:
+        import numpy
+    except ImportError as error:
+        raise ImportError(
+            "data sets of ossmodelconnector.torch need numpy: pip install "
+            "'ossmodelconnector[torch]'"
+        ) from error
+    return numpy
 
 
 def torch() -> Any:
