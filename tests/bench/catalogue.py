@@ -14,7 +14,7 @@ from bench.objects import Object, Store
 from bench.processes import python_module
 
 SMALL_OBJECTS, SMALL_BYTES = 40, 16 << 10
-ITEMS, ITEM_BYTES = 100, 20_000
+MANY_OBJECTS, MANY_BYTES = 2_000, 20_000
 READY_BYTES = 64 << 20
 SHARDS = 8
 
@@ -93,9 +93,8 @@ class Catalogue:
     def small(self) -> list[Object]:
         return self.store.random("small", SMALL_OBJECTS, SMALL_BYTES)
 
-    def items(self) -> list[Object]:
-        """What training reads one by one."""
-        return self.store.random("item", ITEMS, ITEM_BYTES)
+    def many(self) -> list[Object]:
+        return self.store.random("many", MANY_OBJECTS, MANY_BYTES)
 
     def ready(self) -> list[Object]:
         return self.store.random("ready", 1, READY_BYTES)

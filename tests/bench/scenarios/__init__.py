@@ -16,11 +16,12 @@ from bench.scenarios import (
     listing,
     loader,
     memory,
+    objects,
     pauses,
     tensors,
     throughput,
 )
-from bench.server import DELAYED, FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
+from bench.server import FAR, HTTPS, NEAR, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
 Objects = Callable[[Catalogue], list[Object]]
@@ -59,10 +60,11 @@ SCENARIOS = {
         latency.round_trips, objects=(Catalogue.models, Catalogue.small), networks=(FAR,)
     ),
     "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
+    "objects": Entry(objects.objects, objects=(Catalogue.many,), networks=(PLAIN, NEAR)),
     "strace": Entry(inside.system_calls),
     "lists": Entry(listing.lists, objects=(), networks=()),
     "shortlists": Entry(listing.short_lists, objects=(), networks=()),
-    "loader": Entry(loader.loader, objects=(Catalogue.items,), networks=(DELAYED,)),
+    "loader": Entry(loader.loader, objects=(Catalogue.many,), networks=(NEAR,)),
     "listsim": Entry(listing.list_simulation, objects=(), networks=(), default=False),
     "profile": Entry(inside.profile, default=False),
 }

@@ -6,7 +6,7 @@ from bench.clients import the_peers_hosts
 from bench.processes import python_module
 from bench.runner import json_lines
 from bench.scenario import Bar, Client, Column, Run, Scenario
-from bench.server import BUCKET, DELAYED, DOMAIN
+from bench.server import BUCKET, DOMAIN, NEAR
 from bench.workplace import Workplace
 
 _OURS = "ours, IterableObjectDataset"
@@ -17,14 +17,14 @@ _READS = 2000
 
 
 def loader(place: Workplace) -> Scenario:
-    items = place.catalogue.items()
+    items = place.catalogue.many()
 
     def client(name: str, who: str, ours: bool = False) -> Client:
         def start(_round: int) -> Run:
             host, prefix = "127.0.0.1", list[str]()
             if who == "osstorch":
                 host, prefix = DOMAIN, the_peers_hosts(place)
-            options = ["--endpoint", place.server.endpoint(DELAYED, host), "--bucket", BUCKET]
+            options = ["--endpoint", place.server.endpoint(NEAR, host), "--bucket", BUCKET]
             options += ["--folder", str(place.folder), "--reads", str(_READS)]
             options += ["--count", str(len(items)), "--size", str(items[0].size)]
             options += ["--stem", items[0].key[:-2]]
