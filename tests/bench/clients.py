@@ -198,6 +198,11 @@ def fresh_peer(
     return _peer(place, name, network, which, objects, words)
 
 
+def the_peers_hosts(place: Workplace) -> list[str]:
+    """Before the command of osstorchconnector, the one that knows no path style."""
+    return with_names([DOMAIN, f"{BUCKET}.{DOMAIN}"], place.folder)
+
+
 def _peer(
     place: Workplace,
     name: str,
@@ -209,10 +214,9 @@ def _peer(
     def start(_round: int) -> Run:
         # Python's own client needs no environment but this one.
         python_path = None if which == "http-client" else place.peers()
-        # The one peer that knows no path style.
         host, prefix = "127.0.0.1", list[str]()
         if which.startswith("osstorch"):
-            host, prefix = DOMAIN, with_names([DOMAIN, f"{BUCKET}.{DOMAIN}"], place.folder)
+            host, prefix = DOMAIN, the_peers_hosts(place)
         options = ["--endpoint", place.server.endpoint(network, host), "--bucket", BUCKET]
         options += ["--folder", str(place.folder), *words]
         options += ["--files", str(place.catalogue.store.path(""))]

@@ -25,7 +25,7 @@ EXAMPLES = {
     if (found := [block for block in blocks if block.info == "python"])
 }
 # Which package a page's examples need, that is not on every Python.
-NEEDED = {"docs/models.md": "torch"}
+NEEDED = {"docs/models.md": "torch", "docs/training.md": "torch"}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_examples(page, environment, monkeypatch, tmp_path):
 
 
 def test_pages_that_show_how_to_use_the_library_have_examples():
-    pages = ["configuration", "data-tools", "models", "semantics"]
+    pages = {"configuration", "data-tools", "models", "semantics", "training"}
     assert {"README.md", *(f"docs/{page}.md" for page in pages)} <= set(EXAMPLES)
 
 

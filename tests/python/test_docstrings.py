@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import ossmodelconnector
+import ossmodelconnector.torch
 import pyarrow
 import pytest
 from ossmodelconnector import OssModelConnector, _core, fsspec, local, safetensors
@@ -31,6 +31,9 @@ PUBLIC = {
     for module in (ossmodelconnector, fsspec, local, safetensors)
     for name in module.__all__
 }
+
+
+OF_TORCH = ossmodelconnector.torch.__all__
 
 
 class Docstring(NamedTuple):
@@ -112,10 +115,13 @@ def names(environment, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda docstring: docstring.test.name)
 def test_examples(docstring, names):
+    torch = pytest.importorskip("torch") if needs_torch(docstring) else None
     if docstring.module:
         names = {**vars(importlib.import_module(docstring.module)), **names}
-    if needs_torch(docstring):
-        torch = pytest.importorskip("torch")
+    if docstring.module.startswith(f"{ossmodelconnector.torch.__name__}."):
+        of_torch = {name: getattr(ossmodelconnector.torch, name) for name in OF_TORCH}
+        run(docstring, {**names, **of_torch})
+    elif torch is not None:
         with safetensors.open_model("oss://bucket/tiny/", connector=names["connector"]) as model:
             run(docstring, {**names, "torch": torch, "model": model})
     else:

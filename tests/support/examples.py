@@ -7,8 +7,10 @@ internal endpoint. Both lead to a local server here: by a proxy, which the envir
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import struct
+import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -44,6 +46,17 @@ def tiny_model() -> dict[str, bytes]:
     return {**files, "model.safetensors.index.json": json.dumps(index).encode()}
 
 
+def tar(files: Mapping[str, bytes]) -> bytes:
+    """A tar of them."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as made:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return data.getvalue()
+
+
 def objects() -> dict[str, bytes]:
     """What the examples may read."""
     config = b'{"layers": 2}\n'
@@ -55,6 +68,8 @@ def objects() -> dict[str, bytes]:
         "checkpoint.pt": CHECKPOINT.read_bytes(),
     }
     found.update({f"tiny/{name}": data for name, data in tiny_model().items()})
+    found.update({f"train/{i:03d}.bin": bytes([i]) * (8 + i) for i in range(20)})
+    found["shards/0.tar"] = tar({"a.txt": b"first", "a.cls": b"0", "b.txt": b"second"})
     for i in range(1, 5):
         for folder in ("model", "qwen"):
             found[f"{folder}/model-{i:05d}-of-00004.safetensors"] = safetensors_file(MiB)

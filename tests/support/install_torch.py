@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 TORCH = "torch==2.13.0"
+# Its loader is what data sets are tested with. By itself: of its requirements torch alone is used.
+TORCHDATA = "torchdata==0.11.0"
 PIP_INSTALL = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
 GPU = re.compile(r"nvidia|cuda|triton|rocm", re.IGNORECASE)
 
@@ -66,7 +68,10 @@ def main() -> int:
         return left_out(f"pip finds no {TORCH} for this Python")
     if gpu:
         return left_out(f"{TORCH} would bring {len(gpu)} GPU packages ({gpu[0]}, ...)")
-    return subprocess.run([*PIP_INSTALL, TORCH], check=False).returncode
+    done = subprocess.run([*PIP_INSTALL, TORCH], check=False)
+    if done.returncode == 0:
+        done = subprocess.run([*PIP_INSTALL, "--no-deps", TORCHDATA], check=False)
+    return done.returncode
 
 
 if __name__ == "__main__":

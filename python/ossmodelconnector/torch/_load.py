@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
+from ossmodelconnector.torch import _require
 from ossmodelconnector.torch._archive import ArchiveFile
 from ossmodelconnector.torch._watched import WatchedFile
 
@@ -54,7 +55,7 @@ def load(
         >>> list(state)
         ['weight', 'bias']
     """
-    torch = _torch()
+    torch = _require.torch()
     if kw.pop("mmap", None):
         raise ValueError(
             "mmap=True maps a local file, and this is an object of OSS: leave it out. For parts of "
@@ -86,13 +87,3 @@ def _load(torch: Any, file: Any, arguments: dict[str, Any]) -> Any:
         if watched.error is None or watched.error is error:
             raise
         raise watched.error from None
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "ossmodelconnector.torch needs torch: pip install 'ossmodelconnector[torch]'"
-        ) from error
-    return torch

@@ -14,6 +14,7 @@ from bench.scenarios import (
     latency,
     levels,
     listing,
+    loader,
     memory,
     objects,
     pauses,
@@ -63,6 +64,7 @@ SCENARIOS = {
     "strace": Entry(inside.system_calls),
     "lists": Entry(listing.lists, objects=(), networks=()),
     "shortlists": Entry(listing.short_lists, objects=(), networks=()),
+    "loader": Entry(loader.loader, objects=(Catalogue.many,), networks=(NEAR,)),
     "listsim": Entry(listing.list_simulation, objects=(), networks=(), default=False),
     "profile": Entry(inside.profile, default=False),
 }
