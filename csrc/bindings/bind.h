@@ -30,10 +30,13 @@ void register_reader(py::module_& module);
 void register_cursor(py::module_& module);
 void register_listing(py::module_& module);
 void register_object_row(py::module_& module);
+void register_objects_read(py::module_& module);
 
 // Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted:
 // the one already set by a signal handler. REQUIRES: the GIL, !status.is_ok().
 [[noreturn]] void raise(const Status& status);
+// The same exception, not raised. REQUIRES: its code is not kInterrupted.
+py::object exception_of(const Status& status);
 inline void raise_unless_ok(const Status& status) {
   if (!status.is_ok()) raise(status);
 }

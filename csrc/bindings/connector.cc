@@ -56,18 +56,6 @@ py::tuple stat_tuple(const ObjectStat& stat) {
                         header_text(stat.storage_class), stat.version_id);
 }
 
-// Of (uri, version id or "", listed size, ETag or "", time), as the Python layer makes it.
-ObjectToOpen object_of(const py::tuple& object, bool prefetch) {
-  ObjectToOpen wanted{.uri = utf8(object[0], "uri"),
-                      .version_id = utf8(object[1], "version_id"),
-                      .prefetches = prefetch};
-  std::string etag = utf8(object[3], "etag");
-  if (!etag.empty())
-    wanted.listed =
-        ListedVersion{object[2].cast<std::uint64_t>(), std::move(etag), object[4].cast<double>()};
-  return wanted;
-}
-
 std::unique_ptr<ReaderHandle> handle(const ConnectorHandle& connector,
                                      std::shared_ptr<ObjectReader> reader) {
   return std::make_unique<ReaderHandle>(Released<ObjectReader>(std::move(reader)),
@@ -104,6 +92,17 @@ py::list read_ranges_of_objects(
 }
 
 }  // namespace
+
+ObjectToOpen object_of(const py::tuple& object, bool prefetch) {
+  ObjectToOpen wanted{.uri = utf8(object[0], "uri"),
+                      .version_id = utf8(object[1], "version_id"),
+                      .prefetches = prefetch};
+  std::string etag = utf8(object[3], "etag");
+  if (!etag.empty())
+    wanted.listed =
+        ListedVersion{object[2].cast<std::uint64_t>(), std::move(etag), object[4].cast<double>()};
+  return wanted;
+}
 
 void register_connector(py::module_& module) {
   py::class_<ConnectorHandle>(module, "Connector", py::is_final())

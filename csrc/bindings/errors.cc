@@ -30,6 +30,12 @@ py::str changed(const py::str& text, std::string (*change)(std::string_view)) {
 void raise(const Status& status) {
   if (status.code() == StatusCode::kInterrupted && PyErr_Occurred() != nullptr)
     throw py::error_already_set();
+  const py::object error = exception_of(status);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+  throw py::error_already_set();
+}
+
+py::object exception_of(const Status& status) {
   if (error_factory == nullptr) throw std::runtime_error(status.message());
   const ErrorDetail& detail = status.detail();
   const std::string name(status_code_name(status.code()));
@@ -37,11 +43,9 @@ void raise(const Status& status) {
   const auto text = py::reinterpret_steal<py::object>(
       PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
   if (!text) throw py::error_already_set();
-  const py::object error = py::reinterpret_borrow<py::object>(error_factory)(
+  return py::reinterpret_borrow<py::object>(error_factory)(
       name, text, without_secrets(detail.uri), detail.http_status, header_text(detail.error_code),
       header_text(detail.ec), header_text(detail.request_id), detail.attempts, detail.os_errno);
-  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
-  throw py::error_already_set();
 }
 
 py::str header_text(std::string_view text) {

@@ -91,7 +91,12 @@ class ListingCall {
   ListingHandle& listing_;
 };
 
-// An instance of `type`, a class derived from ObjectRow. REQUIRES: i is a row.
+// Of (uri, version id or "", listed size, ETag or "", time), as the Python layer makes it.
+ObjectToOpen object_of(const py::tuple& object, bool prefetch);
+
+// An instance of `type`, a class derived from ObjectRow, of what replies told.
+py::object object_row(const py::handle& type, const ObjectName& name, const ObjectVersion& version);
+// The same, of a listing's row. REQUIRES: i is a row.
 py::object object_row(const ColumnsHandle& handle, const py::handle& type, std::size_t i);
 // Iterators over rows as such objects, and over their keys. REQUIRES: `columns` is a ColumnsHandle
 // and has those rows.

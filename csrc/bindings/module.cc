@@ -45,6 +45,7 @@ int execute(PyObject* module) {
     register_reader(m);
     register_cursor(m);
     register_connector(m);
+    register_objects_read(m);
     completed = m.release().ptr();
     return 0;
   }

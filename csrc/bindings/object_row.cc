@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings/handles.h"
+#include "protocol/any_date.h"
 
 namespace ossmc::bindings {
 
@@ -219,6 +220,31 @@ py::object ColumnsHandle::storage_class(std::uint32_t id) const {
 
 py::object object_row(const ColumnsHandle& handle, const py::handle& type, std::size_t i) {
   return py::reinterpret_steal<py::object>(make_row(checked_row_type(type), handle, i));
+}
+
+py::object object_row(const py::handle& type, const ObjectName& name,
+                      const ObjectVersion& version) {
+  PyTypeObject* const row_class = checked_row_type(type);
+  const py::object bucket = decoded(name.bucket);
+  const py::object key = decoded(name.key);
+  auto size = py::reinterpret_steal<py::object>(PyLong_FromUnsignedLongLong(version.size));
+  if (!size) throw py::error_already_set();
+  const py::object etag = header_text(version.etag);
+  const py::object storage_class =
+      header_text(version.storage_class.empty() ? "Standard" : version.storage_class);
+  py::object version_id;
+  if (!version.version_id.empty()) version_id = decoded(version.version_id);
+  PyObject* const self = row_class->tp_alloc(row_class, 0);
+  if (self == nullptr) throw py::error_already_set();
+  Row& row = row_of(self);
+  row.bucket = new_ref(bucket.ptr());
+  row.key = new_ref(key.ptr());
+  row.size = size.release().ptr();
+  row.etag = new_ref(etag.ptr());
+  row.storage_class = new_ref(storage_class.ptr());
+  row.version_id = version_id.release().ptr();
+  row.last_modified_unix = parse_any_date(version.last_modified).value_or(0.0);
+  return py::reinterpret_steal<py::object>(self);
 }
 
 py::object iterate_rows(const py::object& columns, const py::handle& type, const RowRange& rows) {

@@ -33,6 +33,8 @@ Status connector_closed() {
   return Status(StatusCode::kClosed, "the connector is closed: make a new one");
 }
 
+}  // namespace
+
 StreamOptions stream_options(const ObjectToOpen& object) {
   StreamOptions options;
   options.prefetches = object.prefetches;
@@ -41,8 +43,6 @@ StreamOptions stream_options(const ObjectToOpen& object) {
   if (can_pin) options.listed = object.listed;
   return options;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<Connector>> Connector::make(std::string_view endpoint_text,
                                                    std::string_view region, Config config,

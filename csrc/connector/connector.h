@@ -73,6 +73,9 @@ struct ObjectToOpen {
   bool prefetches = true;
 };
 
+// How the scheduler is to open it: whether it is pinned to what a listing told.
+StreamOptions stream_options(const ObjectToOpen& object);
+
 // Thread-safe; blocking calls take an Interrupt. The first of them starts the engine, which takes
 // its time; stats(), chunk_latencies() and is_closed() wait for none. Shared by its readers.
 class Connector : public std::enable_shared_from_this<Connector> {
@@ -126,6 +129,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // child.
   Result<std::shared_ptr<Engine>> engine();
   ReadOptions read_options(bool sequential) const;
+  // kInvalidArgument, before any request.
+  Result<ObjectName> checked_name(std::string_view uri, std::string_view version_id) const;
 
  private:
   // Replaced as a whole in a forked child, where the mutex may be held by a thread that is not
@@ -145,8 +150,6 @@ class Connector : public std::enable_shared_from_this<Connector> {
             std::shared_ptr<CredentialsCache> credentials);
   Result<OpenedStreams> open_streams(const std::vector<ObjectToOpen>& objects,
                                      Interrupt& interrupt);
-  Result<ObjectName> checked_name(std::string_view uri, std::string_view version_id) const;
-
   const Config config_;
   const RequestBuilderOptions request_options_;
   const bool lacks_region_;

@@ -107,7 +107,7 @@ class ChunkFetch final : public Exchange {
   const ObjectVersion& learnt() const { return learnt_; }  // by the first good reply
   ByteSink& sink() const { return sink_; }
   // Its times are not those of a chunk.
-  void set_is_part() { is_part_ = true; }
+  void set_is_part(bool is_part) { is_part_ = is_part; }
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;

@@ -15,6 +15,12 @@ RangeSink::RangeSink(std::uint32_t length, std::vector<SinkPart> parts,
                      std::shared_ptr<LentMemory> memory)
     : length_(length), parts_(std::move(parts)), memory_(std::move(memory)) {}
 
+void RangeSink::set_target(std::uint32_t length, std::byte* to) {
+  assert(filled() == 0);
+  length_ = length;
+  parts_ = {{0, length, to}};
+}
+
 void RangeSink::append(const std::byte* bytes, std::size_t size, bool with_crc) {
   assert(size <= writer_room());
   const std::uint32_t begin = filled();

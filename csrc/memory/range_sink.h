@@ -26,6 +26,9 @@ class RangeSink final : public ByteSink {
   // `parts` in the order of `begin`; they may overlap. Bytes of none are dropped. All lie in
   // `memory`, which is lent for as long as anything is written.
   RangeSink(std::uint32_t length, std::vector<SinkPart> parts, std::shared_ptr<LentMemory> memory);
+  // How long the range is and where it goes was not known when it was asked for. REQUIRES: nothing
+  // was appended yet; others who look see it by an order of their own.
+  void set_target(std::uint32_t length, std::byte* to);
 
   std::uint32_t length() const override { return length_; }
   std::uint32_t writer_filled() const override { return filled(); }
@@ -39,8 +42,9 @@ class RangeSink final : public ByteSink {
  private:
   void copy_parts(const std::byte* bytes, std::uint32_t begin, std::uint32_t end);
 
-  const std::uint32_t length_;
-  const std::vector<SinkPart> parts_;
+  // Constant but for set_target().
+  std::uint32_t length_;
+  std::vector<SinkPart> parts_;
   const std::shared_ptr<LentMemory> memory_;
   std::atomic<std::uint32_t> filled_{0};  // relaxed: others look at it as a figure
   std::uint64_t crc_ = 0;

@@ -81,6 +81,10 @@ Ticket Admission::for_sweep(std::uint64_t bytes, TimePoint now, FreedMemory* fre
               freed);
 }
 
+Ticket Admission::for_objects(std::uint64_t bytes, FreedMemory* freed) {
+  return take({.bytes = bytes, .keep_free = reserve_bytes()}, freed);
+}
+
 Ticket Admission::for_hedge(std::uint64_t bytes, bool is_awaited) const {
   return Ticket::try_take(budget_, bytes, is_awaited ? 0 : reserve_bytes());
 }

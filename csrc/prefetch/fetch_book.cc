@@ -98,6 +98,11 @@ std::vector<ChunkFetch*> FetchBook::cancel_stream(const ObjectStream& stream) {
   return cancel_if([&](const Entry& entry) { return entry.stream.get() == &stream; });
 }
 
+std::vector<ChunkFetch*> FetchBook::cancel_streams(
+    const std::function<bool(const ObjectStream&)>& is_over) {
+  return cancel_if([&](const Entry& entry) { return is_over(*entry.stream); });
+}
+
 std::vector<ChunkFetch*> FetchBook::cancel_call(const PieceCall& call) {
   return cancel_if([&](const Entry& entry) {
     return entry.piece != nullptr && entry.piece->call.get() == &call;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -57,6 +58,7 @@ class FetchBook {
   // The object is closed: ends what is in progress soon. Those that were parked, which the caller
   // ends under no lock.
   std::vector<ChunkFetch*> cancel_stream(const ObjectStream& stream);
+  std::vector<ChunkFetch*> cancel_streams(const std::function<bool(const ObjectStream&)>& is_over);
   // The same for the pieces of a call that has ended; and for what is fetched of an object ahead of
   // its reads and nobody has claimed or copies from.
   std::vector<ChunkFetch*> cancel_call(const PieceCall& call);

@@ -27,9 +27,10 @@ void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
     ObjectStream& stream = *entry.stream;
     ChunkSlot& slot = stream.slot(entry.index);
     if (entry.piece == nullptr) slot.work = ChunkSlot::Work::kNone;
-    after.openers_wait = stream.state() == StreamState::kOpening;
+    after.openers_wait = stream.state() == StreamState::kOpening && entry.piece == nullptr;
     if (entry.piece != nullptr) {
-      put_down_piece(entry, status, &after);
+      entry.piece->needs_head = !status.is_ok() && asks_head(fetch);
+      put_down_piece(entry, is_version_only, status, &after);
     } else if (is_given_up && !status.is_ok() && stream.state() == StreamState::kOpen) {
       put_down_given_up(entry, &after);
     } else if (is_version_only) {
@@ -44,14 +45,12 @@ void FetchEnd::finish(ChunkFetch& fetch, const Status& status) {
       take_region(stream, &after.freed);
     }
   }
+  // Before its end: who waits for that finds the verdict, and the version.
+  if (after.is_last_crc) pass_verdict(*entry.stream);
+  if (is_version_only) objects_.complete(*entry.stream, version);
   if (entry.piece != nullptr) end_piece(*entry.piece, status);
   if (after.waited_for != nullptr) after.waited_for->notify();
-  if (after.is_last_crc) pass_verdict(*entry.stream);
-  if (is_version_only) {
-    objects_.complete(*entry.stream, version);
-  } else if (after.openers_wait) {
-    entry.stream->wake_openers();
-  }
+  if (!is_version_only && after.openers_wait) entry.stream->wake_openers();
   // Its hedge is to see that it was cancelled, or its memory is free.
   const bool others_may_start = after.others_may_start || entry.hedge_runs ||
                                 entry.fetch->hedge() != nullptr || !after.freed.empty();
@@ -107,7 +106,8 @@ void FetchEnd::put_down_bytes(const FetchBook::Entry& entry, After* after) {
 }
 
 // What came of the chunk elsewhere is known by its CRC-64 (SeenBefore).
-void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& status, After* after) {
+void FetchEnd::put_down_piece(const FetchBook::Entry& entry, bool is_version_only,
+                              const Status& status, After* after) {
   ObjectStream& stream = *entry.stream;
   Piece& piece = *entry.piece;
   piece.has_ended = true;
@@ -124,7 +124,7 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, const Status& statu
     return;
   }
   if (state_.note_success(stream)) after->others_may_start = true;
-  if (!state_.context.verify_crc64) return;
+  if (!state_.context.verify_crc64 || is_version_only) return;
   const std::uint64_t crc = piece.sink.writer_crc();
   const bool is_first_time = !slot.fetched_before;
   // What fetches the chunk does not know of the piece.

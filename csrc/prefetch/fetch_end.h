@@ -31,8 +31,8 @@ class FetchEnd {
   };
   void put_down_bytes(const FetchBook::Entry& entry, After* after) OSSMC_REQUIRES(state_.mutex);
   void put_down_version(const FetchBook::Entry& entry, After* after) OSSMC_REQUIRES(state_.mutex);
-  void put_down_piece(const FetchBook::Entry& entry, const Status& status, After* after)
-      OSSMC_REQUIRES(state_.mutex);
+  void put_down_piece(const FetchBook::Entry& entry, bool is_version_only, const Status& status,
+                      After* after) OSSMC_REQUIRES(state_.mutex);
   void put_down_given_up(const FetchBook::Entry& entry, After* after) OSSMC_REQUIRES(state_.mutex);
   void put_down_failure(const FetchBook::Entry& entry, const ChunkFetch& fetch,
                         const Status& status, After* after) OSSMC_REQUIRES(state_.mutex);

@@ -146,6 +146,7 @@ bool Picker::pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) {
   pick->stream = piece->stream;
   pick->index = piece->index;
   pick->piece = piece;
+  pick->is_first = piece->stream->state() == StreamState::kOpening;
   const ChunkSlot& slot = piece->stream->slot(piece->index);
   if (piece->is_whole()) {
     pick->is_refetch = slot.fetched_before;

@@ -11,8 +11,10 @@ void end_piece(Piece& piece, const Status& status) {
   piece.is_done.store(true, std::memory_order_release);
   // Whoever sees this finds the piece that has failed.
   if (!status.is_ok()) call->has_failed.store(true, std::memory_order_release);
-  const std::uint32_t left = call->missing.fetch_sub(1, std::memory_order_acq_rel) - 1;
-  if (left <= call->wake_at.load(std::memory_order_relaxed) || !status.is_ok())
+  // Sequentially consistent with who notes what he awaits, then looks at what is missing.
+  const std::uint32_t left = call->missing.fetch_sub(1) - 1;
+  if (left <= call->wake_at.load(std::memory_order_relaxed) || !status.is_ok() ||
+      call->awaited.load() == &piece)
     futex_wake_all(call->missing);
 }
 

@@ -32,6 +32,8 @@ struct PieceSizes {
   std::uint32_t bulk_bytes = 1u << 20;  // see PieceLine
 };
 
+struct Piece;
+
 // What the pieces of one call have in common. Shared by the call and its pieces. Thread-safe.
 struct PieceCall {
   const std::shared_ptr<LentMemory> memory = std::make_shared<LentMemory>();
@@ -40,19 +42,25 @@ struct PieceCall {
   std::atomic<std::uint32_t> missing{0};
   std::atomic<std::uint32_t> wake_at{0};
   std::atomic<bool> has_failed{false};
+  // A call that takes its pieces one by one sleeps for this one: its end wakes, whatever is missing.
+  std::atomic<const Piece*> awaited{nullptr};
+  // How many pieces turned out to be the beginning of an object that is larger than what they ask
+  // for (WholeObjects).
+  std::atomic<std::uint32_t> grown{0};
 };
 
 // Shared by its call, the scheduler and the fetch that fills it. Constant where nothing else is
 // said.
 struct Piece {
-  // Bytes [begin, begin + length) of the chunk.
+  // Bytes [begin, begin + length) of the chunk. `memory`: what `parts` lie in; null: the call's.
   Piece(std::shared_ptr<ObjectStream> stream_in, std::uint64_t index_in, std::uint32_t begin_in,
-        std::uint32_t length_in, std::vector<SinkPart> parts, std::shared_ptr<PieceCall> call_in)
+        std::uint32_t length_in, std::vector<SinkPart> parts, std::shared_ptr<PieceCall> call_in,
+        std::shared_ptr<LentMemory> memory = nullptr)
       : stream(std::move(stream_in)),
         index(index_in),
         begin(begin_in),
         call(std::move(call_in)),
-        sink(length_in, std::move(parts), call->memory) {}
+        sink(length_in, std::move(parts), memory != nullptr ? std::move(memory) : call->memory) {}
 
   std::uint32_t end() const { return begin + sink.length(); }
   bool is_whole() const { return begin == 0 && sink.length() == stream->chunk_length(index); }
@@ -62,6 +70,11 @@ struct Piece {
   const std::uint32_t begin;
   const std::shared_ptr<PieceCall> call;
   RangeSink sink;
+  // Of the first request of an object whose size is not known: where its bytes go, made with the
+  // reply's head.
+  std::unique_ptr<std::byte[]> own;
+  // Written before `is_done`: its object is to be opened with HEAD, since this reply told no size.
+  bool needs_head = false;
   // The end, once: `status` is written before `is_done` (release).
   std::atomic<bool> is_done{false};
   Status status;

@@ -13,6 +13,10 @@ void PieceLine::add(const std::vector<PiecePtr>& pieces) {
   }
 }
 
+void PieceLine::add_bulk(const std::vector<PiecePtr>& pieces) {
+  for (const PiecePtr& piece : pieces) add_to(bulk_, piece);
+}
+
 void PieceLine::add_to(Turns& turns, const PiecePtr& piece) {
   const PieceCall* const call = piece->call.get();
   const auto found = std::find_if(turns.rbegin(), turns.rend(),
@@ -60,6 +64,11 @@ std::vector<PieceLine::PiecePtr> PieceLine::remove_call(const PieceCall& call) {
 
 std::vector<PieceLine::PiecePtr> PieceLine::remove_stream(const ObjectStream& stream) {
   return remove_if([&](const Piece& piece) { return piece.stream.get() == &stream; });
+}
+
+std::vector<PieceLine::PiecePtr> PieceLine::remove_streams(
+    const std::function<bool(const ObjectStream&)>& leaves) {
+  return remove_if([&](const Piece& piece) { return leaves(*piece.stream); });
 }
 
 }  // namespace ossmc

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,8 @@ class PieceLine {
 
   // Behind the others of their call, which is the same for all.
   void add(const std::vector<PiecePtr>& pieces);
+  // The same, all of them bulk.
+  void add_bulk(const std::vector<PiecePtr>& pieces);
   bool has_urgent() const { return !urgent_.empty(); }
   bool empty() const { return urgent_.empty() && bulk_.empty(); }
   // The next one, out of the line; its call is last in turn then. Null: there is none.
@@ -34,6 +37,7 @@ class PieceLine {
   // Those that leave the line.
   std::vector<PiecePtr> remove_call(const PieceCall& call);
   std::vector<PiecePtr> remove_stream(const ObjectStream& stream);
+  std::vector<PiecePtr> remove_streams(const std::function<bool(const ObjectStream&)>& leaves);
 
  private:
   struct Turn {

@@ -42,6 +42,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, FetchContext& context,
       claims_(state_),
       views_(state_),
       pieces_(state_, *this),
+      whole_objects_(state_, *this),
       picker_(state_),
       starter_(state_, *this),
       fetch_end_(state_, objects_) {}
@@ -158,16 +159,24 @@ TimePoint Scheduler::next_due() noexcept {
 }
 
 Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, ByteRange range) {
+  std::shared_ptr<ObjectStream> stream;
+  std::shared_ptr<Piece> piece;
+  {
+    MutexLock lock(state_.mutex);
+    const FetchBook::Entry& entry = state_.fetches.at(fetch);
+    stream = entry.stream;
+    piece = entry.piece;
+  }
+  if (piece != nullptr) {
+    const Status status = whole_objects_.take_version(*piece, version, range);
+    if (status.is_ok()) fetch.set_is_part(!piece->is_whole());
+    return status;
+  }
   if (range.size() < std::min<std::uint64_t>(state_.options.chunk_bytes, version.size)) {
     // Little was asked for, for want of memory. It is open when these bytes are dropped: who would
     // claim its first chunk before, would hold others while that is not in line.
     fetch.drop_bytes();
     return Status::ok();
-  }
-  std::shared_ptr<ObjectStream> stream;
-  {
-    MutexLock lock(state_.mutex);
-    stream = state_.fetches.at(fetch).stream;
   }
   Result<ChunkTable::Index> index = index_for(stream->name(), stream->chunk_bytes(), version);
   if (!index.is_ok()) return index.status();

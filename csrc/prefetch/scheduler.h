@@ -15,6 +15,7 @@
 #include "prefetch/pieces.h"
 #include "prefetch/scheduler_state.h"
 #include "prefetch/views.h"
+#include "prefetch/whole_objects.h"
 #include "transfer/exchange.h"
 
 namespace ossmc {
@@ -34,6 +35,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   ChunkClaims& claims() { return claims_; }
   Views& views() { return views_; }
   Pieces& pieces() { return pieces_; }
+  WholeObjects& whole_objects() { return whole_objects_; }
   SmallRequestQueue& small_requests() { return state_.small; }
   const FetchContext& context() const { return state_.context; }
 
@@ -65,6 +67,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   ChunkClaims claims_;
   Views views_;
   Pieces pieces_;
+  WholeObjects whole_objects_;
   Picker picker_;
   FetchStarter starter_;
   FetchEnd fetch_end_;

@@ -87,6 +87,16 @@ def range_of_object(item: object) -> tuple[object, int, int]:
     return uri, offset, length
 
 
+def read_ahead(name: str, value: object) -> int:
+    """Takes a limit of what is read ahead; None: 0, which stands for the default."""
+    if value is None:
+        return 0
+    limit = operator.index(value)  # type: ignore[arg-type]  # it says what it takes
+    if limit < 1:
+        raise ValueError(f"{name} must be at least 1, or None for the default: {limit}")
+    return min(limit, sys.maxsize)
+
+
 def _listed_version(info: ObjectInfo) -> tuple[int, str, float]:
     size: Any = info.size
     etag: Any = info.etag

@@ -17,6 +17,7 @@ from ossmodelconnector._arguments import (
     ObjectToOpen,
     object_to_open,
     range_of_object,
+    read_ahead,
     require_binary_flag,
     require_bucket,
     require_prefetch_flag,
@@ -34,6 +35,7 @@ from ossmodelconnector._credentials import (
 from ossmodelconnector._credentials_chain import DefaultChain
 from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
+from ossmodelconnector._read_objects import iterate
 from ossmodelconnector._reader import ObjectReader
 from ossmodelconnector._renewal import Renewal
 from ossmodelconnector._warnings import stacklevel_of_caller
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ossmodelconnector._credentials import CredentialClient, CredentialsProvider
+    from ossmodelconnector._errors import OssError
 
 __all__ = ["ConnectorStats", "OssModelConnector"]
 
@@ -481,6 +484,79 @@ class OssModelConnector:
             place = places.setdefault(object_to_open(uri), len(places))
             wanted.append((place, offset, length))
         return self._core.read_ranges(builtins.list(places), wanted)
+
+    @overload
+    def read_objects(
+        self,
+        objects: Iterable[str | ObjectInfo],
+        *,
+        read_ahead_bytes: int | None = None,
+        read_ahead_objects: int | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> Iterator[tuple[ObjectInfo, bytes]]: ...
+    @overload
+    def read_objects(
+        self,
+        objects: Iterable[str | ObjectInfo],
+        *,
+        read_ahead_bytes: int | None = None,
+        read_ahead_objects: int | None = None,
+        on_error: Literal["return"],
+    ) -> Iterator[tuple[ObjectInfo, bytes] | tuple[str | ObjectInfo, OssError]]: ...
+    def read_objects(
+        self,
+        objects: Iterable[str | ObjectInfo],
+        *,
+        read_ahead_bytes: int | None = None,
+        read_ahead_objects: int | None = None,
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Iterator[tuple[ObjectInfo, bytes] | tuple[str | ObjectInfo, OssError]]:
+        """Reads many objects, each of them whole, in the order given.
+
+        Each costs one request; many are on their way at once, ahead of the one that is handed out.
+        Objects of a listing, whose sizes are known, are received in place and cost least. Nothing
+        is asked for before the first item is; an iterator that is given up (``close()``, or no
+        longer referred to) gives up its requests.
+
+        Args:
+            objects: URIs or `ObjectInfo`, as in `open`; consumed as there is room for more, so it
+                may have no end. What it raises is raised in its place, behind the objects before.
+            read_ahead_bytes: so much may be on its way or wait to be handed out. None: a quarter
+                of the memory budget, 256 MiB at most. What is ahead counts as memory in use; the
+                object that is next comes whatever its size.
+            read_ahead_objects: so many, likewise. None: twice the requests that may run at once.
+            on_error: ``"raise"``: the first failure in the order given is raised, and ends the
+                iterator. ``"return"``: it comes in its place as (what was given, the error), and
+                the others go on.
+
+        Returns:
+            An iterator over pairs of (ObjectInfo, bytes). An ObjectInfo that was given comes back
+            as it is, read in the version that it tells.
+
+        Raises:
+            ObjectNotFoundError: there is no such object; as all errors of requests, from the
+                iterator.
+            ObjectChangedError: an object was overwritten since it was listed.
+            ChecksumError: the bytes do not match the object's CRC-64, nor when fetched once more.
+            OssError: or another of its kinds.
+            ValueError: an argument that does not hold.
+
+        Example:
+            >>> shards = connector.list("bucket", "qwen/model")
+            >>> for info, data in connector.read_objects(shards):
+            ...     assert len(data) == info.size
+        """
+        if isinstance(objects, (str, bytes, ObjectInfo)):
+            raise TypeError("read_objects takes many: an iterable of URIs or ObjectInfo")
+        if on_error not in ("raise", "return"):
+            raise ValueError(f'on_error must be "raise" or "return", not {on_error!r}')
+        ahead = (
+            read_ahead("read_ahead_bytes", read_ahead_bytes),
+            read_ahead("read_ahead_objects", read_ahead_objects),
+        )
+        if self.closed:
+            raise ValueError("the connector is closed: make a new one")
+        return iterate(self._core, objects, ahead, on_error == "raise")
 
     def verify(
         self, uri: str | ObjectInfo | ObjectReader

@@ -1,0 +1,48 @@
+"""The iteration of `OssModelConnector.read_objects`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ossmodelconnector import _core
+from ossmodelconnector._arguments import object_to_open
+from ossmodelconnector._objects import ObjectInfo
+
+# So many are taken from the caller's iterable before the first ones of them are asked for.
+_GROUP = 32
+
+
+def iterate(
+    core: _core.Connector, objects: Iterable[object], ahead: tuple[int, int], raises: bool
+) -> Iterator[tuple[Any, Any]]:
+    """Gives pairs of (ObjectInfo, bytes), or, unless it raises, of what was given and its error."""
+    given = iter(objects)
+    has_more = True
+    failure: Exception | None = None  # of the caller's iterable: it comes in its place
+    reading = _core.ObjectsRead(core, *ahead)
+    try:
+        while True:
+            while has_more and (wanted := min(reading.wants(), _GROUP)):
+                try:
+                    for _ in range(wanted):
+                        item = next(given)
+                        reading.add(item, object_to_open(item))
+                except StopIteration:
+                    has_more = False
+                except Exception as error:
+                    has_more = False
+                    failure = error
+                reading.start()
+                if reading.is_ready():
+                    break
+            if len(reading) == 0:
+                break
+            for pair in reading.take(ObjectInfo):
+                if raises and type(pair[1]) is not bytes:
+                    raise pair[1]
+                yield pair
+        if failure is not None:
+            raise failure
+    finally:
+        reading.end()
