@@ -1,7 +1,7 @@
 """fsspec's own tests of get and of copy, which every file system should pass.
 
-They write, so the file system is one that writes into the local server's folder, by touch, pipe_file,
-mkdir, cp_file and rm. All else is that under test: what these calls are asked to do, and where.
+They write, so the file system writes into the local server's folder, by touch, pipe_file, mkdir,
+cp_file and rm. All else is under test: what these calls are asked to do, and where.
 """
 
 from __future__ import annotations

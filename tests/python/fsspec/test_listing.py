@@ -12,8 +12,28 @@ from ossmodelconnector.local import Reply
 # The marker of a directory that is there, of one that is empty, and of one with data in it; an
 # object beside a directory of its name; a directory without a name.
 MARKERS = ["d/", "empty/", "heavy/"]
-FILES = ["a.txt", "d/b.txt", "d/e/c.txt", "d/e/f/g.txt", "d.txt", "same", "same/x", "n//x", "n//y/z"]
-ODD = ["odd/a b", "odd/a+b", "odd/a%20b", "odd/a?b", "odd/a#b", "odd/a*b", "odd/a[b]", "odd/ü\n💡", "odd/a:b"]
+FILES = [
+    "a.txt",
+    "d/b.txt",
+    "d/e/c.txt",
+    "d/e/f/g.txt",
+    "d.txt",
+    "same",
+    "same/x",
+    "n//x",
+    "n//y/z",
+]
+ODD = [
+    "odd/a b",
+    "odd/a+b",
+    "odd/a%20b",
+    "odd/a?b",
+    "odd/a#b",
+    "odd/a*b",
+    "odd/a[b]",
+    "odd/ü\n💡",
+    "odd/a:b",
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +103,13 @@ def test_info_of_a_directory(fs, root):
 
 
 def test_what_is_not_there(fs, root):
-    for path in (f"{root}/none", f"{root}/d/none", f"{root}/a.txt/x", "no-such-bucket", "no-such-bucket/x"):
+    for path in (
+        f"{root}/none",
+        f"{root}/d/none",
+        f"{root}/a.txt/x",
+        "no-such-bucket",
+        "no-such-bucket/x",
+    ):
         assert not fs.exists(path)
         assert not fs.isdir(path)
         assert not fs.isfile(path)
@@ -128,14 +154,17 @@ def test_find_tells_all_files(fs, root, names):
 
 
 def test_find_with_directories(fs, root, names):
-    directories = [f"{root}/{d}" for d in ("d", "d/e", "d/e/f", "empty", "heavy", "n", "odd", "same", "n//y")]
+    directories = [
+        f"{root}/{d}" for d in ("d", "d/e", "d/e/f", "empty", "heavy", "n", "odd", "same", "n//y")
+    ]
     expected = sorted({root, *directories, *names})
     # What is an object and a directory too is the object.
     assert fs.find(root, withdirs=True) == expected
     found = fs.find(root, withdirs=True, detail=True)
     assert list(found) == expected
     assert {name for name, entry in found.items() if entry["type"] == "directory"} == {
-        root, *directories
+        root,
+        *directories,
     } - {f"{root}/same"}
     assert fs.find(f"{root}/empty", withdirs=True) == [f"{root}/empty"]
 
@@ -146,7 +175,9 @@ def test_find_with_a_depth_lists_level_by_level(fs, root, names):
         found = fs.find(root, maxdepth=depth)
         assert [name for name in found if "//" not in name] == expected
     assert fs.find(f"{root}/d", maxdepth=1, withdirs=True) == [
-        f"{root}/d", f"{root}/d/b.txt", f"{root}/d/e",
+        f"{root}/d",
+        f"{root}/d/b.txt",
+        f"{root}/d/e",
     ]
     assert fs.find(f"{root}/a.txt", maxdepth=1, detail=True) == {
         f"{root}/a.txt": fs.info(f"{root}/a.txt")
@@ -169,7 +200,9 @@ def test_find_costs_what_fast_list_costs(fs, root, server):
 def test_glob_walk_and_du(fs, root, names):
     assert fs.glob(f"{root}/*.txt") == [f"{root}/a.txt", f"{root}/d.txt"]
     assert fs.glob(f"{root}/d/**/*.txt") == [
-        f"{root}/d/b.txt", f"{root}/d/e/c.txt", f"{root}/d/e/f/g.txt",
+        f"{root}/d/b.txt",
+        f"{root}/d/e/c.txt",
+        f"{root}/d/e/f/g.txt",
     ]
     assert fs.glob(f"ossmc://{root}/[a-c].txt", detail=True) == {
         f"{root}/a.txt": fs.info(f"{root}/a.txt")

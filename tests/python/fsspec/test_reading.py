@@ -85,7 +85,9 @@ def test_a_file_says_what_tools_ask(fs, root):
         ("mmap", False),
     ],
 )
-def test_a_cache_type_says_whether_the_file_is_fetched_ahead(fs, root, server, cache_type, expected):
+def test_a_cache_type_says_whether_the_file_is_fetched_ahead(
+    fs, root, server, cache_type, expected
+):
     server.clear_log()
     with fs.open(f"{root}/data.bin", cache_type=cache_type, block_size=5) as file:
         assert {record.method for record in server.log()} == {"GET" if expected else "HEAD"}
