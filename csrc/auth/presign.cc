@@ -53,10 +53,10 @@ Result<Signer::Explained> add_v4(StoreRequest* request, const SigningOptions& op
   Result<std::string> text = string_to_sign_v4(date, scope, explained.canonical_request);
   if (!text.is_ok()) return text.status();
   explained.string_to_sign = *text;
-  const Result<Sha256Bytes> key = derive_key_v4(credentials.access_key_secret, date.substr(0, 8),
-                                                options.region, options.product);
+  const auto key = derive_key_v4(credentials.access_key_secret, date.substr(0, 8), options.region,
+                                 options.product);
   if (!key.is_ok()) return key.status();
-  Result<std::string> signature = sign_v4(*key, explained.string_to_sign);
+  Result<std::string> signature = sign_v4(**key, explained.string_to_sign);
   if (!signature.is_ok()) return signature.status();
   explained.signature = *signature;
   request->query.push_back({"x-oss-signature", explained.signature});

@@ -69,7 +69,7 @@ StoreRequest with_signing_headers(const SigningOptions& options, StoreRequest re
 struct Signer::DayKey {
   std::string secret;
   std::string day;
-  Sha256Bytes key;
+  std::shared_ptr<const HmacSha256Key> key;
 };
 
 Signer::Signer(SigningOptions options) : options_(std::move(options)) {}
@@ -81,7 +81,7 @@ Result<std::shared_ptr<const Signer::DayKey>> Signer::day_key(const std::string&
     if (day_key_ != nullptr && day_key_->day == day && day_key_->secret == secret) return day_key_;
   }
   // Made without the lock: two threads may both make it, which costs four HMACs a day.
-  Result<Sha256Bytes> key = derive_key_v4(secret, day, options_.region, options_.product);
+  Result<std::shared_ptr<const HmacSha256Key>> key = derive_key_v4(secret, day, options_.region, options_.product);
   if (!key.is_ok()) return key.status();
   auto made = std::make_shared<const DayKey>(DayKey{secret, std::string(day), *key});
   std::shared_ptr<const DayKey> previous = made;  // freed after the lock
@@ -109,7 +109,7 @@ Result<Signer::Explained> Signer::explain_prepared(
         date, scope_v4(date, options_.region, options_.product), explained.canonical_request);
     if (!text.is_ok()) return text.status();
     explained.string_to_sign = std::move(text).value();
-    signature = sign_v4((*key)->key, explained.string_to_sign);
+    signature = sign_v4(*(*key)->key, explained.string_to_sign);
   }
   if (!signature.is_ok()) return signature.status();
   explained.signature = std::move(signature).value();

@@ -47,14 +47,18 @@ Result<std::string> sign_v1(std::string_view secret, std::string_view string_to_
   return base64_encode(*digest);
 }
 
-Result<Sha256Bytes> derive_key_v4(std::string_view secret, std::string_view day,
-                                  std::string_view region, std::string_view product) {
+Result<std::shared_ptr<const HmacSha256Key>> derive_key_v4(std::string_view secret,
+                                                           std::string_view day,
+                                                           std::string_view region,
+                                                           std::string_view product) {
   std::optional<Sha256Bytes> key = hmac_sha256("aliyun_v4" + std::string(secret), day);
   for (const std::string_view part : {region, product, std::string_view("aliyun_v4_request")}) {
     if (key) key = hmac_sha256(as_text(*key), part);
   }
-  if (!key) return no_digest();
-  return *key;
+  std::shared_ptr<const HmacSha256Key> made;
+  if (key) made = HmacSha256Key::make(as_text(*key));
+  if (made == nullptr) return no_digest();
+  return made;
 }
 
 Result<std::string> string_to_sign_v4(std::string_view iso_date, std::string_view scope,
@@ -69,8 +73,8 @@ Result<std::string> string_to_sign_v4(std::string_view iso_date, std::string_vie
   return text += hex_lower(*digest);
 }
 
-Result<std::string> sign_v4(const Sha256Bytes& key, std::string_view string_to_sign) {
-  const auto digest = hmac_sha256(as_text(key), string_to_sign);
+Result<std::string> sign_v4(const HmacSha256Key& key, std::string_view string_to_sign) {
+  const auto digest = key.sign(string_to_sign);
   if (!digest) return no_digest();
   return hex_lower(*digest);
 }

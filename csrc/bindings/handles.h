@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -93,6 +94,10 @@ class ListingCall {
 
 // Of (uri, version id or "", listed size, ETag or "", time), as the Python layer makes it.
 ObjectToOpen object_of(const py::tuple& object, bool prefetch);
+
+// The same of an ObjectRow of exactly that type, as the Python layer would read it. Nothing: it is
+// to be asked, for there is more to it.
+std::optional<ObjectToOpen> object_of_row(const py::handle& object, const py::handle& type);
 
 // An instance of `type`, a class derived from ObjectRow, of what replies told.
 py::object object_row(const py::handle& type, const ObjectName& name, const ObjectVersion& version);

@@ -7,6 +7,10 @@
 //
 // A row is a copy and holds no columns: one ObjectInfo that is kept does not keep a listing of
 // millions in memory.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "bindings/handles.h"
@@ -138,6 +142,18 @@ PyObject* make_row(PyTypeObject* type, const ColumnsHandle& handle, std::size_t 
   return self;
 }
 
+// The text of a str that has one.
+std::optional<std::string_view> utf8_if_any(PyObject* text) {
+  Py_ssize_t size = 0;
+  const char* const data =
+      PyUnicode_Check(text) != 0 ? PyUnicode_AsUTF8AndSize(text, &size) : nullptr;
+  if (data == nullptr) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  return std::string_view(data, static_cast<std::size_t>(size));
+}
+
 PyTypeObject* checked_row_type(const py::handle& type) {
   if (PyType_Check(type.ptr()) == 0 ||
       PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()),
@@ -220,6 +236,36 @@ py::object ColumnsHandle::storage_class(std::uint32_t id) const {
 
 py::object object_row(const ColumnsHandle& handle, const py::handle& type, std::size_t i) {
   return py::reinterpret_steal<py::object>(make_row(checked_row_type(type), handle, i));
+}
+
+std::optional<ObjectToOpen> object_of_row(const py::handle& object, const py::handle& type) {
+  // Some gateways list a word in place of each ETag (see _arguments.py).
+  constexpr std::size_t kLeastEtag = 8;
+  if (Py_TYPE(object.ptr()) != checked_row_type(type)) return std::nullopt;
+  const Row& row = row_of(object.ptr());
+  const bool has_version = row.version_id != nullptr && row.version_id != Py_None;
+  if (has_version || row.last_modified != nullptr || PyLong_CheckExact(row.size) == 0)
+    return std::nullopt;
+  const auto bucket = utf8_if_any(row.bucket);
+  const auto key = utf8_if_any(row.key);
+  std::optional<std::string_view> etag;
+  if (row.etag != nullptr) etag = utf8_if_any(row.etag);
+  const std::string packed = row.etag == nullptr ? row.packed_etag.text() : std::string();
+  if (row.etag == nullptr) etag = packed;
+  const long long size = PyLong_AsLongLong(row.size);
+  if (!bucket || !key || !etag || size < 0) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  ObjectToOpen wanted;
+  wanted.uri.reserve(bucket->size() + key->size() + 7);
+  wanted.uri.append("oss://").append(*bucket).append("/").append(*key);
+  wanted.prefetches = false;
+  const bool is_ascii = std::ranges::all_of(*etag, [](char c) { return c >= 0; });
+  if (is_ascii && etag->size() >= kLeastEtag)
+    wanted.listed = ListedVersion{static_cast<std::uint64_t>(size), std::string(*etag),
+                                  row.last_modified_unix};
+  return wanted;
 }
 
 py::object object_row(const py::handle& type, const ObjectName& name,

@@ -1,11 +1,13 @@
 // Many objects, each of them whole: what iterates for OssModelConnector.read_objects.
+#include <algorithm>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/fork_guard.h"
 #include "bindings/handles.h"
-#include "connector/objects_read.h"
+#include "connector/object_flow.h"
 
 namespace ossmc::bindings {
 
@@ -14,7 +16,6 @@ namespace {
 // What the caller gave, and the memory for it once it is asked for.
 struct Given {
   py::object object;
-  py::tuple to_open;
   py::object bytes;
 };
 
@@ -22,8 +23,15 @@ struct Given {
 // for them anew.
 class ObjectsReadHandle {
  public:
-  ObjectsReadHandle(const ConnectorHandle& connector, ReadAhead ahead)
-      : connector_(connector.connector.get()), duties_(connector.duties), ahead_(ahead) {
+  // `type`: of the rows that are given and handed out. `to_open`: what else may be given, as a tuple
+  // for object_of().
+  ObjectsReadHandle(const ConnectorHandle& connector, ReadAhead ahead, py::object type,
+                    py::object to_open)
+      : connector_(connector.connector.get()),
+        duties_(connector.duties),
+        ahead_(ahead),
+        type_(std::move(type)),
+        to_open_(std::move(to_open)) {
     make();
   }
   ~ObjectsReadHandle() { end(); }
@@ -33,60 +41,78 @@ class ObjectsReadHandle {
   std::size_t size() const { return given_.size(); }
   std::size_t wants() { return reading().wants(); }
   bool is_ready() { return reading().is_ready(); }
-  void add(py::object given, py::tuple to_open);
+  // From an iterator, as many as there is room for, but no more than `most`. False: it has no more.
+  bool add_from(const py::object& iterator, std::size_t most);
   void start();
-  py::list take(const py::type& type);
+  py::list take();
   void end();
 
  private:
   void make();
-  ObjectsRead& reading();
-  py::object info(const Given& given, const py::type& type, const ObjectName& name,
-                  const ObjectVersion& version) const;
-  py::tuple outcome(const py::type& type);
-  py::tuple read_alone(const py::type& type, const ObjectToOpen& object, const Given& given);
+  ObjectFlow& flow();
+  ObjectsRead& reading() { return flow().read(); }
+  ObjectToOpen object_to_open(const py::object& given) const;
+  py::object info(const Given& given, const ObjectName& name, const ObjectVersion& version) const;
+  py::tuple outcome();
+  py::tuple read_alone(const Given& given);
 
   const Released<Connector> connector_;
   const std::shared_ptr<const CallerDuties> duties_;
   const ReadAhead ahead_;
-  std::unique_ptr<ObjectsRead> reading_;  // null: it has ended
+  const py::object type_;
+  const py::object to_open_;
+  std::unique_ptr<ObjectFlow> flow_;  // null: it has ended
   std::uint64_t generation_ = 0;          // of forks, when that was made
   std::deque<Given> given_;
-  std::uint64_t first_number_ = 0;  // of given_, as reading_ counts
+  std::uint64_t first_number_ = 0;  // of given_, as the flow counts
 };
 
 void ObjectsReadHandle::make() {
   generation_ = fork_generation();
-  reading_ = value_or_raise(without_gil(
-      *duties_, [&](Interrupt&) { return ObjectsRead::make(connector_.get(), ahead_); }));
+  flow_ = value_or_raise(without_gil(
+      *duties_, [&](Interrupt&) { return ObjectFlow::make(*connector_, ahead_); }));
 }
 
-ObjectsRead& ObjectsReadHandle::reading() {
-  if (reading_ == nullptr) throw py::value_error("this iterator has ended");
-  if (generation_ == fork_generation()) return *reading_;
+ObjectFlow& ObjectsReadHandle::flow() {
+  if (flow_ == nullptr) throw py::value_error("this iterator has ended");
+  if (generation_ == fork_generation()) return *flow_;
   // What it is made of stayed in the parent.
-  static_cast<void>(reading_.release());
+  static_cast<void>(flow_.release());
   make();
   first_number_ = 0;
   for (Given& given : given_) {
     given.bytes = py::object();
-    raise_unless_ok(reading_->add(object_of(given.to_open, false)));
+    raise_unless_ok(flow_->add(object_to_open(given.object)));
   }
-  return *reading_;
+  return *flow_;
 }
 
-void ObjectsReadHandle::add(py::object given, py::tuple to_open) {
-  raise_unless_ok(reading().add(object_of(to_open, false)));
-  given_.push_back({std::move(given), std::move(to_open), {}});
+ObjectToOpen ObjectsReadHandle::object_to_open(const py::object& given) const {
+  std::optional<ObjectToOpen> object = object_of_row(given, type_);
+  return object ? std::move(*object) : object_of(py::tuple(to_open_(given)), false);
+}
+
+bool ObjectsReadHandle::add_from(const py::object& iterator, std::size_t most) {
+  const std::size_t count = std::min(most, reading().wants());
+  for (std::size_t i = 0; i < count; ++i) {
+    auto given = py::reinterpret_steal<py::object>(PyIter_Next(iterator.ptr()));
+    if (!given && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (!given) return false;
+    const ObjectToOpen object = object_to_open(given);
+    // The iterator's code may have forked, and go on in the child.
+    raise_unless_ok(flow().add(object));
+    given_.push_back({std::move(given), {}});
+  }
+  return true;
 }
 
 void ObjectsReadHandle::end() {
-  if (reading_ == nullptr) return;
+  if (flow_ == nullptr) return;
   if (fork_generation() != generation_) {
-    static_cast<void>(reading_.release());
+    static_cast<void>(flow_.release());
   } else {
     const GilReleased released;
-    reading_.reset();
+    flow_.reset();
   }
   given_.clear();
 }
@@ -107,24 +133,24 @@ void ObjectsReadHandle::start() {
   });
 }
 
-py::list ObjectsReadHandle::take(const py::type& type) {
+py::list ObjectsReadHandle::take() {
   start();
-  while (!reading_->is_ready()) {
+  while (!flow_->read().is_ready()) {
     raise_unless_ok(without_gil(
-        *duties_, [&](Interrupt& interrupt) { return reading_->wait(interrupt); }));
+        *duties_, [&](Interrupt& interrupt) { return flow_->read().wait(interrupt); }));
     start();
   }
   py::list result;
-  while (reading_->is_ready()) result.append(outcome(type));
+  while (flow_->read().is_ready()) result.append(outcome());
   return result;
 }
 
-py::tuple ObjectsReadHandle::outcome(const py::type& type) {
-  TakenObject taken = reading_->take();
+py::tuple ObjectsReadHandle::outcome() {
+  TakenObject taken = flow_->read().take();
   const Given given = std::move(given_.front());
   given_.pop_front();
   ++first_number_;
-  if (taken.is_alone) return read_alone(type, *taken.object, given);
+  if (taken.is_alone) return read_alone(given);
   if (!taken.status.is_ok()) {
     if (taken.status.code() == StatusCode::kClosed) raise(taken.status);
     return py::make_tuple(given.object, exception_of(taken.status));
@@ -133,13 +159,13 @@ py::tuple ObjectsReadHandle::outcome(const py::type& type) {
   if (!taken.is_in_place)
     bytes = py::bytes(reinterpret_cast<const char*>(taken.bytes.data()), taken.bytes.size());
   const ObjectVersion* const told = taken.stream->learnt()->told();
-  return py::make_tuple(info(given, type, taken.stream->name(),
+  return py::make_tuple(info(given, taken.stream->name(),
                              told != nullptr ? *told : taken.stream->version()),
                         std::move(bytes));
 }
 
-py::tuple ObjectsReadHandle::read_alone(const py::type& type, const ObjectToOpen& object,
-                                        const Given& given) {
+py::tuple ObjectsReadHandle::read_alone(const Given& given) {
+  const ObjectToOpen object = object_to_open(given.object);
   const auto opened = without_gil(
       *duties_, [&](Interrupt& interrupt) { return connector_->open(object, interrupt); });
   Status status = opened.status();
@@ -155,7 +181,7 @@ py::tuple ObjectsReadHandle::read_alone(const py::type& type, const ObjectToOpen
       version.size = reader->size();
       version.etag = reader->etag();
       version.version_id = reader->version_id();
-      return py::make_tuple(info(given, type, reader->name(), version), bytes);
+      return py::make_tuple(info(given, reader->name(), version), bytes);
     }
   }
   if (status.code() == StatusCode::kClosed || status.code() == StatusCode::kInterrupted)
@@ -163,10 +189,10 @@ py::tuple ObjectsReadHandle::read_alone(const py::type& type, const ObjectToOpen
   return py::make_tuple(given.object, exception_of(status));
 }
 
-py::object ObjectsReadHandle::info(const Given& given, const py::type& type,
-                                   const ObjectName& name, const ObjectVersion& version) const {
-  if (py::isinstance(given.object, type)) return given.object;
-  return object_row(type, name, version);
+py::object ObjectsReadHandle::info(const Given& given, const ObjectName& name,
+                                   const ObjectVersion& version) const {
+  if (py::isinstance(given.object, type_)) return given.object;
+  return object_row(type_, name, version);
 }
 
 }  // namespace
@@ -174,16 +200,19 @@ py::object ObjectsReadHandle::info(const Given& given, const py::type& type,
 void register_objects_read(py::module_& module) {
   py::class_<ObjectsReadHandle>(module, "ObjectsRead", py::is_final(),
                                 "Whole objects in the order given; for one thread at a time.")
-      .def(py::init([](const ConnectorHandle& connector, std::uint64_t bytes, std::size_t objects) {
-             return std::make_unique<ObjectsReadHandle>(connector, ReadAhead{bytes, objects});
+      .def(py::init([](const ConnectorHandle& connector, std::uint64_t bytes, std::size_t objects,
+                       py::object type, py::object to_open) {
+             return std::make_unique<ObjectsReadHandle>(
+                 connector, ReadAhead{bytes, objects}, std::move(type), std::move(to_open));
            }),
-           py::arg("connector"), py::arg("ahead_bytes"), py::arg("ahead_objects"))
+           py::arg("connector"), py::arg("ahead_bytes"), py::arg("ahead_objects"),
+           py::arg("type"), py::arg("to_open"))
       .def("__len__", &ObjectsReadHandle::size)
       .def("wants", &ObjectsReadHandle::wants)
       .def("is_ready", &ObjectsReadHandle::is_ready)
-      .def("add", &ObjectsReadHandle::add, py::arg("given"), py::arg("object"))
+      .def("add_from", &ObjectsReadHandle::add_from, py::arg("iterator"), py::arg("most"))
       .def("start", &ObjectsReadHandle::start)
-      .def("take", &ObjectsReadHandle::take, py::arg("type"))
+      .def("take", &ObjectsReadHandle::take)
       .def("end", &ObjectsReadHandle::end);
 }
 

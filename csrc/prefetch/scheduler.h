@@ -44,6 +44,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   std::string_view limited_by() const;
   bool is_paused() const;  // nothing starts that nobody waits for, since fetches fail
   const std::shared_ptr<Budget>& budget() const { return state_.budget; }
+  std::uint32_t chunk_bytes() const { return state_.options.chunk_bytes; }
   // How much one read may claim beyond what it waits for.
   std::uint64_t claimable_bytes() const {
     return state_.claimable_bytes.load(std::memory_order_relaxed);

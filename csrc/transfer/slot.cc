@@ -19,10 +19,13 @@ namespace {
 constexpr int kEnoughAmongOthers = 16;
 constexpr int kEnoughAlone = 4;
 
-// What would end the header line or the string early, and so let a value add headers of its own.
-constexpr std::string_view kLineEnds("\r\n\0", 3);
-
-bool is_clean(std::string_view text) { return text.find_first_of(kLineEnds) == text.npos; }
+// Has it nothing that would end the header line or the string early, and so let a value add headers
+// of its own? Looks at all of it: so it is many characters at a time.
+bool is_clean(std::string_view text) {
+  bool ends = false;
+  for (const char c : text) ends |= c == '\r' || c == '\n' || c == '\0';
+  return !ends;
+}
 
 bool append(HeaderList& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());

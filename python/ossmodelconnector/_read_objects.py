@@ -20,16 +20,12 @@ def iterate(
     given = iter(objects)
     has_more = True
     failure: Exception | None = None  # of the caller's iterable: it comes in its place
-    reading = _core.ObjectsRead(core, *ahead)
+    reading = _core.ObjectsRead(core, *ahead, ObjectInfo, object_to_open)
     try:
         while True:
-            while has_more and (wanted := min(reading.wants(), _GROUP)):
+            while has_more and reading.wants():
                 try:
-                    for _ in range(wanted):
-                        item = next(given)
-                        reading.add(item, object_to_open(item))
-                except StopIteration:
-                    has_more = False
+                    has_more = reading.add_from(given, _GROUP)
                 except Exception as error:
                     has_more = False
                     failure = error
@@ -38,7 +34,7 @@ def iterate(
                     break
             if len(reading) == 0:
                 break
-            for pair in reading.take(ObjectInfo):
+            for pair in reading.take():
                 if raises and type(pair[1]) is not bytes:
                     raise pair[1]
                 yield pair

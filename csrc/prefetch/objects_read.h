@@ -14,10 +14,10 @@
 
 #include "base/status.h"
 #include "base/wait.h"
-#include "connector/connector.h"
 #include "memory/budget.h"
 #include "prefetch/piece.h"
-#include "prefetch/whole_objects.h"
+#include "prefetch/scheduler.h"
+#include "protocol/object_name.h"
 
 namespace ossmc {
 
@@ -35,7 +35,6 @@ struct TakenObject {
   std::span<const std::byte> bytes;  // else here
   // Of one that has its bytes: what the replies told of it.
   std::shared_ptr<ObjectStream> stream;
-  const ObjectToOpen* object = nullptr;
 };
 
 // One thread at a time, which makes the calls in this order, again and again: add() as often as
@@ -48,15 +47,15 @@ class ObjectsRead {
   // stay until it is taken or this ends. Null: there is none.
   using Make = std::function<std::byte*(std::uint64_t number, std::uint64_t size)>;
 
-  // Of `ahead`, what is 0 is chosen. The connector's engine runs.
-  static Result<std::unique_ptr<ObjectsRead>> make(std::shared_ptr<Connector> connector,
-                                                   ReadAhead ahead);
+  // `progress_limit`: the longest that it may go without one new byte of the object it waits for.
+  ObjectsRead(Scheduler& scheduler, ReadAhead ahead, Duration progress_limit)
+      : scheduler_(scheduler), ahead_(ahead), progress_limit_(progress_limit) {}
   ~ObjectsRead() { end(); }
   ObjectsRead(const ObjectsRead&) = delete;
   ObjectsRead& operator=(const ObjectsRead&) = delete;
 
-  // Puts it behind the others. kInvalidArgument: its name is none.
-  Status add(ObjectToOpen object);
+  // Puts it behind the others. `listed`: the version that it must be.
+  void add(ObjectName name, std::optional<ListedVersion> listed);
   // How many more there is room for now; those before have been asked for then.
   std::size_t wants() const;
   bool is_empty() const { return items_.empty(); }
@@ -79,8 +78,8 @@ class ObjectsRead {
     kHead,     // it is empty by the listing's word, which a HEAD checks
   };
   struct Item {
-    ObjectToOpen object;
     ObjectName name;
+    std::optional<ListedVersion> listed;
     std::uint64_t number = 0;
     Way way = Way::kPieces;
     std::uint64_t asked_bytes = 0;  // of the read-ahead
@@ -91,9 +90,6 @@ class ObjectsRead {
     Status failure;  // of the wait for it, or of its start
   };
 
-  ObjectsRead(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine,
-              ReadAhead ahead);
-  Scheduler& scheduler() const { return engine_->scheduler(); }
   std::uint64_t first_range_bytes() const;
   std::uint64_t bytes_to_ask(const Item& item) const;
   std::size_t most_to_start() const;
@@ -104,15 +100,14 @@ class ObjectsRead {
   bool has_grown(const Item& item) const;
   const Piece* awaited(const Item& item) const;
   Status wait_for_pieces(Item& item, Interrupt& interrupt);
+  void gather();
   static std::uint64_t filled_bytes(const Item& item);
   Status no_progress(const Item& item) const;
   TakenObject outcome(const Item& item) const;
   void put_away(Item& item);
 
-  const std::shared_ptr<Connector> connector_;
-  const std::shared_ptr<Engine> engine_;
+  Scheduler& scheduler_;
   const ReadAhead ahead_;
-  const std::uint32_t chunk_bytes_;
   const Duration progress_limit_;
   const std::shared_ptr<PieceCall> call_ = std::make_shared<PieceCall>();
 

@@ -1,4 +1,4 @@
-#include "connector/objects_read.h"
+#include "prefetch/objects_read.h"
 
 #include <algorithm>
 #include <cstring>
@@ -11,19 +11,13 @@ namespace ossmc {
 
 namespace {
 
-// Read ahead where nobody has chosen: so much keeps 256 connections of 50 MB/s full at 20 ms. Of a
-// smaller budget it is a quarter, so that readers beside have theirs.
-constexpr std::uint64_t kMostAheadBytes = 256u << 20;
-constexpr std::uint64_t kAheadDivisor = 4;
-
 // Of an object whose size is not known so much is asked for at first.
 constexpr std::uint32_t kFirstRangeBytes = 256u << 10;
 
-// Twice as many as run at once: a request starts as soon as one ends.
-std::size_t objects_ahead(const Config& config) {
-  return 2 * static_cast<std::size_t>(config.workers_at_most()) *
-         static_cast<std::size_t>(config.prefetch_vcpus);
-}
+// Who waits for the first one waits a little for those behind it: to be woken and to ask for more,
+// one by one, costs as much as a third of a request.
+constexpr std::size_t kTakenTogether = 32;
+constexpr Duration kGatherTime = std::chrono::milliseconds(1);
 
 Status its_connector_closed() {
   return Status(StatusCode::kClosed, "the connector was closed: make a new one");
@@ -36,40 +30,17 @@ bool ends_the_read(StatusCode code) {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectsRead>> ObjectsRead::make(std::shared_ptr<Connector> connector,
-                                                       ReadAhead ahead) {
-  Result<std::shared_ptr<Engine>> engine = connector->engine();
-  if (!engine.is_ok()) return engine.status();
-  const std::uint64_t limit = (*engine)->scheduler().budget()->limit_bytes();
-  if (ahead.bytes == 0) ahead.bytes = std::min(kMostAheadBytes, limit / kAheadDivisor);
-  if (ahead.objects == 0) ahead.objects = objects_ahead(connector->config());
-  return std::unique_ptr<ObjectsRead>(
-      new ObjectsRead(std::move(connector), std::move(engine).value(), ahead));
-}
-
-ObjectsRead::ObjectsRead(std::shared_ptr<Connector> connector, std::shared_ptr<Engine> engine,
-                         ReadAhead ahead)
-    : connector_(std::move(connector)),
-      engine_(std::move(engine)),
-      ahead_(ahead),
-      chunk_bytes_(engine_->chunk_bytes()),
-      progress_limit_(connector_->config().read_timeout) {}
-
-Status ObjectsRead::add(ObjectToOpen object) {
-  Result<ObjectName> name = connector_->checked_name(object.uri, object.version_id);
-  if (!name.is_ok()) return name.status();
+void ObjectsRead::add(ObjectName name, std::optional<ListedVersion> listed) {
   Item item;
-  item.name = std::move(name).value();
-  item.object = std::move(object);
+  item.name = std::move(name);
+  item.listed = std::move(listed);
   item.number = next_number_++;
-  const StreamOptions options = stream_options(item.object);
-  if (!options.listed) {
+  if (!item.listed) {
     item.way = Way::kUnsized;
-  } else if (options.listed->size == 0) {
+  } else if (item.listed->size == 0) {
     item.way = Way::kHead;
   }
   items_.push_back(std::move(item));
-  return Status::ok();
 }
 
 std::size_t ObjectsRead::wants() const {
@@ -78,13 +49,13 @@ std::size_t ObjectsRead::wants() const {
 }
 
 std::uint64_t ObjectsRead::first_range_bytes() const {
-  return std::min(kFirstRangeBytes, chunk_bytes_);
+  return std::min(kFirstRangeBytes, scheduler_.chunk_bytes());
 }
 
 std::uint64_t ObjectsRead::bytes_to_ask(const Item& item) const {
   switch (item.way) {
     case Way::kPieces:
-      return item.object.listed->size;
+      return item.listed->size;
     case Way::kUnsized:
       return first_range_bytes();
     default:
@@ -104,14 +75,14 @@ std::size_t ObjectsRead::most_to_start() const {
 }
 
 void ObjectsRead::start(const Make& make) {
-  scheduler().whole_objects().retire(done_);
+  scheduler_.whole_objects().retire(done_);
   done_.clear();
   ask_for_rests(make);
   const std::size_t most = most_to_start();
   if (most > 0) {
     std::vector<std::uint64_t> sizes(most);
     for (std::size_t i = 0; i < most; ++i) sizes[i] = bytes_to_ask(items_[started_ + i]);
-    WholeObjects::Admitted admitted = scheduler().whole_objects().admit(sizes, started_ == 0);
+    WholeObjects::Admitted admitted = scheduler_.whole_objects().admit(sizes, started_ == 0);
     ticket_.absorb(std::move(admitted.ticket));
     for (std::size_t i = 0; i < admitted.count; ++i) {
       Item& item = items_[started_];
@@ -125,16 +96,14 @@ void ObjectsRead::start(const Make& make) {
 }
 
 void ObjectsRead::begin(Item& item, std::uint64_t sequence, const Make& make) {
-  StreamOptions options = stream_options(item.object);
+  StreamOptions options{.prefetches = item.way == Way::kHead, .listed = item.listed};
   if (item.way == Way::kHead) {
-    options.prefetches = true;
-    item.stream = scheduler().objects().open(item.name, std::move(options));
+    item.stream = scheduler_.objects().open(item.name, std::move(options));
     return;
   }
-  options.prefetches = false;
   item.memory = std::make_shared<LentMemory>();
   item.stream =
-      std::make_shared<ObjectStream>(item.name, sequence, chunk_bytes_, std::move(options));
+      std::make_shared<ObjectStream>(item.name, sequence, scheduler_.chunk_bytes(), std::move(options));
   new_streams_.push_back(item.stream);
   if (item.way == Way::kUnsized) {
     item.pieces.push_back(std::make_shared<Piece>(
@@ -143,14 +112,14 @@ void ObjectsRead::begin(Item& item, std::uint64_t sequence, const Make& make) {
     new_pieces_.push_back(item.pieces.back());
     return;
   }
-  const ObjectVersion version = version_of(*item.object.listed);
-  Result<ChunkTable::Index> index = index_for(item.name, chunk_bytes_, version);
+  const ObjectVersion version = version_of(*item.listed);
+  Result<ChunkTable::Index> index = index_for(item.name, scheduler_.chunk_bytes(), version);
   if (!index.is_ok()) {
     item.failure = index.status();
     return;
   }
   item.stream->become_open(version, std::move(index).value(),
-                           scheduler().context().verify_crc64);
+                           scheduler_.context().verify_crc64);
   ask_from(item, 0, make);
 }
 
@@ -166,11 +135,11 @@ void ObjectsRead::ask_from(Item& item, std::uint64_t offset, const Make& make) {
     return;
   }
   while (offset < stream.size()) {
-    const std::uint64_t index = offset / chunk_bytes_;
+    const std::uint64_t index = offset / scheduler_.chunk_bytes();
     const std::uint64_t end = stream.chunk_begin(index) + stream.chunk_length(index);
     const auto length = static_cast<std::uint32_t>(end - offset);
     item.pieces.push_back(std::make_shared<Piece>(
-        item.stream, index, static_cast<std::uint32_t>(offset % chunk_bytes_), length,
+        item.stream, index, static_cast<std::uint32_t>(offset % scheduler_.chunk_bytes()), length,
         std::vector<SinkPart>{{0, length, item.to + offset}}, call_, item.memory));
     new_pieces_.push_back(item.pieces.back());
     offset = end;
@@ -188,7 +157,7 @@ void ObjectsRead::ask_for_rests(const Make& make) {
     const std::uint64_t more = item.stream->size() - item.asked_bytes;
     // The first range is on its way: who asked for the object is to have the rest, too. Where the
     // budget has none it is the caller's memory alone, as of any read.
-    ticket_.absorb(scheduler().whole_objects().admit({&more, 1}, true).ticket);
+    ticket_.absorb(scheduler_.whole_objects().admit({&more, 1}, true).ticket);
     item.asked_bytes += more;
     asked_bytes_ += more;
     ask_from(item, item.pieces.front()->end(), make);
@@ -196,7 +165,7 @@ void ObjectsRead::ask_for_rests(const Make& make) {
 }
 
 void ObjectsRead::send() {
-  scheduler().whole_objects().start(new_streams_, new_pieces_);
+  scheduler_.whole_objects().start(new_streams_, new_pieces_);
   new_streams_.clear();
   new_pieces_.clear();
 }
@@ -230,14 +199,14 @@ Status ObjectsRead::wait(Interrupt& interrupt) {
   has_waited_ = true;
   Item& item = items_.front();
   if (item.way != Way::kHead) return wait_for_pieces(item, interrupt);
-  Status status = wait_until_open(scheduler(), *item.stream, progress_limit_, interrupt);
+  Status status = wait_until_open(scheduler_, *item.stream, progress_limit_, interrupt);
   if (ends_the_read(status.code())) return status;
   item.failure = std::move(status);
   return Status::ok();
 }
 
 Status ObjectsRead::wait_for_pieces(Item& item, Interrupt& interrupt) {
-  const Clock& clock = scheduler().context().clock;
+  const Clock& clock = scheduler_.context().clock;
   std::uint64_t filled = filled_bytes(item);
   TimePoint deadline = clock.now() + progress_limit_;
   while (true) {
@@ -256,8 +225,21 @@ Status ObjectsRead::wait_for_pieces(Item& item, Interrupt& interrupt) {
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     futex_wait(call_->missing, missing, std::min<Duration>(kWaitSlice, deadline - now));
   }
+  gather();
   call_->awaited.store(nullptr);
   return Status::ok();
+}
+
+// For a moment, while as many are behind them: these are to be asked for more in time.
+void ObjectsRead::gather() {
+  const std::size_t count = std::min(kTakenTogether, started_ / 2);
+  if (count < 2) return;
+  const Piece* const last = awaited(items_[count - 1]);
+  if (last == nullptr) return;
+  call_->awaited.store(last);
+  const std::uint32_t missing = call_->missing.load();
+  if (!last->is_done.load(std::memory_order_acquire))
+    futex_wait(call_->missing, missing, kGatherTime);
 }
 
 std::uint64_t ObjectsRead::filled_bytes(const Item& item) {
@@ -281,7 +263,7 @@ TakenObject ObjectsRead::take() {
   --started_;
   asked_bytes_ -= taken_->asked_bytes;
   if (ticket_) ticket_.shrink_to(std::min(ticket_.bytes(), asked_bytes_));
-  Counters& counters = scheduler().context().counters;
+  Counters& counters = scheduler_.context().counters;
   ossmc::add(std::exchange(has_waited_, false) ? counters.prefetch_misses : counters.prefetch_hits);
   TakenObject taken = outcome(*taken_);
   put_away(*taken_);
@@ -292,7 +274,6 @@ TakenObject ObjectsRead::take() {
 TakenObject ObjectsRead::outcome(const Item& item) const {
   TakenObject taken;
   taken.status = item.failure;
-  taken.object = &item.object;
   if (!taken.status.is_ok()) return taken;
   if (item.way == Way::kHead) {
     if (item.stream->state() == StreamState::kFailed) taken.status = item.stream->failure();
@@ -309,7 +290,7 @@ TakenObject ObjectsRead::outcome(const Item& item) const {
   }
   // Wrong on its way, perhaps: a reader fetches it anew, and says if it is wrong again.
   taken.is_alone = item.stream->verdict() == ObjectStream::Verdict::kBad;
-  if (taken.is_alone) ossmc::add(scheduler().context().counters.refetches, item.pieces.size());
+  if (taken.is_alone) ossmc::add(scheduler_.context().counters.refetches, item.pieces.size());
   if (taken.is_alone) return taken;
   taken.stream = item.stream;
   taken.is_in_place = item.to != nullptr;
@@ -326,7 +307,7 @@ TakenObject ObjectsRead::outcome(const Item& item) const {
 // After it no exchange writes to its memory.
 void ObjectsRead::put_away(Item& item) {
   if (item.stream == nullptr) return;
-  if (item.way == Way::kHead) return scheduler().objects().close(*item.stream);
+  if (item.way == Way::kHead) return scheduler_.objects().close(*item.stream);
   const bool is_done = std::ranges::all_of(item.pieces, [](const auto& piece) {
     return piece->is_done.load(std::memory_order_acquire);
   });
@@ -335,7 +316,7 @@ void ObjectsRead::put_away(Item& item) {
     return;
   }
   item.memory->take_back();
-  scheduler().whole_objects().give_up({&item.stream, 1});
+  scheduler_.whole_objects().give_up({&item.stream, 1});
 }
 
 void ObjectsRead::end() {
@@ -343,13 +324,13 @@ void ObjectsRead::end() {
   for (Item& item : items_) {
     if (item.memory != nullptr) item.memory->take_back();
     if (item.way == Way::kHead && item.stream != nullptr) {
-      scheduler().objects().close(*item.stream);
+      scheduler_.objects().close(*item.stream);
     } else if (item.stream != nullptr) {
       streams.push_back(item.stream);
     }
   }
-  scheduler().whole_objects().give_up(streams);
-  scheduler().whole_objects().retire(done_);
+  scheduler_.whole_objects().give_up(streams);
+  scheduler_.whole_objects().retire(done_);
   items_.clear();
   done_.clear();
   started_ = 0;
