@@ -18,7 +18,9 @@ def database(options):
 def folder(bucket, tmp_path_factory):
     folder = tmp_path_factory.mktemp("duckdb") / "numbers"
     with duckdb.connect() as writer:
-        writer.sql("CREATE TABLE numbers AS SELECT i, i % 3 AS part, i * 2 AS twice FROM range(30000) t(i)")
+        writer.sql(
+            "CREATE TABLE numbers AS SELECT i, i % 3 AS part, i * 2 AS twice FROM range(30000) t(i)"
+        )
         writer.sql(f"COPY numbers TO '{folder}' (FORMAT parquet, PARTITION_BY (part))")
     return bucket.put_folder(folder)
 

@@ -6,7 +6,11 @@ import pandas as pd
 import pytest
 
 FRAME = pd.DataFrame(
-    {"n": range(5000), "word": [f"w{i % 7}" for i in range(5000)], "x": [i / 7 for i in range(5000)]}
+    {
+        "n": range(5000),
+        "word": [f"w{i % 7}" for i in range(5000)],
+        "x": [i / 7 for i in range(5000)],
+    }
 )
 
 

@@ -22,9 +22,7 @@ def folder(bucket, tmp_path_factory):
 
 def test_a_filter_reaches_arrow(bucket, folder, options):
     fs = fsspec.filesystem("ossmc", **options)
-    dataset = pyarrow.dataset.dataset(
-        fs._strip_protocol(folder), filesystem=fs, format="parquet"
-    )
+    dataset = pyarrow.dataset.dataset(fs._strip_protocol(folder), filesystem=fs, format="parquet")
     found = pl.scan_pyarrow_dataset(dataset).filter(pl.col("n") >= 9_990).select("n").collect()
     assert found["n"].to_list() == list(range(9_990, 10_000))
 

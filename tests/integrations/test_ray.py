@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import signal
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import ossmodelconnector.ray
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import ray
-import ray_nodes
 from ossmodelconnector import ObjectChangedError, ObjectNotFoundError
 from ossmodelconnector.local import DEFAULT_CREDENTIAL
 from ossmodelconnector.ray import ObjectsDatasource
+from support import ray_nodes
 
 COUNT = 10_000
 KiB = 1 << 10
@@ -261,6 +263,22 @@ def test_keys_in_connector_args_are_in_no_text(bucket, few):
     logs = Path(ray._private.worker._global_node.get_session_dir_path(), "logs")
     texts += [path.read_text(errors="replace") for path in logs.rglob("*") if path.is_file()]
     assert [text for text in texts if secret in text] == []
+
+
+def test_the_public_surface():
+    assert ossmodelconnector.ray.__all__ == ["ObjectsDatasource"]
+    assert ObjectsDatasource.__module__ == "ossmodelconnector.ray"
+    parameters = inspect.signature(ObjectsDatasource).parameters.values()
+    assert [(parameter.name, parameter.default) for parameter in parameters] == [
+        ("source", inspect.Parameter.empty),
+        ("connector_args", inspect.Parameter.empty),
+        ("columns", ("uri", "bytes")),
+        ("transform", None),
+        ("on_error", "raise"),
+    ]
+    for name in ("estimate_inmemory_data_size", "get_read_tasks"):
+        ours = inspect.signature(getattr(ObjectsDatasource, name)).parameters
+        assert list(ours) == list(inspect.signature(getattr(ray.data.Datasource, name)).parameters)
 
 
 def test_tasks_of_one_process_share_a_connector(few):

@@ -126,9 +126,7 @@ class ObjectsDatasource(Datasource):  # type: ignore[misc]
         metadata = BlockMetadata(
             num_rows=count, size_bytes=self._bytes_of(part), exec_stats=None, input_files=None
         )
-        return ReadTask(
-            read_objects, metadata, schema=rows.schema, per_task_row_limit=limit
-        )
+        return ReadTask(read_objects, metadata, schema=rows.schema, per_task_row_limit=limit)
 
     def _bytes_of(self, objects: _objects.Objects) -> int | None:
         sizes = _objects.sizes_of(objects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Callable, NamedTuple
 
@@ -81,7 +81,9 @@ class Rows(NamedTuple):
         if rows:
             yield self._block(rows)
 
-    def _samples(self, objects: Objects, limit: int | None) -> Iterator[tuple[ObjectInfo, bytes]]:
+    def _samples(
+        self, objects: Objects, limit: int | None
+    ) -> Generator[tuple[ObjectInfo, bytes], None, None]:
         connector = self.connector_args.connector()
         wanted = without_markers(objects)
         if self.on_error == "raise":
