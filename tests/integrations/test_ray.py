@@ -6,6 +6,7 @@ import inspect
 import os
 import pickle
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -66,10 +67,29 @@ def few(bucket):
 @pytest.fixture
 def small_blocks():
     context = ray.data.DataContext.get_current()
-    before = context.target_max_block_size
-    context.target_max_block_size = 512 * KiB
+    before = context.target_min_block_size, context.target_max_block_size
+    context.target_min_block_size, context.target_max_block_size = KiB, 512 * KiB
     yield
-    context.target_max_block_size = before
+    context.target_min_block_size, context.target_max_block_size = before
+
+
+@pytest.fixture
+def both_nodes(tmp_path):
+    """both_nodes(): in a task: its node's id, once a task of the other node has come here too."""
+    folder = tmp_path / "nodes"
+    folder.mkdir()
+
+    def meet():
+        node = ray.get_runtime_context().get_node_id()
+        (folder / node).touch()
+        end = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2:
+            if time.monotonic() > end:
+                raise TimeoutError("no task ran on the other node")
+            time.sleep(0.05)
+        return node
+
+    return meet
 
 
 def read(*arguments, blocks=None, connector_args=None, **named):
@@ -77,21 +97,22 @@ def read(*arguments, blocks=None, connector_args=None, **named):
     return ray.data.read_datasource(source, override_num_blocks=blocks)
 
 
-def test_ten_thousand_objects_on_two_nodes_each_exactly_once(bucket, data_of):
+def test_ten_thousand_objects_on_two_nodes_each_exactly_once(bucket, data_of, both_nodes):
     def where(sample):
         info, data = sample
-        return {"data": data, "node": ray.get_runtime_context().get_node_id(), "size": info.size}
+        return {"data": data, "node": both_nodes(), "size": info.size}
 
     bucket.server.reset_requests()
     rows = read("oss://models/many/", transform=where, blocks=20).take_all()
-    assert Counter(row["uri"] for row in rows) == Counter(data_of)
+    assert Counter(row["uri"] for row in rows) == Counter(list(data_of))
     assert all(row["data"] == data_of[row["uri"]] for row in rows)
     assert len({row["node"] for row in rows}) == 2
     asked = Counter(
-        record.key for record in bucket.server.requests() if record.key.startswith("many/")
+        record.key for record in bucket.server.requests if record.key.startswith("many/")
     )
-    assert set(asked.values()) == {1}
     assert len(asked) == COUNT
+    # A slow one may have been asked for twice, by a hedge.
+    assert sum(asked.values()) < 1.02 * COUNT
 
 
 def test_a_dataset_of_bytes_knows_its_schema_and_its_length(data_of):
@@ -117,7 +138,7 @@ def test_a_killed_task_is_run_again_and_nothing_is_doubled(few, small_blocks, tm
 
     rows = read("oss://models/few/", transform=kill_once, blocks=2).take_all()
     assert Path(marker).exists()
-    assert Counter(row["uri"] for row in rows) == Counter(few)
+    assert Counter(row["uri"] for row in rows) == Counter(list(few))
     assert all(row["data"] == few[row["uri"]] for row in rows)
 
 
@@ -144,14 +165,14 @@ def test_a_limit_of_rows_reads_no_more_objects(bucket, few):
     [task] = ObjectsDatasource("oss://models/few/", connector_args={}).get_read_tasks(1, 3)
     bucket.server.reset_requests()
     assert [block.num_rows for block in task()] == [3]
-    assert len(bucket.server.requests()) == 3
+    assert len(bucket.server.requests) == 3
 
 
 def test_columns_without_bytes_read_nothing(bucket, few):
     dataset = read("oss://models/few/", columns=("uri", "size", "etag", "last_modified"))
     bucket.server.reset_requests()
     rows = dataset.take_all()
-    assert bucket.server.requests() == []
+    assert bucket.server.requests == []
     assert [row["uri"] for row in rows] == list(few)
     assert {row["size"] for row in rows} == {64 * KiB}
     assert {len(row["etag"]) for row in rows} == {32}
@@ -287,7 +308,10 @@ def test_tasks_of_one_process_share_a_connector(few):
     assert again._rows.connector_args.connector() is source._rows.connector_args.connector()
 
 
-def test_partitioned_parquet_on_two_nodes_each_row_exactly_once(bucket, options, tmp_path):
+@pytest.mark.usefixtures("small_blocks")
+def test_partitioned_parquet_on_two_nodes_each_row_exactly_once(
+    bucket, options, both_nodes, tmp_path
+):
     rows = 100_000
     table = pa.table({"n": range(rows), "part": [i % 16 for i in range(rows)]})
     pq.write_to_dataset(table, tmp_path / "parts", partition_cols=["part"], max_rows_per_group=1000)
@@ -295,11 +319,10 @@ def test_partitioned_parquet_on_two_nodes_each_row_exactly_once(bucket, options,
     fs = fsspec.filesystem("ossmc", **options)
 
     def where(batch):
-        batch["node"] = np.array([ray.get_runtime_context().get_node_id()] * len(batch["n"]))
-        return batch
+        return {**batch, "node": np.array([both_nodes()] * len(batch["n"]))}
 
     dataset = ray.data.read_parquet(url, filesystem=fs, override_num_blocks=16)
     found = dataset.map_batches(where, batch_size=1000).to_pandas(limit=rows)
     assert sorted(found.n) == list(range(rows))
-    assert (found.n % 16 == found.part.astype(int)).all()
+    assert [int(n) % 16 for n in found.n] == [int(part) for part in found.part]
     assert found.node.nunique() == 2
