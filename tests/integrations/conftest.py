@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
-from ossmodelconnector import OssModelConnector
+from ossmodelconnector import OssModelConnector, _default
 from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
 
 
@@ -90,6 +91,18 @@ def options(bucket: Bucket) -> dict[str, Any]:
         "key": DEFAULT_CREDENTIAL.access_key_id,
         "secret": DEFAULT_CREDENTIAL.access_key_secret,
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _connectors_of_the_process() -> Iterator[None]:
+    """Those that calls make by themselves are made anew, where another module has another server."""
+    yield
+    made = [_default._connector]
+    if "ossmodelconnector.ray" in sys.modules:
+        made += sys.modules["ossmodelconnector.ray._connectors"]._connectors.values()
+    for connector in made:
+        if connector is not None:
+            connector.close()
 
 
 @pytest.fixture(autouse=True)

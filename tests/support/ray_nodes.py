@@ -80,7 +80,7 @@ def _has_started(process: subprocess.Popen[bytes], log: Path) -> bool:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()  # and it ends its own processes
     try:
-        process.wait(20)
+        process.wait(10)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
