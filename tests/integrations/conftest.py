@@ -6,11 +6,14 @@ They run in an environment of their own, `make test-integrations`.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +22,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hf-home-")
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+# Before ray is imported. It listens to the network too: nobody else is to run code here.
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
-from ossmodelconnector import OssModelConnector
+from ossmodelconnector import OssModelConnector, _default
 from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
 
 
@@ -31,6 +38,20 @@ class Bucket:
 
     def __init__(self, server: LocalServer) -> None:
         self.server = server
+
+    def put(self, key: str, data: bytes) -> str:
+        """Puts an object there, and returns its URL for fsspec."""
+        self.server.put_object(self.name, key, data)
+        return f"ossmc://{self.name}/{key}"
+
+    def put_file(self, path: Path) -> str:
+        """Puts a file there under its name, and returns its URL for fsspec."""
+        return self.put(path.name, path.read_bytes())
+
+    def put_folder(self, folder: Path) -> str:
+        """Puts a folder's files there under its name, and returns its URL for fsspec."""
+        self.upload(folder, folder.name)
+        return f"ossmc://{self.name}/{folder.name}"
 
     def upload(self, folder: Path, prefix: str, **options: object) -> str:
         """Puts a folder's files there, and returns its URI."""
@@ -59,6 +80,29 @@ def connector(bucket: Bucket) -> Iterator[OssModelConnector]:
         patch.setenv("OSS_ACCESS_KEY_SECRET", DEFAULT_CREDENTIAL.access_key_secret)
         with OssModelConnector.from_env() as made:
             yield made
+
+
+@pytest.fixture(scope="session")
+def options(bucket: Bucket) -> dict[str, Any]:
+    """The storage_options of fsspec for the local server."""
+    return {
+        "endpoint": bucket.server.endpoint,
+        "region": "cn-hangzhou",
+        "key": DEFAULT_CREDENTIAL.access_key_id,
+        "secret": DEFAULT_CREDENTIAL.access_key_secret,
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _connectors_of_the_process() -> Iterator[None]:
+    """Those that calls make by themselves are made anew, where another module has another server."""
+    yield
+    made = [_default._connector]
+    if "ossmodelconnector.ray" in sys.modules:
+        made += sys.modules["ossmodelconnector.ray._connectors"]._connectors.values()
+    for connector in made:
+        if connector is not None:
+            connector.close()
 
 
 @pytest.fixture(autouse=True)

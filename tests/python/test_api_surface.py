@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.resources
 import inspect
 import io
@@ -451,6 +452,12 @@ def test_local_server_without_its_extra_says_how_to_get_it(tmp_path):
     assert run.returncode == 1
     assert "pip install 'ossmodelconnector[local]'" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_data_source_for_ray_without_ray_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install 'ossmodelconnector\[ray\]'"):
+        importlib.import_module("ossmodelconnector.ray")
 
 
 def test_import_brings_nothing_that_takes_long():

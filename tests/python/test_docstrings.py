@@ -2,9 +2,9 @@
 
 They have numpy, pyarrow, io and what is public by its name; and what a docstring takes for granted:
 a `connector`, an open `reader`, the `objects` of a listing, a local `server`, a file system `fs`,
-and in the module safetensors a `model` and torch. tests/integrations runs those of transformers.
-Those of private functions have the names of their module besides. support/examples.py has the
-objects that they read, and `tmp_path` is where they run.
+and in the module safetensors a `model` and torch. tests/integrations runs those of ray and
+transformers. Those of private functions have the names of their module besides.
+support/examples.py has the objects that they read, and `tmp_path` is where they run.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def modules():
     return [
         path
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.relative_to(PACKAGE).parts[0] != "transformers"
+        if path.relative_to(PACKAGE).parts[0] not in ("ray", "transformers")
     ]
 
 
