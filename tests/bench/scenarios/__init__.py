@@ -15,11 +15,12 @@ from bench.scenarios import (
     levels,
     listing,
     memory,
+    parquet,
     pauses,
     tensors,
     throughput,
 )
-from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
+from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, STORE_50, Network
 from bench.workplace import Workplace
 
 Objects = Callable[[Catalogue], list[Object]]
@@ -48,6 +49,7 @@ SCENARIOS = {
         latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
+    "parquet": Entry(parquet.parquet, objects=(Catalogue.sales,), networks=(STORE_50,)),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
