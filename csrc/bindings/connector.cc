@@ -201,16 +201,18 @@ void register_connector(py::module_& module) {
           py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
       .def(
           "start_list",
-          [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast) {
+          [](ConnectorHandle& self, const py::str& bucket, const py::str& prefix, bool fast,
+             const py::str& delimiter) {
             const std::string bucket_text = utf8(bucket, "bucket");
             const std::string prefix_text = utf8(prefix, "prefix");
+            const std::string delimiter_text = utf8(delimiter, "delimiter");
             auto listing = value_or_raise(without_gil(*self.duties, [&](Interrupt&) {
-              return self.connector->start_list(bucket_text, prefix_text, fast);
+              return self.connector->start_list(bucket_text, prefix_text, fast, delimiter_text);
             }));
             return std::make_unique<ListingHandle>(
                 bucket_text, Released<ObjectListing>(std::move(listing)), self.duties);
           },
-          py::arg("bucket"), py::arg("prefix"), py::arg("fast"))
+          py::arg("bucket"), py::arg("prefix"), py::arg("fast"), py::arg("delimiter") = "")
       .def("stats",
            [](const ConnectorHandle& self) {
              return stats_dict(

@@ -99,6 +99,15 @@ void register_listing(py::module_& module) {
              }));
            })
       .def("__len__", [](const ListingHandle& self) { return self.rows.size(); })
+      .def("common_prefixes",
+           [](ListingHandle& self) {
+             const ListingCall call(self);
+             const std::vector<std::string> prefixes =
+                 without_gil([&](Interrupt& /*none*/) { return self.listing->common_prefixes(); });
+             py::tuple result(prefixes.size());
+             for (std::size_t i = 0; i < prefixes.size(); ++i) result[i] = decoded(prefixes[i]);
+             return result;
+           })
       .def("take", [](ListingHandle& self) {
         const ListingCall call(self);
         self.rows.shrink_to_fit();

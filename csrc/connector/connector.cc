@@ -199,7 +199,13 @@ Result<ObjectStat> Connector::stat(std::string_view uri, std::string_view versio
 }
 
 Result<std::unique_ptr<ObjectListing>> Connector::start_list(std::string_view bucket,
-                                                             std::string_view prefix, bool fast) {
+                                                             std::string_view prefix, bool fast,
+                                                             std::string_view delimiter) {
+  if (fast && !delimiter.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "fast=True lists all keys below the prefix, so it takes no delimiter: leave out "
+                  "one of the two");
+  }
   Status status = check_bucket_name(bucket);
   if (status.is_ok()) status = check_list_prefix(prefix);
   if (status.is_ok())
@@ -212,6 +218,7 @@ Result<std::unique_ptr<ObjectListing>> Connector::start_list(std::string_view bu
   if (!queue.is_ok()) return queue.status();
   ListingOptions options{.bucket = std::string(bucket),
                          .prefix = std::string(prefix),
+                         .delimiter = std::string(delimiter),
                          .fast = fast,
                          .slots = config_.fast_list_vcpus * config_.fast_list_workers,
                          .page_limit = config_.read_timeout};

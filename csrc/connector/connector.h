@@ -99,9 +99,11 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // In the order of the keys unless `fast`. kBucketNotFound for a missing bucket.
   Result<ObjectColumns> list(std::string_view bucket, std::string_view prefix, bool fast,
                              Interrupt& interrupt);
-  // The same, as rows that come page after page. No request yet.
+  // The same, as rows that come page after page. No request yet. With a delimiter, which a fast one
+  // cannot have, keys that have it behind the prefix are rolled up into common prefixes.
   Result<std::unique_ptr<ObjectListing>> start_list(std::string_view bucket,
-                                                    std::string_view prefix, bool fast);
+                                                    std::string_view prefix, bool fast,
+                                                    std::string_view delimiter = {});
   ConnectorStats stats() const;
   // What one connection brings in the time of a round trip; 0: nothing measured yet.
   std::uint64_t bytes_per_round_trip() const;

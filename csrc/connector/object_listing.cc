@@ -1,5 +1,6 @@
 #include "connector/object_listing.h"
 
+#include <set>
 #include <utility>
 
 #include "base/fork_guard.h"
@@ -56,11 +57,18 @@ Result<bool> ObjectListing::next_of_lister(ObjectColumns& rows, Interrupt& inter
 }
 
 SerialLister* ObjectListing::list_plainly() {
-  auto plain = std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
-                                              options_.prefix, options_.page_limit);
-  SerialLister* const lister = plain.get();
+  auto plain =
+      std::make_unique<SerialLister>(queue_, work_->engine->clock(), options_.bucket,
+                                     options_.prefix, options_.page_limit, options_.delimiter);
+  plain_ = plain.get();
   work_->lister = std::move(plain);
-  return lister;
+  return plain_;
+}
+
+std::vector<std::string> ObjectListing::common_prefixes() const {
+  if (plain_ == nullptr || fork_generation() != fork_generation_) return {};
+  const std::set<std::string>& prefixes = plain_->common_prefixes();
+  return {prefixes.begin(), prefixes.end()};
 }
 
 }  // namespace ossmc

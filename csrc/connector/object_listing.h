@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "base/wait.h"
@@ -18,6 +19,7 @@ namespace ossmc {
 struct ListingOptions {
   std::string bucket;
   std::string prefix;
+  std::string delimiter;  // empty: none; else not fast
   bool fast = false;
   int slots = 1;  // of a fast one: requests in flight
   Duration page_limit{};
@@ -38,6 +40,8 @@ class ObjectListing final : public Lister {
   // are dropped. kProtocol where it does not. kInternal after an error, or an exception, of a call
   // before: rows may be missing.
   Result<bool> next_rows(ObjectColumns& rows, Interrupt& interrupt) override;
+  // With a delimiter: of all pages so far, in byte order. In a forked child none.
+  std::vector<std::string> common_prefixes() const;
 
  private:
   struct Work {
@@ -53,7 +57,9 @@ class ObjectListing final : public Lister {
   SmallRequestQueue& queue_;
   bool has_failed_ = false;
   std::uint64_t given_ = 0;
-  FastLister* fast_ = nullptr;  // the lister, while it is one
+  // The lister, as whichever it is.
+  FastLister* fast_ = nullptr;
+  SerialLister* plain_ = nullptr;
   std::unique_ptr<Work> work_;
 };
 

@@ -1,5 +1,6 @@
 #include "listing/serial_lister.h"
 
+#include <algorithm>
 #include <cassert>
 #include <memory>
 #include <utility>
@@ -17,12 +18,12 @@ constexpr int kMaxEmptyPages = 1000;
 
 }  // namespace
 
-SerialListing::SerialListing(std::string bucket, std::string prefix)
-    : bucket_(std::move(bucket)), prefix_(std::move(prefix)) {}
+SerialListing::SerialListing(std::string bucket, std::string prefix, std::string delimiter)
+    : bucket_(std::move(bucket)), prefix_(std::move(prefix)), delimiter_(std::move(delimiter)) {}
 
 StoreRequest SerialListing::next_request() const {
   assert(!done_);
-  StoreRequest request = list_request(bucket_, prefix_, marker_, token_);
+  StoreRequest request = list_request(bucket_, prefix_, marker_, token_, delimiter_);
   // A store that knows V1 alone takes no notice of the other two.
   if (!marker_.empty()) request.query.push_back({"marker", marker_});
   return request;
@@ -40,6 +41,38 @@ Status SerialListing::check_keys(const ListPage& page) {
   return Status::ok();
 }
 
+std::size_t SerialListing::rolled_up_size(std::string_view key) const {
+  if (delimiter_.empty()) return 0;
+  const std::size_t at = key.find(delimiter_, prefix_.size());
+  return at == key.npos ? 0 : at + delimiter_.size();
+}
+
+Result<bool> SerialListing::take_common_prefixes(const ListPage& page) {
+  if (delimiter_.empty()) return false;
+  bool has_new = false;
+  for (const std::string_view common : page.common_prefixes) {
+    if (!common.starts_with(prefix_) || rolled_up_size(common) != common.size()) {
+      return broken_page("the page holds the common prefix " + in_quotes(common) +
+                         ", which is not the prefix and a name that ends in the delimiter");
+    }
+    has_new = common_prefixes_.emplace(common).second || has_new;
+  }
+  for (const ListedObject& object : page.objects) {
+    const std::size_t size = rolled_up_size(object.key);
+    if (size > 0) common_prefixes_.emplace(object.key.substr(0, size));
+  }
+  return has_new;
+}
+
+void SerialListing::replace_in_common_prefixes(char from, char to) {
+  std::set<std::string> replaced;
+  for (std::string common : common_prefixes_) {
+    std::replace(common.begin(), common.end(), from, to);
+    replaced.insert(std::move(common));
+  }
+  common_prefixes_ = std::move(replaced);
+}
+
 Status SerialListing::go_on_behind(const ListPage& page) {
   token_ = page.next_continuation_token;
   marker_.clear();
@@ -49,7 +82,11 @@ Status SerialListing::go_on_behind(const ListPage& page) {
                        " repeats the continuation token of one before: the listing would not end");
   }
   marker_ = page.next_marker;
-  if (marker_.empty() && !page.objects.empty()) marker_ = page.objects.back().key;
+  if (marker_.empty()) {
+    if (!page.objects.empty()) marker_ = page.objects.back().key;
+    if (!page.common_prefixes.empty())
+      marker_ = std::max<std::string_view>(marker_, page.common_prefixes.back());
+  }
   if (marker_.empty()) {
     return broken_page("page " + std::to_string(pages_) +
                        " says that more follow (IsTruncated), but not where (no "
@@ -64,6 +101,8 @@ Status SerialListing::take_page(const ListPage& page) {
   ++pages_;
   Status status = check_keys(page);
   if (!status.is_ok()) return status;
+  const Result<bool> has_new = take_common_prefixes(page);
+  if (!has_new.is_ok()) return has_new.status();
   if (!page.objects.empty()) {
     last_key_ = page.objects.back().key;
     if (!first_keys_.emplace(page.objects.front().key).second) {
@@ -76,7 +115,7 @@ Status SerialListing::take_page(const ListPage& page) {
     done_ = true;
     return Status::ok();
   }
-  empty_pages_ = page.objects.empty() ? empty_pages_ + 1 : 0;
+  empty_pages_ = page.objects.empty() && !*has_new ? empty_pages_ + 1 : 0;
   if (empty_pages_ >= kMaxEmptyPages) {
     return broken_page(std::to_string(kMaxEmptyPages) +
                        " empty pages in a row, each saying that more follow");
@@ -85,12 +124,12 @@ Status SerialListing::take_page(const ListPage& page) {
 }
 
 SerialLister::SerialLister(SmallRequestQueue& queue, const Clock& clock, std::string bucket,
-                           std::string prefix, Duration page_limit)
+                           std::string prefix, Duration page_limit, std::string delimiter)
     : queue_(queue),
       clock_(clock),
       name_(bucket, prefix),
       page_limit_(page_limit),
-      listing_(std::move(bucket), std::move(prefix)) {}
+      listing_(std::move(bucket), std::move(prefix), std::move(delimiter)) {}
 
 Result<bool> SerialLister::next_rows(ObjectColumns& rows, Interrupt& interrupt) {
   if (listing_.is_done()) return false;
@@ -102,8 +141,11 @@ Result<bool> SerialLister::next_rows(ObjectColumns& rows, Interrupt& interrupt) 
   status = page.is_ok() ? listing_.take_page(*page) : page.status();
   if (status.is_ok()) status = take_plus_signs(page->plus_signs, rows);
   if (!status.is_ok()) return named_error(name_, status, &reply->head());
-  for (const ListedObject& object : page->objects) rows.append(object);
-  given_ += page->objects.size();
+  for (const ListedObject& object : page->objects) {
+    if (listing_.is_rolled_up(object.key)) continue;
+    rows.append(object);
+    ++given_;
+  }
   warn_of_order();
   return true;
 }
@@ -122,7 +164,10 @@ Status SerialLister::take_plus_signs(const PlusSigns& signs, ObjectColumns& rows
         " (EncodingType url), as this page tells after keys with one were given out: list() "
         "gives all keys right");
   }
-  rows.replace_in_keys(is_blank ? '+' : ' ', is_blank ? ' ' : '+');
+  const char from = is_blank ? '+' : ' ';
+  const char to = is_blank ? ' ' : '+';
+  rows.replace_in_keys(from, to);
+  listing_.replace_in_common_prefixes(from, to);
   return Status::ok();
 }
 

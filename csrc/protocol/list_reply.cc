@@ -69,7 +69,8 @@ class PageReader {
     page_.next_marker = marker_;
     if (truncated_.empty()) {
       page_.is_truncated =
-          !token_.empty() || !marker_.empty() || page_.objects.size() >= kKeysOfFullPage;
+          !token_.empty() || !marker_.empty() ||
+          page_.objects.size() + page_.common_prefixes.size() >= kKeysOfFullPage;
       return Status::ok();
     }
     page_.is_truncated = equal_ignoring_case(truncated_, "true");
@@ -83,6 +84,8 @@ class PageReader {
     if (!encoding_.empty()) {
       for (const ListedObject& object : page_.objects)
         page_.plus_signs.add(plus_signs_of(object.key));
+      for (const std::string_view prefix : page_.common_prefixes)
+        page_.plus_signs.add(plus_signs_of(prefix));
       plus_signs_.add(page_.plus_signs);
     }
     const bool are_blanks = page_.plus_signs.raw && plus_signs_.mean_blanks();
@@ -91,12 +94,18 @@ class PageReader {
       if (!status.is_ok()) return status;
       if (object.key.empty() || !is_utf8(object.key)) return broken("Key", object.key);
     }
+    for (std::string_view& prefix : page_.common_prefixes) {
+      Status status = decode("CommonPrefixes", are_blanks, &prefix);
+      if (!status.is_ok()) return status;
+      if (prefix.empty() || !is_utf8(prefix)) return broken("CommonPrefixes", prefix);
+    }
     return Status::ok();
   }
 
   Status read_tags() {
     constexpr std::size_t kRoot = 1, kChild = 2, kField = 3;  // depths
     bool is_object = false;
+    bool is_prefix = false;
     while (true) {
       const Result<XmlScanner::Event> event = scanner_.next();
       if (!event.is_ok()) return event.status().with_prefix("the list reply cannot be read");
@@ -110,10 +119,13 @@ class PageReader {
         }
         if (scanner_.depth() == kChild) {
           is_object = scanner_.name() == "Contents";
+          is_prefix = scanner_.name() == "CommonPrefixes";
           if (is_object) status = begin_object();
         }
       } else if (scanner_.depth() == kField && is_object) {
         status = read_field(&page_.objects.back());
+      } else if (scanner_.depth() == kField && is_prefix) {
+        status = read_common_prefix();
       } else if (scanner_.depth() == kChild) {
         status = is_object ? end_object() : read_child();
       }
@@ -127,6 +139,17 @@ class PageReader {
     if (name == "IsTruncated") truncated_ = trim_blanks(scanner_.text());
     if (name == "NextContinuationToken") token_ = trim_blanks(scanner_.text());
     if (name == "NextMarker") marker_ = scanner_.text();  // a key, mostly
+    return Status::ok();
+  }
+
+  // One element may hold several.
+  Status read_common_prefix() {
+    if (scanner_.name() != "Prefix") return Status::ok();
+    if (page_.common_prefixes.size() == kMaxObjects) {
+      return Status(StatusCode::kProtocol, "the list reply has more than " +
+                                               std::to_string(kMaxObjects) + " common prefixes");
+    }
+    page_.common_prefixes.push_back(scanner_.text());
     return Status::ok();
   }
 

@@ -42,11 +42,13 @@ struct ListPage {
   ListPage& operator=(const ListPage&) = delete;
 
   std::vector<ListedObject> objects;
+  // What stands for keys that have the delimiter behind the prefix, up to and with that.
+  std::vector<std::string_view> common_prefixes;
   // More follow: behind the token, else behind the marker of V1, else behind the last key.
   bool is_truncated = false;
   std::string next_continuation_token;
   std::string next_marker;
-  PlusSigns plus_signs;  // of its keys
+  PlusSigns plus_signs;  // of its keys and common prefixes
 
   std::string body;
 };
@@ -54,7 +56,7 @@ struct ListPage {
 // As OSS asks for and gives it. Some stores give more.
 inline constexpr std::size_t kKeysOfFullPage = 1000;
 
-// Limits against hostile pages: 8 MiB, 65,536 objects, depth 16, no DOCTYPE; beyond any of them, or
+// Limits against hostile pages: 8 MiB, 65,536 objects and as many common prefixes, depth 16, no DOCTYPE; beyond any of them, or
 // not a list document: kProtocol. Namespaces are ignored, elements may come in any order; entities
 // are decoded first, then percent, once. A date that cannot be read is none; without IsTruncated a
 // page that is full, or says where to go on, is not the last. Reads the body where it lies.

@@ -62,7 +62,8 @@ std::string_view version_id_of(const StoreRequest& request) {
 }
 
 StoreRequest list_request(std::string_view bucket, std::string_view prefix,
-                          std::string_view start_after, std::string_view continuation_token) {
+                          std::string_view start_after, std::string_view continuation_token,
+                          std::string_view delimiter) {
   StoreRequest request;
   request.method = Method::kGet;
   request.bucket = bucket;
@@ -73,6 +74,7 @@ StoreRequest list_request(std::string_view bucket, std::string_view prefix,
   add("prefix", prefix);
   add("start-after", start_after);
   add("continuation-token", continuation_token);
+  add("delimiter", delimiter);
   return request;
 }
 

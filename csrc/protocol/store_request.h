@@ -35,8 +35,10 @@ StoreRequest get_range_request(const ObjectName& name, ByteRange range,
 StoreRequest head_request(const ObjectName& name);
 // The version that one of these two asks for; empty: the current one.
 std::string_view version_id_of(const StoreRequest& request);
-// ListObjectsV2, 1,000 keys a page, encoding-type=url. Empty token, start_after: left out.
+// ListObjectsV2, 1,000 keys a page, encoding-type=url. Empty token, start_after, delimiter: left
+// out.
 StoreRequest list_request(std::string_view bucket, std::string_view prefix,
-                          std::string_view start_after, std::string_view continuation_token);
+                          std::string_view start_after, std::string_view continuation_token,
+                          std::string_view delimiter = {});
 
 }  // namespace ossmc

@@ -239,6 +239,7 @@ class OssModelConnector:
         prefix: str = "",
         fast: bool = False,
         *,
+        delimiter: str = "",
         progress: Callable[[int], object] | None = None,
     ) -> ObjectList:
         """Lists the objects of a bucket whose keys begin with `prefix`.
@@ -248,6 +249,9 @@ class OssModelConnector:
             prefix: what the keys begin with; ``""``: all.
             fast: list by many concurrent requests (``fastList.vcpus`` times ``fastList.workers``),
                 in no order: `ObjectList.sort` makes one. Up to 1,000 keys cost one request.
+            delimiter: keys that have it behind the prefix are not listed one by one: what they have
+                in common, up to and with it, is in `ObjectList.common_prefixes`. With ``"/"`` a
+                prefix that ends in ``/`` is listed as a folder. Not with `fast`.
             progress: called as pages come, in this thread, with the number of objects so far; what
                 it raises ends the listing.
 
@@ -261,21 +265,26 @@ class OssModelConnector:
             BucketNotFoundError: there is no such bucket.
             ProtocolError: a page is none, or leads back to one before it.
             OssError: or another of its kinds.
+            ValueError: an argument does not hold, such as `delimiter` with `fast`.
 
         Example:
             >>> for obj in connector.list("bucket", "qwen/")[:2]:
             ...     print(obj.key, obj.size)
             qwen/config.json 14
             qwen/model-00001-of-00004.safetensors 1048576
+            >>> connector.list("bucket", delimiter="/").common_prefixes
+            ('qwen/',)
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")
-        if progress is None:
+        require_text("delimiter", delimiter)
+        if progress is None and not delimiter:
             return ObjectList._over(self._core.list(bucket, prefix, bool(fast)))
-        listing = self._core.start_list(bucket, prefix, bool(fast))
+        listing = self._core.start_list(bucket, prefix, bool(fast), delimiter)
         while listing.more():
-            progress(len(listing))
-        return ObjectList._over(listing.take())
+            if progress is not None:
+                progress(len(listing))
+        return ObjectList._over(listing.take(), common_prefixes=listing.common_prefixes())
 
     def iter_objects(
         self, bucket: str, prefix: str = "", fast: bool = False

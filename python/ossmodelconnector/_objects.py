@@ -199,19 +199,26 @@ class ObjectList(Sequence[ObjectInfo]):
         (5, 4194318, 'qwen/model-00004-of-00004.safetensors')
     """
 
-    __slots__ = ("__weakref__", "_columns_and_rows")
+    __slots__ = ("__weakref__", "_columns_and_rows", "_common_prefixes")
 
     # One attribute, so that sort() replaces both at once.
     _columns_and_rows: tuple[_core.ListColumns, range]
+    _common_prefixes: tuple[str, ...]
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Raises TypeError: `OssModelConnector.list` makes them."""
         raise TypeError(f"{cls.__name__} is not constructed: OssModelConnector.list returns one")
 
     @classmethod
-    def _over(cls, columns: _core.ListColumns, rows: range | None = None) -> ObjectList:
+    def _over(
+        cls,
+        columns: _core.ListColumns,
+        rows: range | None = None,
+        common_prefixes: tuple[str, ...] = (),
+    ) -> ObjectList:
         objects: ObjectList = object.__new__(cls)
         objects._columns_and_rows = columns, range(len(columns)) if rows is None else rows
+        objects._common_prefixes = common_prefixes
         return objects
 
     def __len__(self) -> int:
@@ -247,6 +254,19 @@ class ObjectList(Sequence[ObjectInfo]):
             'qwen/config.json'
         """
         return ObjectKeys._over(*self._columns_and_rows)
+
+    @property
+    def common_prefixes(self) -> tuple[str, ...]:
+        """Of a listing with `delimiter`: what stands for the keys that have it behind the prefix.
+
+        Each ends in the delimiter. They are in the order of their UTF-8 bytes, and a slice has
+        none.
+
+        Example:
+            >>> connector.list("bucket", delimiter="/").common_prefixes
+            ('qwen/',)
+        """
+        return self._common_prefixes
 
     @property
     def sizes(self) -> memoryview:
@@ -301,25 +321,32 @@ class ObjectList(Sequence[ObjectInfo]):
             return NotImplemented
         columns, rows = self._columns_and_rows
         other_columns, other_rows = other._columns_and_rows
-        return columns.same_rows(rows, other_columns, other_rows)
+        same_prefixes = self._common_prefixes == other._common_prefixes
+        return same_prefixes and columns.same_rows(rows, other_columns, other_rows)
 
     # Comparing walks all of it, hashing would have to as well. (typeshed knows None for no method.)
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         columns, rows = self._columns_and_rows
-        return f"<ObjectList: {len(rows)} objects of bucket {columns.bucket!r}>"
+        count = len(self._common_prefixes)
+        prefixes = f" and {count} common prefixes" if count else ""
+        return f"<ObjectList: {len(rows)} objects{prefixes} of bucket {columns.bucket!r}>"
 
     def __copy__(self) -> ObjectList:
-        return ObjectList._over(*self._columns_and_rows)
+        return ObjectList._over(*self._columns_and_rows, self._common_prefixes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         columns, rows = self._columns_and_rows
         if rows != range(len(columns)):
             columns = columns.select(rows)
-        return self._restore, (columns.bucket, columns.parts())
+        state = columns.bucket, columns.parts()
+        return self._restore, (*state, self._common_prefixes) if self._common_prefixes else state
 
     # A method, not a function: a pickle names it by the class, and no private module.
     @classmethod
-    def _restore(cls, bucket: Any, parts: Any) -> ObjectList:
-        return cls._over(_core.ListColumns.restore(bucket, parts))
+    def _restore(cls, bucket: Any, parts: Any, common_prefixes: Any = ()) -> ObjectList:
+        columns = _core.ListColumns.restore(bucket, parts)
+        if not isinstance(common_prefixes, tuple) or {type(one) for one in common_prefixes} - {str}:
+            raise ValueError("not the state of a listing")
+        return cls._over(columns, common_prefixes=common_prefixes)

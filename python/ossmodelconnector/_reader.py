@@ -68,8 +68,8 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         raise TypeError(f"{cls.__name__} is not constructed: OssModelConnector.open returns one")
 
     @classmethod
-    def _over(cls, core: _core.Reader, connector: OssModelConnector) -> ObjectReader:
-        reader: ObjectReader = _core.Cursor.__new__(cls)
+    def _over(cls, core: _core.Reader, connector: OssModelConnector) -> Self:
+        reader = _core.Cursor.__new__(cls)
         reader._core = core
         reader._connector = connector
         return reader
