@@ -1,4 +1,4 @@
-"""Objects of OSS as files of fsspec, and so of all that reads through it: pandas, Arrow, Dask, zarr.
+"""Objects of OSS as files of fsspec, and so of what reads through it: pandas, Arrow, Dask, zarr.
 
 Example:
     >>> import fsspec

@@ -4,20 +4,58 @@ from __future__ import annotations
 
 from typing import Any
 
+from fsspec.spec import AbstractBufferedFile
+
 from ossmodelconnector._reader import ObjectReader
-from ossmodelconnector.fsspec._entries import Entry
+from ossmodelconnector.fsspec._entries import Entry, info_of
 
 __all__: list[str] = []
+
+# fsspec's cache types, as what they want: most of a file in its order, or parts of it.
+_CACHE_PREFETCHES = {
+    "all": True,
+    "background": True,
+    "readahead": True,
+    "blockcache": False,
+    "bytes": False,
+    "first": False,
+    "mmap": False,
+}
+# The caches of fsspec itself: one holds what was read already, the other is where callers of
+# fsspec put one of their own.
+CACHES_OF_FSSPEC = ("none", "parts")
+
+# Formats with an index, by which readers take parts of a file.
+_READ_IN_PARTS = (".parquet", ".parq", ".pq", ".orc", ".h5", ".hdf5", ".nc")
+
+
+def prefetches(path: str, cache_type: str | None) -> bool:
+    """Whether a file is to be fetched ahead: by `cache_type`, or by its name where that is None.
+
+    Raises:
+        ValueError: there is no such cache type.
+    """
+    if cache_type is None:
+        return not path.lower().endswith(_READ_IN_PARTS)
+    if cache_type not in _CACHE_PREFETCHES:
+        known = ", ".join(sorted([*_CACHE_PREFETCHES, *CACHES_OF_FSSPEC]))
+        raise ValueError(f"cache_type {cache_type!r} is none of {known}")
+    return _CACHE_PREFETCHES[cache_type]
 
 
 class OssModelFile(ObjectReader):
     """An object that is open for reading: what `OssModelFileSystem.open` returns.
 
-    An `ObjectReader`, and beside that what callers of fsspec ask of files.
+    It is an `ObjectReader`, and has besides what callers of fsspec ask of files.
 
     Attributes:
         fs: the file system that opened it.
         path: ``bucket/key``.
+
+    Example:
+        >>> with fs.open("bucket/model.safetensors") as file:
+        ...     file.path, file.size, len(file.read(100))
+        ('bucket/model.safetensors', 4194304, 100)
     """
 
     __slots__ = ("_entry", "fs", "path")
@@ -49,7 +87,7 @@ class OssModelFile(ObjectReader):
 
     @property
     def blocksize(self) -> int:
-        """How many bytes callers may read at a time: a hint, and no more."""
+        """How many bytes callers may like to read at a time; the file does not mind."""
         return int(self.fs.blocksize)
 
     @property
@@ -58,5 +96,14 @@ class OssModelFile(ObjectReader):
         return self.tell()
 
     def read_buffer(self, size: int = -1) -> bytes:
-        """Reads as `read` does: Arrow asks for a buffer, and bytes are one."""
+        """Reads as `read` does. Arrow asks for a buffer, and takes the bytes without a copy."""
         return self.read(size)
+
+
+class FetchedFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file with a cache of fsspec's own: each miss is a read of that range."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        info = info_of(self.details)
+        data: bytes = self.fs.connector.read_ranges([(info, start, max(0, end - start))])[0]
+        return data

@@ -12,6 +12,9 @@ from ossmodelconnector._keys import Keys
 
 __all__: list[str] = []
 
+# What of them is secret, or says whose it is.
+SECRET_OPTIONS = ("key", "secret", "token")
+
 
 class _StaticKeys:
     """A provider of keys that do not change."""

@@ -139,6 +139,13 @@ TEST(Connector, ObjectsAreClosedWhenTheirOpenIsThrownOutOf) {
       kHang));
 }
 
+TEST(Connector, AFastListingTakesNoDelimiter) {
+  const std::shared_ptr<Connector> connector = connector_to("http://127.0.0.1:1");
+  const Status status = connector->start_list("bucket", "", true, "/").status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("delimiter"), std::string::npos);
+}
+
 // Its pages went on behind those whose rows were lost.
 TEST(Connector, ListingThatWasThrownOutOfGivesNoMoreRows) {
   WireServer silent([](WireConnection& peer, const WireRequest&) { peer.wait(kHang); });

@@ -166,6 +166,86 @@ TEST(SerialListing, EndlessListingsAreCutOff) {
   }
 }
 
+ListPage page_of_prefixes(const std::vector<std::string_view>& prefixes,
+                          std::string next_token = {}) {
+  ListPage made;
+  made.common_prefixes = prefixes;
+  made.is_truncated = !next_token.empty();
+  made.next_continuation_token = std::move(next_token);
+  return made;
+}
+
+TEST(SerialListing, AsksForTheDelimiterOnEachPageAndCollectsWhatItRollsUp) {
+  SerialListing listing("bucket", "p/", "/");
+  EXPECT_EQ(query_value(listing.next_request(), "delimiter"), "/");
+  ASSERT_TRUE(listing.take_page(page_of_prefixes({"p/b/", "p/c/"}, "t1")).is_ok());
+  EXPECT_EQ(query_value(listing.next_request(), "delimiter"), "/");
+  EXPECT_EQ(query_value(listing.next_request(), "continuation-token"), "t1");
+  // A prefix that goes on, on the next page, is there once.
+  ListPage second = page({"p/d"}, "t2");
+  second.common_prefixes = {"p/c/"};
+  ASSERT_TRUE(listing.take_page(second).is_ok());
+  ASSERT_TRUE(listing.take_page(page_of_prefixes({"p/a/"})).is_ok());
+  EXPECT_TRUE(listing.is_done());
+  EXPECT_THAT(listing.common_prefixes(), testing::ElementsAre("p/a/", "p/b/", "p/c/"));
+}
+
+TEST(SerialListing, WithoutADelimiterCommonPrefixesAreNothing) {
+  SerialListing listing("bucket", "p/");
+  EXPECT_EQ(query_value(listing.next_request(), "delimiter"), "(none)");
+  ASSERT_TRUE(listing.take_page(page_of_prefixes({"x"})).is_ok());
+  EXPECT_TRUE(listing.common_prefixes().empty());
+  EXPECT_FALSE(listing.is_rolled_up("p/a/b"));
+}
+
+TEST(SerialListing, KeysOfAStoreThatTakesNoNoticeOfTheDelimiterAreRolledUp) {
+  SerialListing listing("bucket", "p/", "//");
+  ASSERT_TRUE(listing.take_page(page({"p/", "p/a/b", "p/a//b", "p/a//c//d"}, "t")).is_ok());
+  ASSERT_TRUE(listing.take_page(page({"p/a//e", "p/b//"})).is_ok());
+  EXPECT_THAT(listing.common_prefixes(), testing::ElementsAre("p/a//", "p/b//"));
+  EXPECT_TRUE(listing.is_rolled_up("p/a//b"));
+  EXPECT_FALSE(listing.is_rolled_up("p/"));
+  EXPECT_FALSE(listing.is_rolled_up("p/a/b"));
+}
+
+TEST(SerialListing, CommonPrefixesThatAreNoneAreRefused) {
+  for (const std::string_view odd : {"q/", "p/", "p/a", "p/a/b/", "p/a/b"}) {
+    SerialListing listing("bucket", "p/", "/");
+    EXPECT_THAT(listing.take_page(page_of_prefixes({odd})).message(),
+                HasSubstr("the common prefix \"" + std::string(odd) + "\""));
+  }
+}
+
+// V1 without NextMarker.
+TEST(SerialListing, GoesOnBehindTheLastKeyOrCommonPrefixWhereThereIsNoToken) {
+  SerialListing listing("bucket", "", "/");
+  ListPage both = page({"a", "c"});
+  both.common_prefixes = {"b/", "d/"};
+  both.is_truncated = true;
+  ASSERT_TRUE(listing.take_page(both).is_ok());
+  EXPECT_EQ(query_value(listing.next_request(), "marker"), "d/");
+  ListPage keys_last = page({"f"});
+  keys_last.common_prefixes = {"e/"};
+  keys_last.is_truncated = true;
+  ASSERT_TRUE(listing.take_page(keys_last).is_ok());
+  EXPECT_EQ(query_value(listing.next_request(), "marker"), "f");
+  // A store that gives the keys below its own marker once more would do so for ever.
+  ListPage again = page_of_prefixes({"e/"});
+  again.is_truncated = true;
+  ASSERT_TRUE(listing.take_page(again).is_ok());
+  EXPECT_THAT(listing.take_page(again).message(), HasSubstr("ends at \"e/\""));
+}
+
+TEST(SerialListing, PagesOfCommonPrefixesThatAreKnownAreEmptyOnes) {
+  SerialListing listing("bucket", "", "/");
+  Status status;
+  int pages = 0;
+  while (status.is_ok() && pages < 10'000)
+    status = listing.take_page(page_of_prefixes({"a/"}, "t" + std::to_string(pages++)));
+  EXPECT_THAT(status.message(), HasSubstr("empty pages"));
+  EXPECT_EQ(pages, 1001);  // the first had a new one
+}
+
 // The driver, over a fake transport that plays the store.
 class ListSerially : public testing::Test {
  protected:
@@ -254,6 +334,26 @@ TEST_F(ListSerially, WhatAPlusIsALaterPageTellsOfTheKeysBeforeIt) {
   EXPECT_EQ(keys({"p/a+", "p/b%2B", "p/c+"}), "p/a |p/b+|p/c |");
   EXPECT_EQ(keys({"p/a+%2B", "p/b+", "p/c%20"}), "p/a++|p/b+|p/c |");
   EXPECT_EQ(keys({"p/a+", "p/b%2B", "p/c+%20"}), "p/a+|p/b+|p/c+ |");
+}
+
+// A gateway that means blanks, and takes no notice of the delimiter.
+TEST_F(ListSerially, WhatAPlusIsALaterPageTellsOfCommonPrefixesToo) {
+  FakeTransport transport(queue_, parts_.clock, [](const HttpRequest& request, std::size_t index) {
+    EXPECT_THAT(request.url, HasSubstr("delimiter=%2F"));
+    return raw("<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>" +
+               std::string(index == 0 ? "true" : "false") + "</IsTruncated><Contents><Key>p/" +
+               std::string(index == 0 ? "a+/1" : "b%2B") +
+               "</Key><Size>1</Size></Contents></ListBucketResult>");
+  });
+  queue_.set_transport(&transport);
+  PumpingInterrupt interrupt(transport);
+  SerialLister lister(queue_, parts_.clock, "bucket-1", "p/", std::chrono::seconds(180), "/");
+  const Result<ObjectColumns> rows = list_all(lister, interrupt);
+  transport.run();
+  ASSERT_TRUE(rows.is_ok()) << rows.status().message();
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(rows->key(0), "p/b+");
+  EXPECT_THAT(lister.common_prefixes(), testing::ElementsAre("p/a /"));
 }
 
 TEST_F(ListSerially, RowsThatWereTakenAreNotChangedByALaterPage) {

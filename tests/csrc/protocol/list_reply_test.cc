@@ -45,6 +45,49 @@ TEST(ListReply, ASymbolicLinksEtagIsNotItsTargets) {
   EXPECT_EQ(result->objects[1].etag, "E");
 }
 
+TEST(ListReply, CommonPrefixesStandInOneElementOrInSeveral) {
+  const Result<ListPage> result = parse_list_page(
+      page("<CommonPrefixes><Prefix>a/</Prefix><Prefix>b &amp;/</Prefix></CommonPrefixes>"
+           "<Prefix>p</Prefix><CommonPrefixes><Other/><Prefix>c%/</Prefix></CommonPrefixes>"));
+  ASSERT_TRUE(result.is_ok()) << result.status().message();
+  EXPECT_EQ(result->common_prefixes, (std::vector<std::string_view>{"a/", "b &/", "c%/"}));
+  EXPECT_TRUE(result->objects.empty());
+}
+
+TEST(ListReply, CommonPrefixesAreDecodedAsKeysAre) {
+  const auto prefix_of = [](std::string_view encoded, const PlusSigns& before) {
+    const Result<ListPage> result = parse_list_page(
+        page("<EncodingType>url</EncodingType><CommonPrefixes><Prefix>" + std::string(encoded) +
+             "</Prefix></CommonPrefixes>"),
+        before);
+    return result.is_ok() ? std::string(result->common_prefixes.at(0)) : "! not a page";
+  };
+  EXPECT_EQ(prefix_of("a%2Fb%2F", {}), "a/b/");
+  EXPECT_EQ(prefix_of("a+%2F", {}), "a+/");
+  EXPECT_EQ(prefix_of("a+%2B%2F", {}), "a +/");
+  EXPECT_EQ(prefix_of("a+%2F", {.encoded_plus = true}), "a /");
+}
+
+TEST(ListReply, CommonPrefixesThatAreNoneAreRefused) {
+  expect_broken(page("<CommonPrefixes><Prefix></Prefix></CommonPrefixes>"), "CommonPrefixes");
+  expect_broken(page("<CommonPrefixes><Prefix>\xff/</Prefix></CommonPrefixes>"), "CommonPrefixes");
+  expect_broken(page("<EncodingType>url</EncodingType>"
+                     "<CommonPrefixes><Prefix>a%2</Prefix></CommonPrefixes>"),
+                "CommonPrefixes");
+  std::string many;
+  for (int i = 0; i < (1 << 16) + 1; ++i)
+    many += "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>";
+  expect_broken(page(many), "more than 65536 common prefixes");
+}
+
+// Without IsTruncated.
+TEST(ListReply, AFullPageOfCommonPrefixesIsNotTheLast) {
+  std::string many;
+  for (int i = 0; i < 1000; ++i)
+    many += "<CommonPrefixes><Prefix>" + std::to_string(i) + "/</Prefix></CommonPrefixes>";
+  EXPECT_TRUE(parse_list_page(page(many))->is_truncated);
+}
+
 TEST(ListReply, ReadsAPageAsOssSendsIt) {
   const Result<ListPage> result = parse_list_page(R"(<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com">
@@ -72,6 +115,7 @@ TEST(ListReply, ReadsAPageAsOssSendsIt) {
   EXPECT_EQ(first.etag, "5B3C1A2E053D763E1B002CC607C5A0FE-2");
   EXPECT_EQ(first.last_modified_unix, 1330072987);
   EXPECT_EQ(first.storage_class, "Standard");
+  EXPECT_EQ(result->common_prefixes, (std::vector<std::string_view>{"fun/more/"}));
   const ListedObject& second = result->objects[1];
   EXPECT_EQ(second.key, "fun/test.jpg");
   EXPECT_EQ(second.size, 0u);

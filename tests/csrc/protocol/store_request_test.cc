@@ -100,6 +100,7 @@ TEST(Requests, ListLeavesOutWhatIsEmpty) {
   EXPECT_EQ(request_url(endpoint("http://e.com"), Addressing::kVirtual, request),
             "http://bkt.e.com/?list-type=2&max-keys=1000&encoding-type=url&prefix=a%20b%2F"
             "&start-after=a%20b%2Fc&continuation-token=t%3D%3D");
+  EXPECT_EQ(list_request("bkt", "", "", "", "/&").query.back(), (NameValue{"delimiter", "/&"}));
 }
 
 }  // namespace
