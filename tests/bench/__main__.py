@@ -113,9 +113,8 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     environment = client_environment()
     sizes = Sizes(objects=options.objects, object_bytes=options.object_bytes)
     store = Store(options.work / "served")
-    peers_python: Path | None = options.work / "peers-venv" / "bin" / "python"
-    if not (options.peers and peers_python.exists()):
-        peers_python = None
+    python = options.work / "peers-venv" / "bin" / "python"
+    peers_python = python if options.peers and python.exists() else None
     catalogue = Catalogue(store, sizes, environment, peers_python)
     print("preparing: the floor, the objects, the server", flush=True)
     floor.build(options.work / "programs")

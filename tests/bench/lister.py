@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import urllib.request
@@ -15,7 +16,7 @@ from xml.etree import ElementTree
 from bench.errors import BenchError
 
 _MOST_KEYS = 1000  # a page
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def lists_of(served: Path, bucket: str, keys: Sequence[str], folder: Path) -> It
     `folder` is for links to them: the server reads all that it lists, once, for checksums.
     """
     root = folder / "listed"
+    (root / bucket).mkdir(parents=True, exist_ok=True)
     for key in keys:
         link = root / bucket / key
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,9 @@ def _ready(process: subprocess.Popen[str]) -> str:
     """The endpoint, which it tells once it serves; it ends at once where it cannot."""
     assert process.stdout is not None
     assert process.stderr is not None
+    is_there, _, _ = select.select([process.stdout], [], [], _SECONDS)
+    if not is_there:
+        raise BenchError(f"the local server did not start within {_SECONDS:.0f} s")
     line = process.stdout.readline()
     if not line.startswith("ready: "):
         raise BenchError(f"the local server did not start: {process.stderr.read().strip()}")

@@ -249,7 +249,7 @@ def _configuration(
         USER=_user(),
         RUN=str(folder),
         CRC=" ".join(f'"{path}" {value};' for path, value in checksums.items()),
-        ETAGS=" ".join(f'"{path}" \'{etag}\';' for path, etag in etags.items()),
+        ETAGS=" ".join(f"\"{path}\" '{etag}';" for path, etag in etags.items()),
         TLS=tls,
         PORTS="\n".join(blocks),
     )

@@ -6,7 +6,9 @@ Everything has its defaults, and the filesystem is made when the clock runs.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+from datetime import datetime, timezone
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +23,17 @@ def ours(module: Any, endpoint: str) -> Any:
 
 
 def ossfs(module: Any, endpoint: str) -> Any:
-    return module.OSSFileSystem(endpoint=endpoint, **_KEYS)
+    class ForDuckDB(module.OSSFileSystem):  # type: ignore[misc]
+        """With two things mended without which DuckDB reads nothing through it."""
+
+        def glob(self, path: str, **options: Any) -> list[str]:
+            # Names that begin with a slash become oss:///bucket/key.
+            return [name.lstrip("/") for name in super().glob(path, **options)]
+
+        def modified(self, path: str) -> datetime:
+            return datetime.fromtimestamp(super().modified(path), timezone.utc)
+
+    return ForDuckDB(endpoint=endpoint, **_KEYS)
 
 
 def obstore(module: Any, endpoint: str) -> Any:
@@ -52,14 +64,15 @@ def by_pyarrow(filesystem: Any, _protocol: str, folder: str) -> dict[str, int]:
 
 
 def by_duckdb(filesystem: Any, protocol: str, folder: str) -> dict[str, int]:
-    connection = import_module("duckdb").connect()
-    connection.register_filesystem(filesystem)
-    rows, cents, seconds = connection.execute(
-        "SELECT count(*), sum(amount_cents), sum(epoch_us(sold_at) // 1000000) "
-        f"FROM read_parquet('{protocol}://{folder}/*/*.parquet') "
-        "WHERE sold_at >= ? AND sold_at < ?",
-        [BEGIN, END],
-    ).fetchone()
+    with import_module("duckdb").connect() as connection:
+        connection.register_filesystem(filesystem)
+        # All rows, though there is one: a connection that ends before its result may hang.
+        ((rows, cents, seconds),) = connection.execute(
+            "SELECT count(*), sum(amount_cents), sum(epoch_us(sold_at) // 1000000) "
+            "FROM read_parquet($files) "
+            "WHERE sold_at >= $begin AND sold_at < $end",
+            {"files": f"{protocol}://{folder}/*/*.parquet", "begin": BEGIN, "end": END},
+        ).fetchall()
     return {"rows": rows, "cents": int(cents), "seconds_sum": int(seconds)}
 
 
@@ -81,6 +94,8 @@ def main() -> None:
     filesystem = make(module, options.endpoint)
     found = ENGINES[options.engine](filesystem, protocol, options.folder)
     tell({**meter.stop(options.bytes), **found})
+    # Not by Python's own end: threads of Arrow that let go of their last buffers after it abort.
+    os._exit(0)
 
 
 if __name__ == "__main__":
