@@ -264,7 +264,7 @@ class ObjectList(Sequence[ObjectInfo]):
 
         Example:
             >>> connector.list("bucket", delimiter="/").common_prefixes
-            ('qwen/',)
+            ('model/', 'qwen/', 'tiny/')
         """
         return self._common_prefixes
 

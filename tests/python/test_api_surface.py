@@ -26,11 +26,12 @@ from ossmodelconnector import (
     ObjectReader,
     OssError,
     OssModelConnector,
+    fsspec,
     local,
     safetensors,
 )
 
-PACKAGES = [ossmodelconnector, local, safetensors]
+PACKAGES = [ossmodelconnector, fsspec, local, safetensors]
 ROOT = Path(__file__).parents[2]
 INFO = ObjectInfo(
     bucket="bucket",
@@ -42,7 +43,9 @@ INFO = ObjectInfo(
 )
 
 
-@pytest.mark.parametrize("package", [ossmodelconnector, safetensors], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "package", [ossmodelconnector, fsspec, safetensors], ids=lambda one: one.__name__
+)
 def test_all_is_sorted_and_complete(package):
     public = {
         name
@@ -78,7 +81,7 @@ def test_annotations_are_understood_outside_of_the_modules_they_stand_in(package
 def assert_pickles_by_public_names(value):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         data = pickle.dumps(value, protocol)
-        assert not re.search(rb"ossmodelconnector(\.local|\.safetensors)?\._", data), value
+        assert not re.search(rb"ossmodelconnector(\.fsspec|\.local|\.safetensors)?\._", data), value
         assert type(pickle.loads(data)) is type(value)
 
 
@@ -119,6 +122,8 @@ def test_public_methods_have_docstrings():
         OssModelConnector,
         ObjectReader,
         ObjectInfo,
+        fsspec.OssModelFile,
+        *fsspec.OssModelFileSystem.__mro__[:-4],  # without fsspec's own
         safetensors.Model,
         safetensors.LazyTensor,
         safetensors.PrefetchLoader,
@@ -170,6 +175,7 @@ def test_signatures():
         ("bucket", anywhere, required),
         ("prefix", anywhere, ""),
         ("fast", anywhere, False),
+        ("delimiter", by_name, ""),
         ("progress", by_name, None),
     ]
     assert parameters(OssModelConnector.iter_objects) == [
@@ -196,6 +202,24 @@ def test_signatures():
     ]
     assert parameters(ObjectReader.read_ranges) == [("ranges", anywhere, required)]
     assert parameters(ObjectReader.getbuffer) == []
+    assert parameters(fsspec.OssModelFileSystem.__init__)[:7] == [
+        ("endpoint", anywhere, None),
+        ("region", by_name, None),
+        ("cred_path", by_name, None),
+        ("cred_provider", by_name, None),
+        ("config", by_name, None),
+        ("key", by_name, None),
+        ("secret", by_name, None),
+    ]
+    assert [name for name, _, _ in parameters(fsspec.OssModelFileSystem.__init__)[7:]] == [
+        "token",
+        "anon",
+        "default_cache_type",
+        "default_block_size",
+        "asynchronous",
+        "loop",
+        "options",
+    ]
 
 
 def test_from_env_passes_on_what_it_is_given_and_no_more(monkeypatch):

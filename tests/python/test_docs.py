@@ -52,9 +52,8 @@ def test_examples(page, environment, monkeypatch, tmp_path):
 
 
 def test_pages_that_show_how_to_use_the_library_have_examples():
-    assert {"README.md", "docs/configuration.md", "docs/models.md", "docs/semantics.md"} <= set(
-        EXAMPLES
-    )
+    pages = ["configuration", "data-tools", "models", "semantics"]
+    assert {"README.md", *(f"docs/{page}.md" for page in pages)} <= set(EXAMPLES)
 
 
 def test_no_example_hides_behind_another_mark():

@@ -1,10 +1,10 @@
 """The examples in docstrings run, and show what they say.
 
 They have numpy, pyarrow, io and what is public by its name; and what a docstring takes for granted:
-a `connector`, an open `reader`, the `objects` of a listing, a local `server`, and in the module
-safetensors a `model` and torch. tests/integrations runs those of transformers. Those of private
-functions have the names of their module besides. support/examples.py has the objects that they
-read, and `tmp_path` is where they run.
+a `connector`, an open `reader`, the `objects` of a listing, a local `server`, a file system `fs`,
+and in the module safetensors a `model` and torch. tests/integrations runs those of transformers.
+Those of private functions have the names of their module besides. support/examples.py has the
+objects that they read, and `tmp_path` is where they run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 import ossmodelconnector
 import pyarrow
 import pytest
-from ossmodelconnector import OssModelConnector, _core, local, safetensors
+from ossmodelconnector import OssModelConnector, _core, fsspec, local, safetensors
 from support import examples
 
 PACKAGE = Path(ossmodelconnector.__file__).parent
 BINDINGS = Path(__file__).parents[2] / "csrc" / "bindings"
 PUBLIC = {
     name: getattr(module, name)
-    for module in (ossmodelconnector, local, safetensors)
+    for module in (ossmodelconnector, fsspec, local, safetensors)
     for name in module.__all__
 }
 
@@ -106,6 +106,7 @@ def names(environment, monkeypatch, tmp_path):
             "reader": connector.open("oss://bucket/model.safetensors"),
             "objects": connector.list("bucket", "qwen/"),
             "server": server,
+            "fs": fsspec.OssModelFileSystem(),
         }
 
 

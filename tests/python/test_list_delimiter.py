@@ -91,7 +91,7 @@ def test_progress_is_told(connector, bucket):
 
 def test_fast_takes_no_delimiter(connector, bucket, server):
     server.clear_log()
-    with pytest.raises(ValueError, match="fast=True .* no delimiter"):
+    with pytest.raises(ValueError, match=r"fast=True .* no delimiter"):
         connector.list(bucket.bucket, "", True, delimiter="/")
     with pytest.raises(TypeError, match="delimiter must be str"):
         connector.list(bucket.bucket, delimiter=b"/")
@@ -143,7 +143,7 @@ def test_a_gateway_that_takes_no_notice_of_the_delimiter(connector, bucket, play
 )
 def test_a_gateway_that_says_the_same_for_ever_is_an_error(connector, bucket, play, page):
     play([page])
-    with pytest.raises(ProtocolError, match="would not end|twice"):
+    with pytest.raises(ProtocolError, match=r"would not end|twice"):
         connector.list(bucket.bucket, "d/", delimiter="/")
 
 

@@ -38,7 +38,6 @@ WRITES = {
     "move": lambda fs, path, local: fs.move(path, path + "2"),
     "rename": lambda fs, path, local: fs.rename(path, path + "2"),
     "map": lambda fs, path, local: fs.get_mapper(path).__setitem__("x", b"x"),
-    "map_delete": lambda fs, path, local: fs.get_mapper(path.partition("/")[0]).__delitem__("a"),
 }
 COROUTINES = {
     "_pipe": lambda fs, path, local: fs._pipe(path, b"x"),
