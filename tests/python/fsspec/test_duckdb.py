@@ -10,7 +10,8 @@ duckdb = pytest.importorskip("duckdb")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
-STORES, ROWS = 4, 40_000
+# Many parts that are read of one file, and as much between them that is not.
+STORES, ROWS, GROUPS = 2, 120_000, 12
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +20,11 @@ def root(bucket):
         numbers = range(store * ROWS, (store + 1) * ROWS)
         columns = {
             "number": pa.array(numbers, pa.int64()),
-            "text": pa.array([f"sale {number * 7919 % 10_007}" for number in numbers]),
+            "text": pa.array([f"sale {number * 7919 % 1_000_003}" for number in numbers]),
             "double": pa.array([number * 2 for number in numbers], pa.int64()),
         }
         file = io.BytesIO()
-        pq.write_table(pa.table(columns), file, row_group_size=ROWS // 4)
+        pq.write_table(pa.table(columns), file, row_group_size=ROWS // GROUPS)
         bucket.put(f"sales/store={store}/part-0.parquet", file.getvalue())
     bucket.put("plain.csv", b"a,b\n1,2\n3,4\n")
     return bucket.bucket
@@ -40,7 +41,7 @@ def test_duckdb_2_read_wrong_bytes_of_files_that_its_threads_share(connection, r
     server.local.latency = 0.02
     try:
         found = connection.execute(
-            "SELECT store, count(*), sum(double), min(text) FROM "
+            "SELECT store, count(*), sum(double) FROM "
             f"read_parquet('ossmc://{root}/sales/*/*.parquet', hive_partitioning = true) "
             "WHERE number % 2 = 1 GROUP BY store ORDER BY store"
         ).fetchall()
@@ -49,8 +50,7 @@ def test_duckdb_2_read_wrong_bytes_of_files_that_its_threads_share(connection, r
     expected = []
     for store in range(STORES):
         odd = [number for number in range(store * ROWS, (store + 1) * ROWS) if number % 2]
-        texts = min(f"sale {number * 7919 % 10_007}" for number in odd)
-        expected.append((store, len(odd), 2 * sum(odd), texts))
+        expected.append((store, len(odd), 2 * sum(odd)))
     assert found == expected
 
 
