@@ -132,7 +132,7 @@ $(STAMPS)/apt-bench: third_party/apt-packages-bench.txt third_party/install-apt-
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/bench-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
-	$(UV) --group bench
+	$(UV) -r pyproject.toml --extra local --group bench
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -145,8 +145,13 @@ $(STAMPS)/bench-peers: third_party/bench-peers.txt tests/support/install_torch.p
 	$(PEERS)/bin/python tests/bench/install_peers.py third_party/bench-peers.txt
 	@mkdir -p $(@D) && touch $@
 
+# Ours among the peers, for scenarios in which all have the same other packages.
+$(STAMPS)/bench-ours: $(STAMPS)/wheel $(STAMPS)/bench-peers
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	@mkdir -p $(@D) && touch $@
+
 .PHONY: bench
-bench: $(STAMPS)/installed $(STAMPS)/bench-packages $(if $(filter --no-peers,$(ARGS)),,$(STAMPS)/bench-peers)
+bench: $(STAMPS)/installed $(STAMPS)/bench-packages $(if $(filter --no-peers,$(ARGS)),,$(STAMPS)/bench-ours)
 bench: ## Measure ours, peers and the floor: SCENARIOS='plain https' ROUNDS=5; BASE=COMMIT beside that one
 	$(call cmake-build,default) --target ossmc_bench_program --target ossmc_list_simulation --target ossmc_list_server
 	PYTHONPATH=tests $(BIN)/python -m bench $(SCENARIOS) --rounds $(ROUNDS) $(if $(BASE),--base '$(BASE)') $(ARGS)

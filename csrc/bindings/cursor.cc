@@ -89,6 +89,44 @@ PyObject* read(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
   });
 }
 
+// Seeks and reads as one call that nobody comes between: a seek and a read of their own are two
+// turns. Where it has to wait it does so without the cursor, so that such reads of several threads
+// are under way at a time.
+PyObject* read_from(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&] {
+    require_arguments("_read_from", count, 2, 2);
+    const std::int64_t begin = integer(arguments[0]);
+    const std::int64_t size = size_argument("_read_from", arguments + 1, 1);
+    if (begin < 0) throw py::value_error("negative position " + std::to_string(begin));
+    const ReaderHandle& handle = handle_of(self);
+    ObjectReader& reader = handle.open_reader();
+    py::bytes result;
+    std::uint64_t end = 0;
+    {
+      CursorLock cursor = lock_cursor(handle, reader);
+      cursor.set_position(static_cast<std::uint64_t>(begin));
+      const std::uint64_t remaining = reader.remaining(cursor);
+      result = make_bytes(
+          size < 0 ? remaining
+                   : std::min<std::uint64_t>(static_cast<std::uint64_t>(size), remaining));
+      const std::span<std::byte> out = span_of(result);
+      if (out.empty() || (out.size() <= kCopyUnderGilBytes && reader.read_if_ready(cursor, out)))
+        return result.release().ptr();
+      end = static_cast<std::uint64_t>(begin) + out.size();
+      cursor.set_position(end);
+    }
+    const Result<std::size_t> read = without_gil(*handle.duties, [&](Interrupt& interrupt) {
+      return reader.read_at(static_cast<std::uint64_t>(begin), span_of(result), interrupt);
+    });
+    if (!read.is_ok()) {  // moves no cursor
+      CursorLock cursor = lock_cursor(handle, reader);
+      if (cursor.position() == end) cursor.set_position(static_cast<std::uint64_t>(begin));
+    }
+    raise_unless_ok(read.status());
+    return result.release().ptr();
+  });
+}
+
 PyObject* readinto(PyObject* self, PyObject* target) {
   return guarded([&] {
     const ReaderHandle& handle = handle_of(self);
@@ -204,6 +242,9 @@ constexpr const char* kRead =
 constexpr const char* kRead1 =
     "read1($self, size=-1, /)\n--\n\n"
     "The same as `read`: it waits for all `size` bytes, as `io.BytesIO.read1` gives them.";
+constexpr const char* kReadFrom =
+    "_read_from($self, position, size, /)\n--\n\n"
+    "Seeks and reads in one turn; several threads' are under way at a time.";
 constexpr const char* kReadinto =
     "readinto($self, buffer, /)\n--\n\n"
     "Reads into a buffer, without a copy in between: the fastest way to read.\n\n"
@@ -266,6 +307,7 @@ void register_cursor(py::module_& module) {
   // Python keeps the address of the table.
   static PyMethodDef methods[] = {method("read", read, kRead),
                                   method("read1", read, kRead1),
+                                  method("_read_from", read_from, kReadFrom),
                                   {"readinto", readinto, METH_O, kReadinto},
                                   {"readinto1", readinto, METH_O, kReadinto1},
                                   method("readline", readline, kReadline),

@@ -23,7 +23,7 @@ from bench.results import Result
 from bench.runner import run_scenario
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS, Entry
-from bench.server import NETWORKS, serve
+from bench.server import NETWORKS, STORE_50, serve
 from bench.table import beside, held_text, measured_text, verdicts
 from bench.workplace import Workplace
 
@@ -38,6 +38,10 @@ _PEERS = (
     "s3torchconnector",
     "runai-model-streamer",
     "boto3",
+    "ossfs",
+    "fsspec",
+    "pyarrow",
+    "duckdb",
 )
 
 
@@ -109,16 +113,20 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     environment = client_environment()
     sizes = Sizes(objects=options.objects, object_bytes=options.object_bytes)
     store = Store(options.work / "served")
-    catalogue = Catalogue(store, sizes, environment)
+    python = options.work / "peers-venv" / "bin" / "python"
+    peers_python = python if options.peers and python.exists() else None
+    catalogue = Catalogue(store, sizes, environment, peers_python)
     print("preparing: the floor, the objects, the server", flush=True)
     floor.build(options.work / "programs")
     read = {row for entry in entries.values() for made in entry.objects for row in made(catalogue)}
     wanted = {network for entry in entries.values() for network in entry.networks}
     networks = [network for network in NETWORKS if network in wanted]
-    peers_python = options.work / "peers-venv" / "bin" / "python"
+    listed = [row.key for row in catalogue.sales()] if STORE_50 in networks else []
     with (
         store.in_page_cache(sorted(read, key=lambda row: row.key)),
-        serve(store.folder, store.checksums(), networks, folder, options.congestion) as server,
+        serve(
+            store.folder, store.checksums(), networks, folder, options.congestion, listed
+        ) as server,
     ):
         if server.ca_file is not None:
             environment["SSL_CERT_FILE"] = str(server.ca_file)
@@ -129,7 +137,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             folder=folder,
             ossmc_bench=_BUILT / "ossmc_bench",
             list_server=_BUILT / "ossmc_list_server",
-            peers_python=peers_python if options.peers and peers_python.exists() else None,
+            peers_python=peers_python,
             all_peers=options.all_peers,
         )
         return _run_scenarios(options, entries, place, beside_ours, environment)

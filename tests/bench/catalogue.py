@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.errors import BenchError
 from bench.objects import Object, Store
@@ -51,15 +52,24 @@ class Sizes:
     budget_objects: int = 12
     budget_object_bytes: int = 200 << 20
     checkpoint_bytes: int = 200_000_000
+    sales_files: int = 64
+    sales_rows: int = 181_400  # a file: 1 GB in all
 
 
 class Catalogue:
     """Asked for the first time, a set is written; the server must not have started before that."""
 
-    def __init__(self, store: Store, sizes: Sizes, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sizes: Sizes,
+        environment: Mapping[str, str],
+        peers_python: Path | None = None,
+    ) -> None:
         self.store = store
         self.sizes = sizes
         self._environment = environment
+        self._peers_python = peers_python
 
     def models(self) -> list[Object]:
         """What throughput is measured with."""
@@ -98,6 +108,40 @@ class Catalogue:
 
     def ready(self) -> list[Object]:
         return self.store.random("ready", 1, READY_BYTES)
+
+    def sales(self) -> list[Object]:
+        """Parquet files, a store each; nothing where the peers, who have pyarrow, are not there."""
+        keys = [
+            f"{self.sales_folder()}/store={number:03d}/part-0.parquet"
+            for number in range(self.sizes.sales_files)
+        ]
+        known = [row for key in keys if (row := self.store.known(key))]
+        if len(known) == len(keys):
+            return known
+        if self._peers_python is None:
+            return []
+        paths = [str(self.store.path(key)) for key in keys]
+        self._made_by_pyarrow("write", "--rows", str(self.sizes.sales_rows), *paths)
+        return [self.store.add(key, self.store.path(key)) for key in keys]
+
+    def sales_folder(self) -> str:
+        """The key of what all of them are in."""
+        return f"sales-{self.sizes.sales_files}x{self.sizes.sales_rows}"
+
+    def sales_needs(self) -> dict[str, int]:
+        """What programs/sales.py tells of its query; REQUIRES: the peers are there."""
+        folder = str(self.store.path(self.sales_folder()))
+        needs: dict[str, int] = json.loads(self._made_by_pyarrow("needs", folder))
+        return needs
+
+    def _made_by_pyarrow(self, *words: str) -> str:
+        command = python_module("sales", *words, python=self._peers_python)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=900, env=dict(self._environment)
+        )
+        if done.returncode != 0:
+            raise BenchError(f"the parquet files: {done.stderr.strip()}")
+        return done.stdout
 
     def checkpoint(self) -> list[Object]:
         """What torch.save wrote; nothing where there is no torch."""

@@ -112,6 +112,7 @@ class Scenario:
     columns: Sequence[Column] = THROUGHPUT
     bars: Sequence[Bar] = ()
     relative_to: str = ""  # the client whose CPU is 1
+    seconds_over: Mapping[str, str] = field(default_factory=dict)  # by client: whose seconds are 1
     warm_up: bool = True  # a round before the first that counts
     most_rounds: int = 5  # when it is not asked for by name
     plots: Plots = "clients"

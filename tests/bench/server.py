@@ -20,12 +20,20 @@ from pathlib import Path
 
 from bench.certificates import Certificates, make_certificates
 from bench.errors import BenchError
+from bench.lister import Lister, lists_of
 
 # Clients that insist on virtual-hosted style get this name; see hosts.py.
 DOMAIN = "oss-cn-test.local"
 BUCKET = "bucket"
 _HERE = Path(__file__).parent
 _START_SECONDS = 20.0
+# nginx knows no ETag but its own.
+_IF_MATCH = """\
+      local wanted = ngx.var.http_if_match
+      if wanted then
+        if wanted ~= "*" and wanted ~= ngx.var.oss_etag then return ngx.exit(412) end
+        ngx.req.clear_header("If-Match")
+      end"""
 _LUA_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 
 
@@ -34,7 +42,9 @@ class Network:
     """How a port behaves.
 
     `rate` is what nginx's limit_rate takes for a connection, `burst` what it sends between two
-    looks at the rate: rate x 10 ms. Larger bursts let short ranges run past the rate.
+    looks at the rate: rate x 10 ms. Larger bursts let short ranges run past the rate. One that
+    lists looks as a store does to clients that list: the local server answers for buckets, ETags
+    are those of its lists, and each request is counted.
     """
 
     name: str
@@ -42,12 +52,16 @@ class Network:
     wait_seconds: float = 0.0
     rate: str = ""
     burst: str = ""
+    lists: bool = False
 
     @property
     def limits(self) -> str:
         parts = []
-        if self.wait_seconds:
-            parts.append(f"access_by_lua_block {{ ngx.sleep({self.wait_seconds}) }}")
+        lua = f"ngx.sleep({self.wait_seconds})" if self.wait_seconds else ""
+        if self.lists:
+            lua += f"\n{_IF_MATCH}"
+        if lua:
+            parts.append(f"access_by_lua_block {{ {lua} }}")
         if self.rate:
             parts.append(f"limit_rate {self.rate}; sendfile_max_chunk {self.burst};")
         return " ".join(parts)
@@ -60,7 +74,8 @@ SLOW_50 = Network("50 MB/s", wait_seconds=0.02, rate="50m", burst="512k")
 SLOW_200 = Network("200 MB/s", wait_seconds=0.02, rate="200m", burst="2m")
 NEAR = Network("near", wait_seconds=0.02)
 FAR = Network("far", wait_seconds=0.1)
-NETWORKS = (PLAIN, HTTPS, SLOW_10, SLOW_50, SLOW_200, NEAR, FAR)
+STORE_50 = Network("a store, 50 MB/s", wait_seconds=0.02, rate="50m", burst="512k", lists=True)
+NETWORKS = (PLAIN, HTTPS, SLOW_10, SLOW_50, SLOW_200, NEAR, FAR, STORE_50)
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,12 @@ class Server:
         """User and system time of the master and its workers."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return sum(map(_cpu_seconds, [self.pid, *map(int, children.split())]))
+
+    def answered(self) -> list[int]:
+        """The bytes of the body of each reply so far, on ports that list."""
+        file = self.folder / "nginx.requests"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [int(line.rpartition(" ")[2]) for line in lines]
 
     def negotiated(self) -> list[str]:
         """The protocol and cipher of each TLS connection so far, after its first reply."""
@@ -115,11 +136,13 @@ def serve(
     networks: Sequence[Network],
     folder: Path,
     congestion: str = "",
+    listed: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Serves the buckets in `served` while the context lasts; `folder` is for its own files.
 
     `checksums` are the objects' CRC-64, which their replies carry. `congestion` is the congestion
-    control of the connections it takes; empty: the system's.
+    control of the connections it takes; empty: the system's. `listed` are the keys that networks
+    which list do list.
     """
     program = nginx_program()
     if program is None:
@@ -128,12 +151,15 @@ def serve(
     if any(network.tls for network in networks):
         certificates = make_certificates(folder, ["localhost", DOMAIN, f"*.{DOMAIN}"])
     with ExitStack() as stack:
+        lister = None
+        if any(network.lists for network in networks):
+            lister = stack.enter_context(lists_of(served, BUCKET, listed, folder))
         listeners = [stack.enter_context(_listener(congestion)) for _ in networks]
         ports = {n.name: one.getsockname()[1] for n, one in zip(networks, listeners)}
         used = _congestion(listeners[0]) if listeners else ""
         configuration = folder / "nginx.conf"
         configuration.write_text(
-            _configuration(served, checksums, networks, ports, certificates, folder)
+            _configuration(served, checksums, networks, ports, certificates, lister, folder)
         )
         process = stack.enter_context(_start([program, "-c", str(configuration)], listeners))
         for listener in listeners:
@@ -190,10 +216,11 @@ def _configuration(
     networks: Sequence[Network],
     ports: Mapping[str, int],
     certificates: Certificates | None,
+    lister: Lister | None,
     folder: Path,
 ) -> str:
     modules = ""
-    if any(network.wait_seconds for network in networks):
+    if any(network.wait_seconds or network.lists for network in networks):
         modules = "\n".join(f'load_module "{_required_module(name)}";' for name in _LUA_MODULES)
     tls = ""
     if certificates is not None:
@@ -202,14 +229,17 @@ def _configuration(
             f'ssl_certificate_key "{certificates.key}"; ssl_protocols TLSv1.2 TLSv1.3; '
             "ssl_ciphers ECDHE-RSA-AES256-GCM-SHA384;"
         )
+    etags = lister.etags if lister else {}
     blocks = [
         _filled(
-            "nginx-port.conf",
+            "nginx-lists.conf" if network.lists else "nginx-port.conf",
             NAME=network.name,
             PORT=str(ports[network.name]),
             SSL=" ssl" if network.tls else "",
             DIR=str(served),
             LIMITS=network.limits,
+            RUN=str(folder),
+            LISTER=str(lister.port) if lister else "",
             LOG=f'access_log "{_tls_log(folder)}" tls if=$is_first;' if network.tls else "",
         )
         for network in networks
@@ -220,6 +250,7 @@ def _configuration(
         USER=_user(),
         RUN=str(folder),
         CRC=" ".join(f'"{path}" {value};' for path, value in checksums.items()),
+        ETAGS=" ".join(f"\"{path}\" '{etag}';" for path, etag in etags.items()),
         TLS=tls,
         PORTS="\n".join(blocks),
     )

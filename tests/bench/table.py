@@ -50,6 +50,7 @@ def rows_table(scenario: Scenario, result: Result) -> str:
     relative = [name for name in _RELATIVE if any(name in r for r in of_the_floor.values())]
     heads = ["client", *(column.heading for column in columns)]
     heads += [f"{_RELATIVE[name]}, the floor = 1" for name in relative]
+    heads += ["seconds, ours = 1"] if scenario.seconds_over else []
     lines = []
     for row in result.rows:
         if not row.samples:
@@ -57,6 +58,9 @@ def rows_table(scenario: Scenario, result: Result) -> str:
         cells = [row.client, *(_cell(row, column) for column in columns)]
         found = of_the_floor.get(row.client, {})
         cells += [f"{found[name]:.2f}" if name in found else "" for name in relative]
+        if scenario.seconds_over:
+            times = result.ratio(row.client, scenario.seconds_over.get(row.client, ""), "seconds")
+            cells.append("" if times is None else f"{times:.2f}")
         lines.append(cells)
     return _table(heads, lines)
 

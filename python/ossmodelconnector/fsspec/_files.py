@@ -6,7 +6,7 @@ from typing import Any
 
 from fsspec.spec import AbstractBufferedFile
 
-from ossmodelconnector._reader import ObjectReader
+from ossmodelconnector.fsspec._cursor import CursorForThreads
 from ossmodelconnector.fsspec._entries import Entry, info_of
 
 __all__: list[str] = []
@@ -43,7 +43,7 @@ def prefetches(path: str, cache_type: str | None) -> bool:
     return _CACHE_PREFETCHES[cache_type]
 
 
-class OssModelFile(ObjectReader):
+class OssModelFile(CursorForThreads):
     """An object that is open for reading: what `OssModelFileSystem.open` returns.
 
     It is an `ObjectReader`, and has besides what callers of fsspec ask of files.

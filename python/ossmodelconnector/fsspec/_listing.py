@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from errno import EISDIR
 from operator import itemgetter
@@ -16,6 +17,9 @@ from ossmodelconnector.fsspec._entries import Entry, directory_entry, file_entry
 from ossmodelconnector.fsspec._paths import bucket_and_prefix, is_marker, split_path, uri_of
 
 __all__: list[str] = []
+
+# How many directories of a level are listed at a time.
+_LISTED_AT_ONCE = 16
 
 
 class ListingFileSystem(ConnectorFileSystem):
@@ -97,6 +101,8 @@ class ListingFileSystem(ConnectorFileSystem):
     ) -> Any:
         """Lists all files below a directory, by FastList; with `maxdepth`, level by level.
 
+        The directories of a level are listed at the same time, as `glob` wants them.
+
         Args:
             path: a directory, or a file, which is then all that is found.
             maxdepth: how many levels to go down.
@@ -110,6 +116,8 @@ class ListingFileSystem(ConnectorFileSystem):
         """
         path = self._strip_protocol(path)
         if maxdepth is not None:
+            if maxdepth > 1 and self.dircache.use_listings_cache:
+                self._remember_levels(path, maxdepth)
             found = super().find(path, maxdepth, withdirs, detail=True, **kwargs)
             begin = f"{path}/{prefix}" if prefix else path
             found = {name: found[name] for name in found if name.startswith(begin)}
@@ -153,8 +161,11 @@ class ListingFileSystem(ConnectorFileSystem):
         return sum(sizes.values()) if total else sizes
 
     def modified(self, path: str) -> datetime:
-        """Returns when an object was written, in UTC; IsADirectoryError for a directory."""
-        return self._file(path)["LastModified"]  # type: ignore[no-any-return]
+        """Returns when an object was written, in UTC; IsADirectoryError for a directory.
+
+        As `info`, it answers from a listing that is remembered: DuckDB asks with each open.
+        """
+        return self._file(path, refresh=False)["LastModified"]  # type: ignore[no-any-return]
 
     def created(self, path: str) -> datetime:
         """Returns the same as `modified`: an object is written once, as a whole."""
@@ -162,7 +173,7 @@ class ListingFileSystem(ConnectorFileSystem):
 
     def ukey(self, path: str) -> str:
         """Returns what changes when the object does: the store is asked for its ETag."""
-        entry = self._file(path)
+        entry = self._file(path, refresh=True)
         if entry["ETag"]:
             return str(entry["ETag"])
         return str(tokenize(entry["size"], entry["LastModified"].timestamp()))
@@ -171,8 +182,8 @@ class ListingFileSystem(ConnectorFileSystem):
         """Returns `ukey` as a number."""
         return int(tokenize(self.ukey(path)), 16)
 
-    def _file(self, path: str) -> Entry:
-        entry = self.info(path, refresh=True)
+    def _file(self, path: str, refresh: bool) -> Entry:
+        entry = self.info(path, refresh=refresh)
         if entry["type"] != "file":
             raise IsADirectoryError(EISDIR, "a directory has no version", entry["name"])
         return entry
@@ -203,6 +214,24 @@ class ListingFileSystem(ConnectorFileSystem):
                 else:
                     entries.append(directory_entry(f"{bucket}/{common[:-1]}"))
         return sorted(entries, key=itemgetter("name")) if has_any else None
+
+    def _remember_levels(self, path: str, levels: int) -> None:
+        """Lists directories, those of a level at a time: fsspec lists one after the other."""
+        pool = ThreadPoolExecutor(_LISTED_AT_ONCE, "ossmc-fsspec-list")
+        try:
+            paths = [path]
+            for _ in range(levels):
+                # A single one needs no thread, and most calls meet no other.
+                each = map if len(paths) == 1 else pool.map
+                paths = [one for below in each(self._subdirectories, paths) for one in below]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _subdirectories(self, path: str) -> list[str]:
+        try:
+            return [one["name"] for one in self.ls(path) if one["type"] == "directory"]
+        except OSError:  # told when it is listed in its turn
+            return []
 
     def _all_below(self, path: str, prefix: str) -> ObjectList:
         bucket, begin = bucket_and_prefix(path)

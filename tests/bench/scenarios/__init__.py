@@ -17,11 +17,22 @@ from bench.scenarios import (
     loader,
     memory,
     objects,
+    parquet,
     pauses,
     tensors,
     throughput,
 )
-from bench.server import FAR, HTTPS, NEAR, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
+from bench.server import (
+    FAR,
+    HTTPS,
+    NEAR,
+    PLAIN,
+    SLOW_10,
+    SLOW_50,
+    SLOW_200,
+    STORE_50,
+    Network,
+)
 from bench.workplace import Workplace
 
 Objects = Callable[[Catalogue], list[Object]]
@@ -50,6 +61,7 @@ SCENARIOS = {
         latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
+    "parquet": Entry(parquet.parquet, objects=(Catalogue.sales,), networks=(STORE_50,)),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
