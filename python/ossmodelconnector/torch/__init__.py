@@ -9,6 +9,30 @@ Example:
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ossmodelconnector.torch._load import import_torch as _import_torch
 from ossmodelconnector.torch._load import load
 
-__all__ = ["load"]
+if TYPE_CHECKING:
+    from ossmodelconnector.torch._checkpoint import OssStorageReader
+
+__all__ = ["OssStorageReader", "load"]
+
+# What is made of torch's classes, and where: a module is imported when it is asked for.
+_LATER = {"OssStorageReader": "_checkpoint"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _import_torch()
+    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    value.__module__ = __name__  # as pickles and tracebacks name it
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LATER]

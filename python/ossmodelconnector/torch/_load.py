@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._objects import ObjectInfo
 
-__all__ = ["load"]
+__all__ = ["import_torch", "load"]
 
 _ZIP = b"PK\x03\x04"
 
@@ -54,7 +54,7 @@ def load(
         >>> list(state)
         ['weight', 'bias']
     """
-    torch = _torch()
+    torch = import_torch()
     if kw.pop("mmap", None):
         raise ValueError(
             "mmap=True maps a local file, and this is an object of OSS: leave it out. For parts of "
@@ -88,7 +88,8 @@ def _load(torch: Any, file: Any, arguments: dict[str, Any]) -> Any:
         raise watched.error from None
 
 
-def _torch() -> Any:
+def import_torch() -> Any:
+    """Returns the module torch. ImportError: it is missing; the text says what to install."""
     try:
         import torch
     except ImportError as error:
