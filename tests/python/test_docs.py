@@ -25,7 +25,7 @@ EXAMPLES = {
     if (found := [block for block in blocks if block.info == "python"])
 }
 # Which package a page's examples need, that is not on every Python.
-NEEDED = {"docs/models.md": "torch"}
+NEEDED = {"docs/checkpoints.md": "torch", "docs/models.md": "torch"}
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,8 @@ class OssStorageReader(StorageReader):  # type: ignore[misc]  # torch is of type
         TypeError: the URI or the connector is of another type.
 
     It is used by one thread, for one load after the other, and it pickles, as its arguments. Values
-    that are no tensors go to torch's planner, which unpickles them with ``weights_only=False``: that
-    runs code out of the checkpoint, so load those that you trust.
+    that are no tensors go to torch's planner, which unpickles them with ``weights_only=False``.
+    That runs code out of the checkpoint: load those that you trust.
 
     Example:
         >>> import torch
@@ -204,7 +204,7 @@ class OssStorageReader(StorageReader):  # type: ignore[misc]  # torch is of type
             self._close()
         done: Any = Future()
         done.set_result(None)
-        return done  # type: ignore[no-any-return]  # torch is of type Any
+        return done
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(type(self), connector=self._given), (self._uri,)

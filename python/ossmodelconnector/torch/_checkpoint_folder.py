@@ -126,7 +126,11 @@ def _saved_offsets(shard: Shard) -> dict[str, list[int]]:
 
 
 def read_folder(
-    connector: OssModelConnector, folder: Folder, items: Sequence[Any], planner: Any, group_bytes: int
+    connector: OssModelConnector,
+    folder: Folder,
+    items: Sequence[Any],
+    planner: Any,
+    group_bytes: int,
 ) -> None:
     """Reads all items of a plan, and hands them to the planner.
 

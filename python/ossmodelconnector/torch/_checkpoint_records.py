@@ -224,9 +224,7 @@ def _add_tensors(
     transfer.then(finish)
 
 
-def _commit(
-    planner: Any, item: Any, target: torch.Tensor, is_right: Callable[[], bool]
-) -> None:
+def _commit(planner: Any, item: Any, target: torch.Tensor, is_right: Callable[[], bool]) -> None:
     if is_right():
         planner.commit_tensor(item, target)
 
@@ -262,9 +260,7 @@ def _tensor_in(record: Record, uri: str, memory: Any) -> torch.Tensor:
                 flat = torch.frombuffer(memory, dtype=torch.uint8)[span].view(saved.dtype)
                 return flat.as_strided(saved.shape, saved.stride)
     try:
-        tensor = torch.load(
-            _stream(record, uri, memory), map_location="cpu", weights_only=True
-        )
+        tensor = torch.load(_stream(record, uri, memory), map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"{uri}: the record of {record.name!r} from {record.begin} on, of {record.length} "

@@ -67,7 +67,8 @@ class SavedTensor(NamedTuple):
         if 0 in self.shape:
             return 0
         steps = ((size - 1) * stride for size, stride in zip(self.shape, self.stride))
-        return (sum(steps) + 1) * self.dtype.itemsize
+        itemsize: int = self.dtype.itemsize
+        return (sum(steps) + 1) * itemsize
 
 
 def parse_head(head: bytes | bytearray) -> SavedTensor | None:
@@ -103,7 +104,7 @@ def _parse(head: bytes | bytearray) -> SavedTensor | None:
     saved = SavedTensor(
         begin + tensor.offset * tensor.dtype.itemsize, tensor.dtype, tensor.shape, tensor.stride
     )
-    storage_bytes = tensor.storage.count * (tensor.storage.dtype or torch.uint8).itemsize
+    storage_bytes = tensor.storage.elements * (tensor.storage.dtype or torch.uint8).itemsize
     if saved.begin - begin + saved.span_bytes > storage_bytes:
         return None
     return saved
@@ -138,7 +139,7 @@ def _record(head: bytes | bytearray, at: int) -> tuple[str, int, int]:
 class _Storage(NamedTuple):
     key: str
     dtype: torch.dtype | None  # None: untyped
-    count: int
+    elements: int
 
 
 class _Tensor(NamedTuple):

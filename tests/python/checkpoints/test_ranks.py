@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 
-import pytest
 from ossmodelconnector import AnonymousCredentialsProvider
 from ossmodelconnector.local import LocalServer
-
-pytest.importorskip("torch")
 from support.checkpoint_ranks import run_ranks, save_and_load
 
 

@@ -6,16 +6,13 @@ import itertools
 import json
 
 import pytest
-from ossmodelconnector.safetensors import HeaderError
+import torch
+import torch.distributed.checkpoint as dcp
+from ossmodelconnector.safetensors import HeaderError, open_model
+from ossmodelconnector.torch import OssStorageReader
 from support.tensor_files import index_file, random_tensor, tensor_file
 
-torch = pytest.importorskip("torch")
-import torch.distributed.checkpoint as dcp
-from ossmodelconnector.safetensors import open_model
-from ossmodelconnector.torch import OssStorageReader
-
 KiB, MiB = 1 << 10, 1 << 20
-pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +46,10 @@ def model_files():
     return {
         f"model-{part}.safetensors": tensor_file(
             {f"{part}.{dtype}": random_tensor(dtype, (90, 40), part) for dtype in DTYPES}
-            | {f"{part}.scalar": random_tensor("F32", ()), f"{part}.none": random_tensor("F32", (0,))}
+            | {
+                f"{part}.scalar": random_tensor("F32", ()),
+                f"{part}.none": random_tensor("F32", (0,)),
+            }
         )
         for part in (1, 2)
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import itertools
 import pickle
@@ -11,12 +10,10 @@ import zipfile
 from collections import Counter
 
 import pytest
-from ossmodelconnector import ObjectChangedError, ObjectNotFoundError
-from support.asked import asked_ranges
-
-torch = pytest.importorskip("torch")
+import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+from ossmodelconnector import ObjectChangedError, ObjectNotFoundError
 from ossmodelconnector.torch import OssStorageReader, _checkpoint, _transfer
 from torch.distributed.checkpoint._extension import StreamTransformExtension, ZStandard
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
@@ -26,7 +23,6 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 KiB, MiB = 1 << 10, 1 << 20
-pytestmark = pytest.mark.filterwarnings(r"ignore:torch.distributed is (disabled|unavailable):UserWarning")
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +201,9 @@ def test_autograd_sees_that_a_tensor_was_written(saved, connector):
     state = {"a": torch.randn(300, 200), "step": torch.tensor(3.0)}
     weight = torch.ones(300, 200, requires_grad=True)
     result = (weight * weight).sum()
-    load(saved(state), {"a": weight}, connector, planner=DefaultLoadPlanner(allow_partial_load=True))
+    load(
+        saved(state), {"a": weight}, connector, planner=DefaultLoadPlanner(allow_partial_load=True)
+    )
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         result.backward()
 
@@ -216,7 +214,9 @@ def test_groups_and_blocks_of_little_memory(saved, connector, monkeypatch):
     monkeypatch.setattr(_checkpoint, "_GROUP_BYTES", 150_000)
     monkeypatch.setattr(_transfer, "_BLOCK_BYTES", 40_000)
     assert same(load(uri, blank(state), connector), state)
-    target = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in state.items()}
+    target = {
+        name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in state.items()
+    }
     del target["complex"]
     load(uri, target, connector, planner=DefaultLoadPlanner(allow_partial_load=True))
     for name, tensor in target.items():
@@ -456,7 +456,9 @@ def test_planner_whose_tensor_does_not_fit(saved, connector):
         def resolve_tensor(self, read_item):
             return torch.zeros(5)
 
-    with pytest.raises(dcp.api.CheckpointException, match=r"'a': the planner has a tensor of \(5,\)"):
+    with pytest.raises(
+        dcp.api.CheckpointException, match=r"'a': the planner has a tensor of \(5,\)"
+    ):
         load(saved({"a": torch.randn(3)}), {"a": torch.zeros(3)}, connector, planner=Wrong())
 
 
