@@ -43,8 +43,7 @@ class Record:
         expected: the tensor as the metadata has it, as if it began at 0; None: it is no tensor, or
             nothing is known of it.
         items: what is to be read of it.
-        proved: where its tensor is, by its head; None: not known.
-        is_odd: only torch can read it.
+        proved: where its tensor is, by its head; None: not known, or not read from there.
     """
 
     def __init__(self, name: str, info: Any, expected: SavedTensor | None) -> None:
@@ -58,7 +57,6 @@ class Record:
         self.items: list[Any] = []
         self._targets: dict[int, torch.Tensor] = {}
         self.proved: SavedTensor | None = None
-        self.is_odd = False
 
     @property
     def kind(self) -> tuple[int, int] | None:
@@ -70,9 +68,9 @@ class Record:
 
     def learn(self, head: Buffer) -> None:
         """Takes the bytes before the tensor's."""
-        self.proved = parse_head(bytes(head))
-        if self.proved is None or not self.proved.is_contiguous or not _lies_in(self.proved, self):
-            self.is_odd = True
+        saved = parse_head(bytes(head))
+        if saved is not None and saved.is_contiguous and _lies_in(saved, self):
+            self.proved = saved
 
     def target(self, item: Any, planner: Any) -> torch.Tensor:
         """The tensor that one of its items goes into; the planner is asked once."""
@@ -164,7 +162,7 @@ def read_records(
     wrong = [record for record in records if record.items]
     for record in wrong:
         file = numbers[record.file]
-        if record.is_odd or record.proved is None:
+        if record.proved is None:
             _add_whole(transfer, file, readers[record.file].uri, record, planner)
         else:
             _add_tensors(transfer, file, record, record.proved, planner, lambda: True)
@@ -250,7 +248,7 @@ def _add_whole(transfer: Transfer, file: int, uri: str, record: Record, planner:
 
 def _tensor_in(record: Record, uri: str, memory: Any) -> torch.Tensor:
     """The tensor of a record that is there as a whole."""
-    if not record.transforms and not record.is_odd:
+    if not record.transforms:
         saved = parse_head(bytes(memoryview(memory)[:_SMALL_BYTES]))
         if saved is not None and _lies_in(saved, record):
             if 0 in saved.shape:
