@@ -9,6 +9,7 @@ from bench.catalogue import Catalogue
 from bench.objects import Object
 from bench.scenario import Scenario
 from bench.scenarios import (
+    distributed,
     fresh,
     inside,
     latency,
@@ -48,6 +49,11 @@ SCENARIOS = {
         latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
+    "dcp": Entry(
+        distributed.dcp,
+        objects=(Catalogue.distributed_records, Catalogue.distributed_safetensors),
+        networks=(),
+    ),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
