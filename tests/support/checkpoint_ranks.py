@@ -19,7 +19,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
-RANK_SECONDS = 90
+RANK_SECONDS = 200
 
 
 def run_ranks(count: int, work: Callable[..., None], *arguments: Any) -> None:

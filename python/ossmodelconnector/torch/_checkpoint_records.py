@@ -151,13 +151,12 @@ def read_records(
     transfer = Transfer(connector, list(readers.values()), group_bytes)
     places = _learn_places(connector, readers, records)
     for record in records:
-        uri = readers[record.file].uri
-        begin = record.kind and places.get(record.kind)
-        if begin is None or record.expected is None:
-            _add_whole(transfer, numbers[record.file], uri, record, planner)
+        file = numbers[record.file]
+        guess = _guess(record, places)
+        if guess is None:
+            _add_whole(transfer, file, readers[record.file].uri, record, planner)
         else:
-            guess = record.expected._replace(begin=begin)
-            _add_guess(transfer, numbers[record.file], record, guess, planner)
+            _add_guess(transfer, file, record, guess, planner)
     transfer.receive()
     wrong = [record for record in records if record.items]
     for record in wrong:
@@ -190,6 +189,15 @@ def _learn_places(
 
 def _lies_in(saved: SavedTensor, record: Record) -> bool:
     return saved.begin + saved.span_bytes <= record.length
+
+
+def _guess(record: Record, places: Mapping[tuple[int, int], int]) -> SavedTensor | None:
+    """Where a record should have its tensor; None: nobody knows."""
+    begin = None if record.kind is None else places.get(record.kind)
+    if record.expected is None or begin is None:
+        return None
+    guess = record.expected._replace(begin=begin)
+    return guess if _lies_in(guess, record) else None
 
 
 def _add_guess(

@@ -8,6 +8,7 @@ import itertools
 import pickle
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -469,14 +470,13 @@ def test_reader_is_made_of_a_folder_uri(connector):
     reader = OssStorageReader("oss://bucket/a/b", connector=connector)
     assert reader.checkpoint_id == "oss://bucket/a/b/"
     assert isinstance(reader, dcp.StorageReader)
+    assert OssStorageReader.__module__ == "ossmodelconnector.torch"
     for wrong in ("bucket/a", "oss://bucket", "oss://bucket/", "s3://bucket/a", ""):
         with pytest.raises(ValueError, match="a checkpoint is at oss://bucket/prefix/, not"):
             OssStorageReader(wrong)
         assert not OssStorageReader.validate_checkpoint_id(wrong)
     assert OssStorageReader.validate_checkpoint_id("oss://bucket/a")
     assert not OssStorageReader.validate_checkpoint_id(3)
-    from pathlib import Path
-
     with pytest.raises(ValueError, match="a Path makes one slash of two: pass a str"):
         OssStorageReader(Path("oss://bucket/a"))
     with pytest.raises(TypeError, match="connector must be an OssModelConnector or None, not str"):
