@@ -11,7 +11,7 @@ import io
 import math
 import pickle
 import struct
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 
@@ -195,8 +195,40 @@ _NAMES: dict[tuple[str, str], Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows the names of a plain tensor alone, and has its own meaning for each."""
+_OPCODES = (
+    pickle.PROTO,
+    pickle.STOP,
+    pickle.GLOBAL,
+    pickle.REDUCE,
+    pickle.BINPERSID,
+    pickle.BINUNICODE,
+    pickle.BININT,
+    pickle.BININT1,
+    pickle.BININT2,
+    pickle.LONG1,
+    pickle.NONE,
+    pickle.NEWTRUE,
+    pickle.NEWFALSE,
+    pickle.MARK,
+    pickle.EMPTY_TUPLE,
+    pickle.TUPLE,
+    pickle.TUPLE1,
+    pickle.TUPLE2,
+    pickle.TUPLE3,
+    pickle.BINPUT,
+    pickle.LONG_BINPUT,
+    pickle.BINGET,
+    pickle.LONG_BINGET,
+)
+
+
+class _Unpickler(pickle._Unpickler):
+    """Knows the names and opcodes of a plain tensor alone, and has its own meaning for each name.
+
+    It is the one in Python: the one in C takes as much memory as a number in the file says.
+    """
+
+    dispatch: ClassVar[Any] = {code[0]: pickle._Unpickler.dispatch[code[0]] for code in _OPCODES}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _NAMES:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import random
+import resource
 import zipfile
 
 import pytest
 import torch
 from ossmodelconnector.torch._saved_tensor import SavedTensor, parse_head
 
-DTYPES = [one for one in vars(torch).values() if isinstance(one, torch.dtype)]
+# Quantized ones have scales beside their elements: they are no plain tensors.
+DTYPES = [
+    one
+    for name, one in vars(torch).items()
+    if isinstance(one, torch.dtype) and not name.startswith(("qint", "quint"))
+]
 
 
 def saved(tensor, **options):
@@ -84,6 +90,32 @@ def test_other_forms_are_left_to_torch():
             new.writestr(name, old.read(name))
     assert parse_head(packed.getvalue()) is None
     assert parse_head(b"") is None
+
+
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"r\xff\xff\xff\x0f",  # LONG_BINPUT: in C, a list of 2 GiB
+        b"\x96\x00\x00\x00\x80\x00\x00\x00\x00",  # BYTEARRAY8 of 2 GiB
+        b"\x8b\xff\xff\xff\x7f",  # LONG4
+    ],
+)
+def test_head_takes_no_memory_that_it_claims(hostile):
+    old = zipfile.ZipFile(io.BytesIO(saved(torch.arange(5))))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            changed = data.replace(b"q\x00(", hostile + b"(") if name.endswith("data.pkl") else data
+            new.writestr(name, changed)
+            assert changed != data or not name.endswith("data.pkl")
+    before = peak_bytes()
+    parse_head(buffer.getvalue())
+    assert peak_bytes() - before < 512 << 20
 
 
 def test_no_bytes_lead_to_anything_else_than_a_tensor_or_none():
