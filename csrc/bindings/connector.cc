@@ -1,5 +1,6 @@
 // The connector.
 #include <algorithm>
+#include <list>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -69,15 +70,19 @@ std::vector<ObjectToOpen> objects_of(const py::sequence& objects, bool prefetch)
   return wanted;
 }
 
+Released<ObjectRanges> open_ranges(ConnectorHandle& self, const py::sequence& objects) {
+  const std::vector<ObjectToOpen> wanted = objects_of(objects, false);
+  return Released<ObjectRanges>(std::shared_ptr<ObjectRanges>(
+      value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
+        return self.connector->open_ranges(wanted, interrupt);
+      }))));
+}
+
 // Ranges are (number of the object, offset, length).
 py::list read_ranges_of_objects(
     ConnectorHandle& self, const py::sequence& objects,
     const std::vector<std::tuple<std::size_t, std::uint64_t, std::uint64_t>>& all) {
-  const std::vector<ObjectToOpen> wanted = objects_of(objects, false);
-  const Released<ObjectRanges> opened(std::shared_ptr<ObjectRanges>(
-      value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
-        return self.connector->open_ranges(wanted, interrupt);
-      }))));
+  const Released<ObjectRanges> opened = open_ranges(self, objects);
   py::list result;
   std::vector<WantedRange> ranges;
   for (const auto& [object, offset, length] : all) {
@@ -89,6 +94,25 @@ py::list read_ranges_of_objects(
   raise_unless_ok(without_gil(
       *self.duties, [&](Interrupt& interrupt) { return opened->read(ranges, interrupt); }));
   return result;
+}
+
+// Parts are (number of the object, offset, buffer), each within its object.
+void read_into_parts_of_objects(ConnectorHandle& self, const py::sequence& objects,
+                                const py::sequence& parts) {
+  const Released<ObjectRanges> opened = open_ranges(self, objects);
+  std::list<WritableBuffer> buffers;
+  std::vector<WantedRange> ranges;
+  for (const py::handle& item : parts) {
+    const auto [object, offset, buffer] =
+        item.cast<std::tuple<std::size_t, std::uint64_t, py::object>>();
+    const std::span<std::byte> to = buffers.emplace_back(buffer, "read_into").span();
+    const std::uint64_t size = opened->size(object);
+    if (offset > size || to.size() > size - offset)
+      throw py::value_error("a part ends behind its object's end");
+    ranges.push_back({object, offset, to});
+  }
+  raise_unless_ok(without_gil(
+      *self.duties, [&](Interrupt& interrupt) { return opened->read(ranges, interrupt); }));
 }
 
 }  // namespace
@@ -152,6 +176,7 @@ void register_connector(py::module_& module) {
           },
           py::arg("objects"), py::arg("prefetch"))
       .def("read_ranges", &read_ranges_of_objects, py::arg("objects"), py::arg("ranges"))
+      .def("read_into", &read_into_parts_of_objects, py::arg("objects"), py::arg("parts"))
       .def(
           "verify",
           [](ConnectorHandle& self, const py::tuple& object) {

@@ -113,6 +113,13 @@ class Connector:
         objects: Sequence[tuple[str, str, int, str, float]],
         ranges: Sequence[tuple[int, int, int]],
     ) -> list[bytes]: ...
+    # Fills each buffer from its object's offset on, all asked for at once; a part is (place of its
+    # object, offset, buffer). REQUIRES: each lies within its object.
+    def read_into(
+        self,
+        objects: Sequence[tuple[str, str, int, str, float]],
+        parts: Sequence[tuple[int, int, Buffer]],
+    ) -> None: ...
     def verify(self, object: tuple[str, str, int, str, float]) -> _Verified: ...
     # (key, size, etag, last_modified unix seconds, storage_class, version_id or "")
     def stat(self, uri: str, version_id: str) -> tuple[str, int, str, float, str, str]: ...

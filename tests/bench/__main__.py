@@ -34,6 +34,7 @@ _PEERS = (
     "oss2",
     "alibabacloud-oss-v2",
     "osstorchconnector",
+    "ossfs",
     "obstore",
     "s3torchconnector",
     "runai-model-streamer",

@@ -54,6 +54,7 @@ class Sizes:
     checkpoint_bytes: int = 200_000_000
     sales_files: int = 64
     sales_rows: int = 181_400  # a file: 1 GB in all
+    distributed_bytes: int = 200_000_000
 
 
 class Catalogue:
@@ -159,3 +160,30 @@ class Catalogue:
         except subprocess.SubprocessError as error:
             raise BenchError(f"the checkpoint was not written: {error}") from error
         return [self.store.add(key, partial)]
+
+    def distributed_records(self) -> list[Object]:
+        """What torch.distributed.checkpoint saved of 4 ranks; nothing where there is no torch."""
+        files = [".metadata", *(f"__{rank}_0.distcp" for rank in range(4))]
+        return self._distributed("records", files)
+
+    def distributed_safetensors(self) -> list[Object]:
+        """The same as a folder of safetensors files."""
+        files = [f"shard-{rank:05d}-model-00001-of-00001.safetensors" for rank in range(1, 5)]
+        return self._distributed("safetensors", files)
+
+    def _distributed(self, form: str, files: list[str]) -> list[Object]:
+        stem = f"distributed-{form}-{self.sizes.distributed_bytes}"
+        known = [self.store.known(f"{stem}/{file}") for file in files]
+        if all(known):
+            return [row for row in known if row is not None]
+        if importlib.util.find_spec("torch") is None:
+            return []
+        folder = self.store.path(stem)
+        words = ["save", "--form", form, "--folder", str(folder)]
+        words += ["--bytes", str(self.sizes.distributed_bytes)]
+        command = python_module("distributed", *words)
+        try:
+            subprocess.run(command, check=True, timeout=300, env=dict(self._environment))
+        except subprocess.SubprocessError as error:
+            raise BenchError(f"the distributed checkpoint was not written: {error}") from error
+        return [self.store.add(f"{stem}/{file}", folder / file) for file in files]

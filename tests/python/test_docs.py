@@ -25,7 +25,11 @@ EXAMPLES = {
     if (found := [block for block in blocks if block.info == "python"])
 }
 # Which package a page's examples need, that is not on every Python.
-NEEDED = {"docs/models.md": "torch", "docs/training.md": "torch"}
+NEEDED = {
+    "docs/checkpoints.md": "torch",
+    "docs/models.md": "torch",
+    "docs/training.md": "torch",
+}
 
 
 @pytest.fixture(scope="module")

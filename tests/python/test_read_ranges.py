@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from ossmodelconnector import ObjectChangedError, ObjectNotFoundError, OssError
+from ossmodelconnector._arguments import object_to_open
 from support.asked import asked_ranges
 from support.faults import URI, always, refuse
 from support.forked_child import in_child
@@ -296,3 +297,30 @@ def test_child_of_a_fork(connector, bucket, infos):
         return got == [bucket[info.key][5:10] for info in infos]
 
     assert in_child(child) is True
+
+
+# --- into memory of the caller ---
+
+
+def test_parts_of_many_objects_come_into_buffers(connector, infos, bucket, server):
+    buffers = [bytearray(b"-" * 102) for _ in infos]
+    objects = [object_to_open(info) for info in infos]
+    # Backwards, and each buffer in two parts of one object, but for its ends.
+    parts = [
+        (place, 5000 + begin, memoryview(buffer)[1 + begin : 51 + begin])
+        for begin in (50, 0)
+        for place, buffer in reversed(list(enumerate(buffers)))
+    ]
+    connector._core.read_into(objects, parts)
+    for number, buffer in enumerate(buffers):
+        assert bytes(buffer) == b"-" + bucket[f"{number:02d}"][5000:5100] + b"-"
+    assert len(server.log()) == COUNT
+
+
+def test_parts_that_cannot_be_filled_are_refused(connector, infos, server):
+    objects = [object_to_open(infos[0])]
+    with pytest.raises(ValueError, match="a part ends behind its object's end"):
+        connector._core.read_into(objects, [(0, SIZE - 3, bytearray(4))])
+    with pytest.raises(TypeError, match="read-write bytes-like object"):
+        connector._core.read_into(objects, [(0, 0, b"1234")])
+    assert server.log() == []

@@ -23,6 +23,12 @@ def test_import_brings_no_torch_and_a_call_without_it_names_the_extra(make_conne
     monkeypatch.setitem(sys.modules, "torch", None)  # its import fails
     with pytest.raises(ImportError, match=r"pip install 'ossmodelconnector\[torch\]'"):
         ossmodelconnector.torch.load("oss://models/any", connector=make_connector())
+    monkeypatch.delitem(vars(ossmodelconnector.torch), "OssStorageReader", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'ossmodelconnector\[torch\]'"):
+        ossmodelconnector.torch.OssStorageReader  # noqa: B018 - it is imported now
+    assert set(ossmodelconnector.torch.__all__) <= set(dir(ossmodelconnector.torch))
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        ossmodelconnector.torch.no_such_name  # noqa: B018 - it is looked for
 
 
 @pytest.fixture(scope="module")

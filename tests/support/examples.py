@@ -22,7 +22,12 @@ ENDPOINT = "https://oss-cn-hangzhou.aliyuncs.com"
 HOSTS = ("oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou-internal.aliyuncs.com")
 MiB = 1 << 20
 # What torch.save wrote: {"weight": a tensor of 2 x 3, "bias": one of 2}.
-CHECKPOINT = Path(__file__).parents[1] / "data" / "checkpoint.pt"
+DATA = Path(__file__).parents[1] / "data"
+CHECKPOINT = DATA / "checkpoint.pt"
+# What torch.distributed.checkpoint.save wrote of a Linear(3, 2), its Adam, and the step, 100.
+DISTRIBUTED_CHECKPOINT = DATA / "distributed-checkpoint"
+# As torchrun has them for a job of one rank.
+RANK = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 
 
 def safetensors_file(size: int) -> bytes:
@@ -67,6 +72,8 @@ def objects() -> dict[str, bytes]:
         "model.safetensors": safetensors_file(4 * MiB),
         "checkpoint.pt": CHECKPOINT.read_bytes(),
     }
+    for path in DISTRIBUTED_CHECKPOINT.iterdir():
+        found[f"run/step-100/{path.name}"] = path.read_bytes()
     found.update({f"tiny/{name}": data for name, data in tiny_model().items()})
     found.update({f"train/{i:03d}.bin": bytes([i]) * (8 + i) for i in range(20)})
     found["shards/0.tar"] = tar({"a.txt": b"first", "a.cls": b"0", "b.txt": b"second"})
@@ -88,6 +95,7 @@ def service(more: Mapping[str, bytes] | None = None) -> Iterator[dict[str, str]]
             server.put_object("bucket", key, data, last_modified=modified)
         assert server.ca_file is not None
         yield {
+            **RANK,
             "OSS_ENDPOINT": ENDPOINT,
             "OSS_ACCESS_KEY_ID": DEFAULT_CREDENTIAL.access_key_id,
             "OSS_ACCESS_KEY_SECRET": DEFAULT_CREDENTIAL.access_key_secret,

@@ -12,7 +12,7 @@ from ossmodelconnector.safetensors._shard import Part
 if TYPE_CHECKING:
     from ossmodelconnector.safetensors._shard import Shard
 
-__all__ = ["read_index", "wanted_bytes"]
+__all__ = ["read_index", "wanted_bytes", "widened"]
 
 # Runs shorter than this are received with what lies between them, where that costs less than more
 # requests, and sorted here: each would cost more work than its bytes.
@@ -58,7 +58,7 @@ def _read_box(
     count = math.prod(box.shape)
     if count == 0:
         return framework.empty(byte, (*box.shape, itemsize))
-    wide = _widened(shape, itemsize, box, shard.gap_bytes)
+    wide = widened(shape, itemsize, box, shard.gap_bytes)
     if wide == box:
         memory = allocate(count * itemsize)
         view = memoryview(memory)
@@ -86,8 +86,15 @@ def _read_box(
     return result
 
 
-def _widened(shape: tuple[int, ...], itemsize: int, box: Box, gap_bytes: int) -> Box:
-    """The box with whole rows in place of short runs that lie near each other."""
+def widened(shape: tuple[int, ...], itemsize: int, box: Box, gap_bytes: int) -> Box:
+    """Returns the box with whole rows in place of short runs that lie near each other.
+
+    Args:
+        shape: of the tensor.
+        itemsize: of an element, in bytes.
+        box: a part of it.
+        gap_bytes: so many bytes cost less to receive in vain than one more request.
+    """
     spans = list(box.spans)
     inner = itemsize  # bytes of what lies behind the dimension
     for dimension in range(len(shape) - 1, 0, -1):

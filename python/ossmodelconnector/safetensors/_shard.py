@@ -70,6 +70,11 @@ class Shard:
         return self._parts.uri
 
     @property
+    def reader(self) -> ObjectReader:
+        """Its reader for parts, which closes with it."""
+        return self._parts
+
+    @property
     def size(self) -> int:
         """In bytes, the header included."""
         return self._parts.size

@@ -16,6 +16,7 @@ from ossmodelconnector.torch import _require
 from ossmodelconnector.torch._load import load
 
 if TYPE_CHECKING:
+    from ossmodelconnector.torch._checkpoint import OssStorageReader
     from ossmodelconnector.torch._collate import collate
     from ossmodelconnector.torch._iterable import IterableObjectDataset
     from ossmodelconnector.torch._loader import DataLoader
@@ -26,6 +27,7 @@ __all__ = [
     "DataLoader",
     "IterableObjectDataset",
     "ObjectDataset",
+    "OssStorageReader",
     "TarDataset",
     "collate",
     "load",
@@ -36,6 +38,7 @@ _LATER = {
     "DataLoader": "_loader",
     "IterableObjectDataset": "_iterable",
     "ObjectDataset": "_map",
+    "OssStorageReader": "_checkpoint",
     "TarDataset": "_tar",
     "collate": "_collate",
 }

@@ -9,6 +9,7 @@ from bench.catalogue import Catalogue
 from bench.objects import Object
 from bench.scenario import Scenario
 from bench.scenarios import (
+    distributed,
     fresh,
     inside,
     latency,
@@ -62,6 +63,11 @@ SCENARIOS = {
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
     "parquet": Entry(parquet.parquet, objects=(Catalogue.sales,), networks=(STORE_50,)),
+    "dcp": Entry(
+        distributed.dcp,
+        objects=(Catalogue.distributed_records, Catalogue.distributed_safetensors),
+        networks=(),
+    ),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
