@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ossmodelconnector._errors import ChecksumError
-from ossmodelconnector._process import register_store
+from ossmodelconnector._process import register_lock_holder
 from ossmodelconnector.safetensors._format import HeaderError, TensorMeta
 from ossmodelconnector.safetensors._frameworks import (
     Framework,
@@ -64,7 +64,7 @@ class TensorStore:
         self._late: ChecksumError | None = None
         self.closed: bool = False
         self._lock = threading.Lock()
-        register_store(self)
+        register_lock_holder(self)
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
