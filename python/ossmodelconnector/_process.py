@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
         def _after_fork_in_child(self) -> None: ...
 
+
 __all__: list[str] = []
 
 # How long a fork waits for provider calls that run: their locks would stay locked in the child.
