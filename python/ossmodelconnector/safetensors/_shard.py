@@ -231,14 +231,19 @@ def begin_loads(shards: Iterable[Shard]) -> None:
 
 
 def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
+    """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name.
+
+    None has more than came before it, so that the first tensor is there as soon as it can be.
+    """
     group: list[str] = []
+    came = 0
     for name in names:
         begin, end = tensors[name].data_offsets
         if group:
             first, last = tensors[group[0]].data_offsets[0], tensors[group[-1]].data_offsets[1]
-            if begin != last or end - first > most:
+            if begin != last or end - first > min(most, came):
                 yield group
+                came += last - first
                 group = []
         group.append(name)
     if group:

@@ -16,6 +16,7 @@ from bench.scenarios import (
     listing,
     memory,
     pauses,
+    slices,
     tensors,
     throughput,
 )
@@ -48,6 +49,7 @@ SCENARIOS = {
         latency.first_bytes, objects=(Catalogue.shards,), networks=(PLAIN, SLOW_50)
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
+    "slices": Entry(slices.slices, objects=(Catalogue.slice_files,), networks=(SLOW_50,)),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),
