@@ -94,6 +94,8 @@ void register_base(py::module_& module) {
         return crc;
       },
       py::arg("data"), py::arg("value") = 0);
+  module.def("crc64_combine", &crc64_combine, py::arg("first"), py::arg("second"),
+             py::arg("second_size"));
   module.def("fork_generation", &fork_generation);
   module.def("note_worker", &MemoryArbiter::note_worker);
   module.def("set_certifi_file", &set_certifi_file, py::arg("name"));

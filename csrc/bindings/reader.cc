@@ -1,8 +1,11 @@
 // Readers, but for their cursor (cursor.cc), and views.
 #include <algorithm>
 #include <list>
+#include <optional>
 #include <utility>
 #include <vector>
+
+#include <pybind11/stl.h>
 
 #include "bindings/handles.h"
 
@@ -132,6 +135,7 @@ void register_reader(py::module_& module) {
           "etag", [](const ReaderHandle& self) { return header_text(self.reader->etag()); })
       .def_property_readonly("version_id",
                              [](const ReaderHandle& self) { return self.reader->version_id(); })
+      .def_property_readonly("crc64", [](const ReaderHandle& self) { return self.reader->crc64(); })
       .def_property_readonly("verified",
                              [](const ReaderHandle& self) { return self.reader->verified(); })
       .def_property_readonly("closed",

@@ -1,6 +1,7 @@
 #include "connector/object_reader.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "connector/connector.h"
 #include "connector/engine.h"
@@ -46,6 +47,12 @@ ObjectReader::~ObjectReader() = default;
 std::string ObjectReader::version_id() const {
   const ObjectVersion* const told = learnt_->told();
   return told == nullptr ? name_.version_id : told->version_id;
+}
+
+std::optional<std::uint64_t> ObjectReader::crc64() const {
+  const ObjectVersion* const told = learnt_->told();
+  if (told == nullptr || !connector_->config().verify_crc64) return std::nullopt;
+  return told->crc64;
 }
 
 bool ObjectReader::is_closed() const { return bytes_.is_closed() || connector_->is_closed(); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -111,6 +112,8 @@ class ObjectReader {
 
   // What became of the object's CRC-64: see ByteRepair.
   bool was_repaired() const { return bytes_.was_repaired(); }
+  // Of the whole object; nothing where no reply has told it, or nobody wants to know.
+  std::optional<std::uint64_t> crc64() const;
   // "crc64", or else what all replies have been checked by.
   std::string_view verified() const {
     return bytes_.is_verified() ? "crc64" : learnt_->checked_by();

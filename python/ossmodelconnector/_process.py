@@ -14,14 +14,19 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ossmodelconnector import _core, _log
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._reader import ObjectReader
-    from ossmodelconnector.safetensors._store import TensorStore
+
+    class _LockHolder(Protocol):
+        """Has locks that a thread of the parent may hold when the process forks."""
+
+        def _after_fork_in_child(self) -> None: ...
+
 
 __all__: list[str] = []
 
@@ -34,7 +39,7 @@ _EXIT_WAIT_SECONDS = 0.5
 # By id(). One atomic step lists them, whatever other threads do, which WeakSet cannot.
 _connectors: weakref.WeakValueDictionary[int, OssModelConnector] = weakref.WeakValueDictionary()
 _readers: weakref.WeakValueDictionary[int, ObjectReader] = weakref.WeakValueDictionary()
-_stores: weakref.WeakValueDictionary[int, TensorStore] = weakref.WeakValueDictionary()
+_lock_holders: weakref.WeakValueDictionary[int, _LockHolder] = weakref.WeakValueDictionary()
 
 
 def register_connector(connector: OssModelConnector) -> None:
@@ -47,9 +52,9 @@ def register_reader(reader: ObjectReader) -> None:
     _readers[id(reader)] = reader
 
 
-def register_store(store: TensorStore) -> None:
-    """Has the files of a model told about forks."""
-    _stores[id(store)] = store
+def register_lock_holder(holder: _LockHolder) -> None:
+    """Has it told about forks, after connectors and readers."""
+    _lock_holders[id(holder)] = holder
 
 
 def note_if_worker() -> None:
@@ -129,7 +134,7 @@ def _after_fork_in_child() -> None:
     _log.after_fork_in_child()
     # Connectors before their readers.
     refs: list[weakref.ref[Any]] = []
-    refs += [*_connectors.valuerefs(), *_readers.valuerefs(), *_stores.valuerefs()]
+    refs += [*_connectors.valuerefs(), *_readers.valuerefs(), *_lock_holders.valuerefs()]
     for ref in refs:
         try:
             live = ref()

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,25 @@ READY_BYTES = 64 << 20
 SHARDS = 8
 
 
-def safetensors_file(stem: str, size: int) -> Iterator[bytes]:
-    """A file of about `size` bytes, in blocks of noise: matrices of bfloat16, 8 and 32 MiB."""
+# Of bfloat16: 32 and 8 MiB.
+MATRICES = ((4096, 4096), (1024, 4096))
+# How long a row is, of 32 MiB.
+PARTED = {"narrow": (4096, 4096), "wide": (64, 256 << 10), "very wide": (8, 2 << 20)}
+PARTED_TENSORS = 4
+
+
+def safetensors_file(
+    stem: str, size: int, shapes: Sequence[tuple[int, int]] = MATRICES
+) -> Iterator[bytes]:
+    """A file of about `size` bytes, in blocks of noise: matrices of bfloat16, `shapes` in turn."""
     tensors: dict[str, dict[str, object]] = {}
     at = 0
     while at < size:
-        rows = 1024 if len(tensors) % 2 else 4096
-        end = at + rows * 4096 * 2
+        rows, columns = shapes[len(tensors) % len(shapes)]
+        end = at + rows * columns * 2
         tensors[f"{stem}.{len(tensors):03d}.weight"] = {
             "dtype": "BF16",
-            "shape": [rows, 4096],
+            "shape": [rows, columns],
             "data_offsets": [at, end],
         }
         at = end
@@ -88,13 +97,34 @@ class Catalogue:
     def _tensors(self, number: int) -> Object:
         size = self.sizes.objects * self.sizes.object_bytes // SHARDS
         key = f"tensors-{size}-{number:02d}.safetensors"
+        return self._written(key, lambda: safetensors_file(f"layers.{number}", size))
+
+    @property
+    def first_tensor_bytes(self) -> int:
+        """Of the first file of `tensors`."""
+        rows, columns = MATRICES[0]
+        return 2 * rows * columns
+
+    def slices(self) -> dict[str, Object]:
+        """Files of which parts of tensors are read, by the kind of the tensors."""
+        return {kind: self._parted(kind, shape) for kind, shape in PARTED.items()}
+
+    def slice_files(self) -> list[Object]:
+        """The same, and those of `tensors`."""
+        return [*self.slices().values(), *self.tensors()]
+
+    def _parted(self, kind: str, shape: tuple[int, int]) -> Object:
+        size = PARTED_TENSORS * 2 * shape[0] * shape[1]
+        key = f"parted-{kind.replace(' ', '-')}.safetensors"
+        return self._written(key, lambda: safetensors_file("layer", size, [shape]))
+
+    def _written(self, key: str, parts: Callable[[], Iterator[bytes]]) -> Object:
         known = self.store.known(key)
         if known is not None:
             return known
         partial = self.store.path(key + ".partial")
         with partial.open("wb") as file:
-            for part in safetensors_file(f"layers.{number}", size):
-                file.write(part)
+            file.writelines(parts())
         return self.store.add(key, partial)
 
     def budget(self) -> list[Object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import threading
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 from ossmodelconnector import ChecksumError
 from ossmodelconnector.safetensors import open_model
 from safetensors.numpy import save
+from support.faults import URI, flip
+from support.forked_child import in_child
+from support.tries import HANG_SECONDS, wait_until
 
 KiB = 1 << 10
 SHARDS = 3
@@ -125,3 +129,69 @@ def test_all_files_are_asked_for_at_once(model, make_connector, monkeypatch):
         made.checked_state_dict()
         assert len(dict(made.iter_tensors())) == 40
         assert [len(readers) for readers in opened][:1] == [SHARDS]
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_forked_child_takes_tensors_though_a_thread_waited_for_one(faults, connect, taken):
+    tensors = {f"{i}": np.full((64, 256), i, np.int32) for i in range(8)}
+    faults.put(save(tensors))
+    is_forked, may_go_on, held = threading.Event(), threading.Event(), []
+
+    def script(request, reply):
+        if request.begin >= 256 * KiB and not is_forked.is_set():
+            held.append(request)
+            reply.hold = may_go_on
+
+    faults.script = script
+    connector = connect({"prefetch.chunkBytes": 64 * KiB})
+    with open_model(URI, "np", connector=connector) as made:
+        weights = made.checked_state_dict()
+        before = [int(weights[f"{i}"][...][0, 0]) for i in range(taken)]
+        waiting = threading.Thread(target=lambda: weights["7"][...])
+        waiting.start()
+        try:
+            wait_until(lambda: held and weights["0"]._stream._lock.locked())
+            is_forked.set()
+
+            def use():
+                signal.alarm(int(HANG_SECONDS))  # a lock that nobody unlocks is waited for for ever
+                found = [int(weights[f"{i}"][...][0, 0]) for i in (7, 6, taken, 0)]
+                weights.check()
+                return [*found, *made.verified.values()]
+
+            assert in_child(use) == [7, 6, taken, 0, "crc64"]
+        finally:
+            may_go_on.set()
+            waiting.join()
+        rest = [int(weights[f"{i}"][...][0, 0]) for i in range(taken, 7)]
+        weights.check()
+    assert before + rest == list(range(7))
+
+
+def test_forked_child_is_told_of_wrong_bytes_though_the_parent_took_some(faults, connect):
+    tensors = {f"{i}": np.full((64, 256), i, np.int32) for i in range(8)}
+    faults.put(save(tensors))
+    is_forked = threading.Event()
+
+    def script(request, reply):
+        if request.begin == 64 * KiB and is_forked.is_set():
+            flip(reply)
+
+    faults.script = script
+    connector = connect({"prefetch.chunkBytes": 64 * KiB, "prefetch.memoryBytes": "1 MiB"})
+    with open_model(URI, "np", connector=connector) as made:
+        weights = made.checked_state_dict()
+        for i in range(4):
+            weights[f"{i}"][...]
+        is_forked.set()
+
+        def use():
+            with contextlib.suppress(ChecksumError):
+                weights["6"][...]
+            with pytest.raises(ChecksumError):
+                weights.check()
+            return "told"
+
+        assert in_child(use) == "told"
+        is_forked.clear()
+        weights.check()

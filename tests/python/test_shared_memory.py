@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from ossmodelconnector import AnonymousCredentialsProvider, OssModelConnector
+from ossmodelconnector.local import DEFAULT_CREDENTIAL, LocalServer
 from support.fault_server import FaultServer
+from support.tensor_files import Raw, tensor_file
 from support.tries import HANG_SECONDS
 
 MiB = 1 << 20
@@ -48,16 +50,16 @@ def container():
 
 
 def run(command, server, **environ):
-    environ |= {"OSS_ENDPOINT": server.endpoint, "OSS_REGION": "cn-test"}
-    environ |= {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "secret"}
+    known = {"OSS_ENDPOINT": server.endpoint, "OSS_REGION": "cn-test"}
+    known |= {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": "secret"}
     return subprocess.run(
-        command, env=os.environ | environ, capture_output=True, text=True, timeout=100
+        command, env=os.environ | known | environ, capture_output=True, text=True, timeout=100
     )
 
 
-def run_in(group, server, how, uris):
+def run_in(group, server, how, uris, **environ):
     """What the program printed, and the most that the group was charged with, in MiB."""
-    ended = run([*MOVED, str(group), sys.executable, str(PROGRAM), how, *uris], server)
+    ended = run([*MOVED, str(group), sys.executable, str(PROGRAM), how, *uris], server, **environ)
     peak = int((group / "memory.max_usage_in_bytes").read_text()) // MiB
     text = f"{how}: ended with {ended.returncode}, peak {peak} MiB: {ended.stderr}"
     print(text)
@@ -87,6 +89,35 @@ def test_eight_spawned_processes_fit_in_a_small_container(container):
         result, peak = run_in(container, server, "spawned", uris)
     assert result == [320 * MiB] * 8
     assert peak <= 900
+
+
+@pytest.fixture(scope="module")
+def model_server():
+    """512 MiB in 8 files, each tensor all of its own number."""
+    with LocalServer() as server:
+        server.create_bucket("model")
+        for i in range(8):
+            numbers = range(4 * i, 4 * i + 4)
+            raws = {str(j): Raw("U8", (16, MiB), bytes([j]) * 16 * MiB) for j in numbers}
+            server.put_object("model", f"{i}.safetensors", tensor_file(raws))
+        yield server
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "how", ["early-get", "late-get", "early-prefetch", "late-prefetch", "early-checked"]
+)
+def test_tensors_of_a_model_load_in_a_container_that_has_a_third_more(container, model_server, how):
+    (container / "memory.limit_in_bytes").write_text(str(700 * MiB))
+    uris = [f"oss://model/{i}.safetensors" for i in range(8)]
+    environ = {
+        "OSS_REGION": "cn-hangzhou",
+        "OSS_ACCESS_KEY_ID": DEFAULT_CREDENTIAL.access_key_id,
+        "OSS_ACCESS_KEY_SECRET": DEFAULT_CREDENTIAL.access_key_secret,
+    }
+    result, peak = run_in(container, model_server, f"tensors-{how}", uris, **environ)
+    assert result == {"bytes": 512 * MiB, "wrong": []}
+    assert peak <= 650
 
 
 def test_a_process_beside_ours_was_killed(container):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ossmodelconnector._process import register_lock_holder
 from ossmodelconnector.safetensors._lazy import LazyTensor
 from ossmodelconnector.safetensors._shard import begin_loads
 
@@ -23,13 +24,28 @@ class _Stream:
     """
 
     def __init__(self, store: TensorStore, shard: Shard, names: list[str]) -> None:
+        self._store = store
+        self._shard = shard
+        self._names = names
         self._lock = threading.Lock()
         # The following is guarded by it.
         self._tensors = store.stream_alone(shard, names)
         self._passed: dict[str, Any] = {}  # received, and not asked for yet
         self._left = set(names)  # nobody was given these
         self._is_begun = False
+        self._is_whole = False  # all of it came, and its CRC-64 was right
         self._error: BaseException | None = None  # which ended it
+
+    def renew(self) -> None:
+        """In a forked child, where nobody is left to unlock it, or to go on with what was begun.
+
+        What came before is the parent's, and its to check: here the file comes from its begin.
+        """
+        self._lock = threading.Lock()
+        if not self._is_whole and self._error is None:
+            self._tensors = self._store.stream_alone(self._shard, self._names)
+            self._passed.clear()
+            self._is_begun = False
 
     def take(self, name: str) -> Any:
         """The tensor; None: it was handed out before."""
@@ -55,11 +71,13 @@ class _Stream:
             raise self._error
         try:
             for name, tensor in self._tensors:
-                self._passed[name] = tensor
+                if name in self._left:  # else it was handed out before a fork
+                    self._passed[name] = tensor
                 return True
         except BaseException as error:
             self._error = error
             raise
+        self._is_whole = True
         return False
 
 
@@ -107,6 +125,7 @@ class CheckedStateDict(Mapping[str, CheckedTensor]):
         for shard, names in shards.items():
             stream = _Stream(store, shard, names)
             self._streams.update(dict.fromkeys(names, stream))
+        register_lock_holder(self)
 
     def __getitem__(self, name: str) -> CheckedTensor:
         return CheckedTensor(self._store, self._device, name, self._streams[name])
@@ -128,3 +147,7 @@ class CheckedStateDict(Mapping[str, CheckedTensor]):
         """
         for stream in dict.fromkeys(self._streams.values()):
             stream.check()
+
+    def _after_fork_in_child(self) -> None:
+        for stream in dict.fromkeys(self._streams.values()):
+            stream.renew()

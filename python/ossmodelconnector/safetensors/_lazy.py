@@ -44,6 +44,7 @@ class LazyTensor:
         return self._meta.dtype
 
     def __getitem__(self, index: Any) -> Any:
+        self._store.check()
         return self._store.framework.finish(self._store.part(self._name, index), self._device)
 
     def __repr__(self) -> str:

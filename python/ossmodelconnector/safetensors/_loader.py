@@ -188,7 +188,18 @@ class PrefetchLoader:
         *,
         threads: int | None,
         memory_bytes: int | None,
+        tell: Callable[[], None],
     ) -> None:
+        """Starts to load.
+
+        Args:
+            plan: what, in this order.
+            load: makes a tensor; called in its threads.
+            threads: how many; None: 4.
+            memory_bytes: the limit of what nobody has taken; None: there is none.
+            tell: called by whoever takes tensors; raises what turned out wrong with earlier ones.
+        """
+        self._tell = tell
         self._work = work = _Work(plan, load, memory_bytes)
         count = min(_THREADS if threads is None else threads, len(plan))
         # They know the work alone: a loader that is dropped ends it.
@@ -214,13 +225,18 @@ class PrefetchLoader:
             OssError: it, or another one, cannot be had.
             ValueError: the loader is closed.
         """
+        self._tell()
         return self._work.take(name)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Yields (name, tensor) in the order of readiness, without those that were taken."""
-        while (found := self._work.take_any()) is not None:
+        while (found := self._next()) is not None:
             yield found
             del found  # the tensor is the caller's alone
+
+    def _next(self) -> tuple[str, Any] | None:
+        self._tell()
+        return self._work.take_any()
 
     @property
     def stats(self) -> LoaderStats:

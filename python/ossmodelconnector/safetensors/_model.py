@@ -29,9 +29,9 @@ class Model:
 
     A whole tensor is handed out as ``verify`` says. With ``"early"`` its file is received whole
     first, and checked: for one tensor of a large file, or a part of one, use `get_slice`, which
-    costs no more than what it takes. With ``"late"`` the CRC-64 is compared where all tensors of a
-    file are iterated over; of tensors that come one by one, or by `prefetch`, it is not. `verified`
-    tells what was checked.
+    costs no more than what it takes. With ``"late"`` the CRC-64 is compared when all tensors of a
+    file have come, whole, in whatever order and by whichever call; the next call says what is
+    wrong, or `close`. `verified` tells what was checked.
 
     Tensors can be changed in place, and each is alone: the next call for the same name returns the
     file's bytes again. They stay after the model is closed.
@@ -105,6 +105,7 @@ class Model:
 
     def get_tensor_meta(self, name: str) -> TensorMeta:
         """What the header says about a tensor. HeaderError: there is none of that name."""
+        self._store.check()
         return self._store.place(name).meta
 
     # --- tensors ---
@@ -122,7 +123,8 @@ class Model:
             >>> model.get_tensor("embed.weight").shape
             torch.Size([8, 4])
         """
-        return self.get_tensors([name])[name]
+        self._store.check()
+        return self._store.framework.finish(self._store.whole_tensor(name), self._device)
 
     def get_tensors(self, names: Iterable[str] | None = None) -> dict[str, Any]:
         """Returns tensors by name; None: all of them. Errors as `get_tensor`."""
@@ -158,6 +160,7 @@ class Model:
             >>> model.get_slice("embed.weight")[2:4, 0].shape
             torch.Size([2])
         """
+        self._store.check()
         return LazyTensor(self._store, self._device, name)
 
     def lazy_state_dict(self) -> Mapping[str, LazyTensor]:
@@ -239,7 +242,9 @@ class Model:
                 tensor = store.part(item.name, item.index)
             return library.finish(tensor, target, dtype)
 
-        return PrefetchLoader(planned, load, threads=threads, memory_bytes=memory_bytes)
+        return PrefetchLoader(
+            planned, load, threads=threads, memory_bytes=memory_bytes, tell=store.tell_late
+        )
 
     # --- its end ---
 

@@ -36,8 +36,8 @@ def safe_open(
         device: of torch, where tensors go.
         connector: None: one for the process, made by `OssModelConnector.from_env` at first use.
         verify: ``"early"``: no tensor is handed out before all of the file has come and its CRC-64
-            is right; ``"late"``: at once, and where all tensors of a file are iterated over, an
-            error at their end or at close; ``"off"``: nobody says. See `Model`.
+            is right; ``"late"``: at once, and when all tensors of a file have come, an error at the
+            next call or at close; ``"off"``: nobody says. See `Model`.
 
     Returns:
         A `Model` of that file, a context manager.

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ossmodelconnector import _core
 from ossmodelconnector._errors import ChecksumError, MemoryBudgetError
+from ossmodelconnector.safetensors._file_crc import FileCrc
 from ossmodelconnector.safetensors._format import (
     PREFIX_BYTES,
     Header,
@@ -47,8 +49,12 @@ class Shard:
     nothing by itself; a second one brings the whole file.
     """
 
-    def __init__(self, connector: OssModelConnector, reader: ObjectReader, header: Header) -> None:
+    def __init__(
+        self, connector: OssModelConnector, reader: ObjectReader, header: Header, header_crc: int
+    ) -> None:
         self.header = header
+        self._crc = FileCrc(header_crc, header)
+        self._is_judged = False  # by that
         self._connector = connector
         self._parts = reader
         self._verified: str | None = None
@@ -63,6 +69,7 @@ class Shard:
         # For the model: held while it loads the whole file.
         self.loading: threading.Lock = threading.Lock()
         self._lock = threading.Lock()
+        self._crc.renew_lock()
 
     @property
     def uri(self) -> str:
@@ -150,6 +157,33 @@ class Shard:
         begin = self.header.data_begin
         self._parts._core.read_into([(begin + offset, to) for offset, to in parts])
 
+    def judge(self, name: str, data: Buffer) -> ChecksumError | None:
+        """Takes note of a whole tensor that came by itself, before it is handed out.
+
+        Returns:
+            What is wrong: with the last one that was missing, the CRC-64 of the file; with one that
+            came before, that it was another one.
+        """
+        if not self._crc.note(name, data):
+            return ChecksumError(
+                f"{self.uri}: tensor {name!r:.200} came twice, and not the same: load it again",
+                uri=self.uri,
+            )
+        if self._is_judged or (crc := self._crc.whole()) is None:
+            return None
+        self._is_judged = True
+        expected = self._parts._core.crc64
+        if expected is None:
+            return None
+        if crc != expected:
+            return ChecksumError(
+                f"{self.uri}: the bytes of its tensors, and of its header, do not match the "
+                f"object's CRC-64 ({expected}): load it again",
+                uri=self.uri,
+            )
+        self._verified = "crc64"
+        return None
+
     @property
     def gap_bytes(self) -> int:
         """So many bytes cost less to receive in vain than one more request."""
@@ -202,14 +236,19 @@ def begin_loads(shards: Iterable[Shard]) -> None:
 
 
 def _groups(tensors: Mapping[str, Any], names: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name."""
+    """Runs of names whose bytes lie behind each other, of at most so many bytes, or of one name.
+
+    None has more than came before it, so that the first tensor is there as soon as it can be.
+    """
     group: list[str] = []
+    came = 0
     for name in names:
         begin, end = tensors[name].data_offsets
         if group:
             first, last = tensors[group[0]].data_offsets[0], tensors[group[-1]].data_offsets[1]
-            if begin != last or end - first > most:
+            if begin != last or end - first > min(most, came):
                 yield group
+                came += last - first
                 group = []
         group.append(name)
     if group:
@@ -241,8 +280,9 @@ def open_shards(connector: OssModelConnector, objects: Sequence[str | ObjectInfo
         )
         shards = []
         for reader, probe, end in zip(readers, probes, ends):
-            text = (probe if end <= len(probe) else probe + next(rests))[PREFIX_BYTES:end]
-            shards.append(Shard(connector, reader, parse_header(reader.uri, text, reader.size)))
+            text = (probe if end <= len(probe) else probe + next(rests))[:end]
+            header = parse_header(reader.uri, text[PREFIX_BYTES:], reader.size)
+            shards.append(Shard(connector, reader, header, _core.crc64(text)))
     except BaseException:
         for reader in readers:
             reader.close()

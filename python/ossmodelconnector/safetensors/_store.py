@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ossmodelconnector._errors import ChecksumError
-from ossmodelconnector._process import register_store
+from ossmodelconnector._process import register_lock_holder
 from ossmodelconnector.safetensors._format import HeaderError, TensorMeta
 from ossmodelconnector.safetensors._frameworks import (
     Framework,
@@ -64,7 +64,7 @@ class TensorStore:
         self._late: ChecksumError | None = None
         self.closed: bool = False
         self._lock = threading.Lock()
-        register_store(self)
+        register_lock_holder(self)
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
@@ -73,6 +73,8 @@ class TensorStore:
 
     def part(self, name: str, index: Any) -> Any:
         """What the index takes of a tensor, in memory of its own."""
+        if index is Ellipsis:
+            return self._own_tensor(name)
         shard, meta = self.place(name)
         dtype, shape = stored_as(self.framework, meta)
         begin = meta.data_offsets[0]
@@ -87,17 +89,27 @@ class TensorStore:
         return wanted_bytes(shape, self.framework.itemsize(dtype), index)
 
     def check(self) -> None:
-        """ValueError once closed; ChecksumError for bytes that were handed out and wrong."""
-        if self.closed:
-            raise ValueError("the model is closed: open it again")
+        """ValueError once closed; ChecksumError, once, for bytes that were handed out and wrong.
+
+        For calls of whoever was given them: not in threads that load ahead.
+        """
+        self._require_open()
+        self.tell_late()
+
+    def tell_late(self) -> None:
+        """Raises the ChecksumError that nobody was told of yet."""
         with self._lock:
             late, self._late = self._late, None
         if late is not None:
             raise late
 
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError("the model is closed: open it again")
+
     def place(self, name: str) -> Place:
         """Where the tensor of that name is; HeaderError: there is none."""
-        self.check()
+        self._require_open()
         place = self.places.get(name)
         if place is None:
             where = self.shards[0].uri if len(self.shards) == 1 else f"{len(self.shards)} files"
@@ -151,11 +163,22 @@ class TensorStore:
             for group, memory, begin in shard.stream(names, is_checked=self._verify == "late"):
                 for name in group:
                     meta = shard.header.tensors[name]
+                    first = meta.data_offsets[0] - begin
+                    self._judge(shard, name, memoryview(memory)[first : first + meta.nbytes])
+                for name in group:
+                    meta = shard.header.tensors[name]
                     yield name, self._over(memory, meta.data_offsets[0] - begin, meta)
         except ChecksumError as error:
             with self._lock:
                 self._late = error
             self.check()
+
+    def _judge(self, shard: Shard, name: str, data: Buffer) -> None:
+        """With "late": what comes by itself is part of a file that may be whole by now."""
+        error = shard.judge(name, data) if self._verify == "late" else None
+        if error is not None:
+            with self._lock:
+                self._late = error
 
     def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
         """The tensors of a file as they come, in memory of their own; its end is checked."""
@@ -202,6 +225,7 @@ class TensorStore:
         shard, meta = self.place(name)
         memory = allocate(meta.nbytes)
         shard.read_into([Part(meta.data_offsets[0], memory)])
+        self._judge(shard, name, memory)
         return self._over(memory, 0, meta)
 
     def _over(self, memory: Buffer, offset: int, meta: TensorMeta) -> Any:
@@ -210,12 +234,10 @@ class TensorStore:
     def close(self) -> None:
         """Closes the files. Raises ChecksumError where bytes that were handed out were wrong."""
         with self._lock:
-            late, self._late = self._late, None
             self.closed = True
             self._loaded.clear()
         self._close_shards()
-        if late is not None:
-            raise late
+        self.tell_late()
 
     def _close_shards(self) -> None:
         for shard in self.shards:

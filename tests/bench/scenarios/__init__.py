@@ -20,6 +20,7 @@ from bench.scenarios import (
     objects,
     parquet,
     pauses,
+    slices,
     tensors,
     throughput,
 )
@@ -68,6 +69,7 @@ SCENARIOS = {
         objects=(Catalogue.distributed_records, Catalogue.distributed_safetensors),
         networks=(),
     ),
+    "slices": Entry(slices.slices, objects=(Catalogue.slice_files,), networks=(SLOW_50,)),
     "plain": Entry(throughput.plain),
     "getbuffer": Entry(throughput.getbuffer),
     "https": Entry(throughput.https, networks=(HTTPS,)),

@@ -85,6 +85,25 @@ def beside(uris, share=0.6):
     return {"other": other.returncode, "bytes": total}
 
 
+def tensors(uris, how):
+    """A model's tensors, all kept: how many bytes, and how many are not what was put there."""
+    from ossmodelconnector.safetensors import open_model
+
+    verify, call = how.split("-")
+    with open_model(uris, "np", verify=verify) as model:
+        if call == "get":
+            kept = model.get_tensors()
+        elif call == "prefetch":
+            with model.prefetch() as loader:
+                kept = dict(loader)
+        else:
+            state = model.checked_state_dict()
+            kept = {name: tensor[...] for name, tensor in state.items()}
+            state.check()
+    wrong = [name for name, tensor in kept.items() if not (tensor == int(name)).all()]
+    return {"bytes": sum(tensor.nbytes for tensor in kept.values()), "wrong": wrong}
+
+
 def take(share):
     """In steps of 16 MiB at 1 GB/s, and keeps it for a second."""
     step, held = 16 * MiB, []
@@ -105,6 +124,8 @@ def main():
         result = sum(stream(uri) for uri in uris)
     elif how == "take":
         result = take(float(uris[0]))
+    elif how.startswith("tensors-"):
+        result = tensors(uris, how.partition("-")[2])
     else:
         result = {
             "shards": shards,

@@ -81,6 +81,79 @@ def test_tensors_stay_and_can_be_changed_after_all_is_closed(
         assert bytes(tensor[-100:].tolist()) == data[name][-100:]
 
 
+def by_names(model):
+    return {name: model.get_tensor(name) for name in reversed(model.keys())}
+
+
+def by_all_at_once(model):
+    return model.get_tensors()
+
+
+def by_loader(model):
+    with model.prefetch(threads=2) as loader:
+        return dict(loader)
+
+
+def by_slices(model):
+    return {name: lazy[...] for name, lazy in model.lazy_state_dict().items()}
+
+
+def by_checked_slices(model):
+    weights = model.checked_state_dict()
+    taken = {name: lazy[...] for name, lazy in weights.items()}
+    weights.check()
+    return taken
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+@pytest.mark.parametrize("verify", ["early", "late", "off"])
+@pytest.mark.parametrize(
+    "load", [by_names, by_all_at_once, by_loader, by_slices, by_checked_slices]
+)
+def test_tensors_keep_their_bytes_while_other_loads_use_the_memory_again(
+    shards, put, make_connector, framework, verify, load
+):
+    pytest.importorskip(framework)
+    uris, data = shards
+    others = [
+        put(tensor_file({f"t{i}": Raw("U8", (3 * MiB,), bytes([i]) * 3 * MiB)})) for i in (1, 2)
+    ]
+    # So little that memory is used again as soon as it can be.
+    connector = make_connector(config={"prefetch.memoryBytes": 12 * MiB})
+    model = open_model(uris, framework, connector=connector, verify=verify)
+    tensors = load(model)
+    kept = {name: tensors[name] for name in ("0.1", "1.0", "1.2")}  # of the third file none
+    loader = model.prefetch() if load is by_loader else None
+    model.close()
+    del tensors, model, loader
+    gc.collect()
+
+    def load_others(connector):
+        for verify in ("early", "late"):
+            with open_model(others, framework, connector=connector, verify=verify) as other:
+                for tensor in other.get_tensors().values():
+                    tensor[:] = 255
+        gc.collect()
+
+    def are_kept():
+        return all(bytes(memoryview(kept[name].data)) == data[name] for name in kept)
+
+    if framework == "torch":
+        kept = {name: tensor.numpy() for name, tensor in kept.items()}
+    load_others(connector)
+    assert are_kept()
+    connector.close()
+    del connector
+    gc.collect()
+    assert are_kept()
+    load_others(make_connector(config={"prefetch.memoryBytes": 12 * MiB}))
+    assert are_kept()
+    kept["0.1"][:] = 3
+    del kept["1.0"]
+    gc.collect()
+    assert bytes(kept["1.2"].data) == data["1.2"]
+
+
 @pytest.mark.parametrize("verify", ["early", "late", "off"])
 def test_change_of_a_tensor_is_seen_by_that_tensor_alone(shards, connector, verify):
     uris, data = shards
