@@ -26,13 +26,13 @@ using testing::UnorderedElementsAre;
 
 constexpr ReadAhead kMuch{.bytes = 1 << 30, .objects = 1000};
 
-// Each look lets happen what ends one more exchange.
+// Each look lets happen what ends one more exchange, if that is to come.
 class UntilOneEnds final : public Interrupt {
  public:
   explicit UntilOneEnds(FakeTransport& transport) : transport_(transport) {}
   bool pending() override {
     const std::size_t before = ended();
-    while (ended() == before && transport_.step()) {
+    for (int steps = 0; steps < 200 && ended() == before && transport_.step(); ++steps) {
     }
     return false;
   }
@@ -265,11 +265,10 @@ TEST_F(ObjectsReadTest, GivenUpItLeavesNothing) {
 }
 
 TEST_F(ObjectsReadTest, AnObjectWithoutProgressIsGivenUpAndTheOthersGoOn) {
-  bool hangs = true;
   house_.fault = [&](const HttpRequest& request, std::size_t) -> std::optional<FakeReply> {
     if (key_of(request) != "large") return std::nullopt;
     FakeReply reply = serve(house_.objects["large"], request);
-    reply.hangs = hangs;
+    reply.hangs = true;
     reply.body.pop_back();
     return reply;
   };
@@ -277,7 +276,6 @@ TEST_F(ObjectsReadTest, AnObjectWithoutProgressIsGivenUpAndTheOthersGoOn) {
   caller.add("large");
   caller.add("small");
   EXPECT_EQ(caller.next().status.code(), StatusCode::kTransferTimeout);
-  house_.transport.run();
   expect_whole(caller, "small");
 }
 
