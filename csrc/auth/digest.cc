@@ -94,8 +94,7 @@ std::unique_ptr<const HmacSha256Key> HmacSha256Key::make(std::string_view key) {
 std::optional<Sha256Bytes> HmacSha256Key::sign(std::string_view data) const {
   Sha256Bytes digest;
   const Context context(EVP_MD_CTX_new());
-  const bool is_good = context != nullptr &&
-                       EVP_MD_CTX_copy_ex(context.get(), inner_.get()) == 1 &&
+  const bool is_good = context != nullptr && EVP_MD_CTX_copy_ex(context.get(), inner_.get()) == 1 &&
                        EVP_DigestUpdate(context.get(), data.data(), data.size()) == 1 &&
                        EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1 &&
                        EVP_MD_CTX_copy_ex(context.get(), outer_.get()) == 1 &&

@@ -81,7 +81,8 @@ Result<std::shared_ptr<const Signer::DayKey>> Signer::day_key(const std::string&
     if (day_key_ != nullptr && day_key_->day == day && day_key_->secret == secret) return day_key_;
   }
   // Made without the lock: two threads may both make it, which costs four HMACs a day.
-  Result<std::shared_ptr<const HmacSha256Key>> key = derive_key_v4(secret, day, options_.region, options_.product);
+  Result<std::shared_ptr<const HmacSha256Key>> key =
+      derive_key_v4(secret, day, options_.region, options_.product);
   if (!key.is_ok()) return key.status();
   auto made = std::make_shared<const DayKey>(DayKey{secret, std::string(day), *key});
   std::shared_ptr<const DayKey> previous = made;  // freed after the lock

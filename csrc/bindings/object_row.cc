@@ -263,8 +263,8 @@ std::optional<ObjectToOpen> object_of_row(const py::handle& object, const py::ha
   wanted.prefetches = false;
   const bool is_ascii = std::ranges::all_of(*etag, [](char c) { return c >= 0; });
   if (is_ascii && etag->size() >= kLeastEtag)
-    wanted.listed = ListedVersion{static_cast<std::uint64_t>(size), std::string(*etag),
-                                  row.last_modified_unix};
+    wanted.listed =
+        ListedVersion{static_cast<std::uint64_t>(size), std::string(*etag), row.last_modified_unix};
   return wanted;
 }
 

@@ -19,12 +19,12 @@ struct Given {
   py::object bytes;
 };
 
-// The objects that were given and not handed out yet. One thread at a time. In a forked child it asks
-// for them anew.
+// The objects that were given and not handed out yet. One thread at a time. In a forked child it
+// asks for them anew.
 class ObjectsReadHandle {
  public:
-  // `type`: of the rows that are given and handed out. `to_open`: what else may be given, as a tuple
-  // for object_of().
+  // `type`: of the rows that are given and handed out. `to_open`: what else may be given, as a
+  // tuple for object_of().
   ObjectsReadHandle(const ConnectorHandle& connector, ReadAhead ahead, py::object type,
                     py::object to_open)
       : connector_(connector.connector.get()),
@@ -63,15 +63,15 @@ class ObjectsReadHandle {
   const py::object type_;
   const py::object to_open_;
   std::unique_ptr<ObjectFlow> flow_;  // null: it has ended
-  std::uint64_t generation_ = 0;          // of forks, when that was made
+  std::uint64_t generation_ = 0;      // of forks, when that was made
   std::deque<Given> given_;
   std::uint64_t first_number_ = 0;  // of given_, as the flow counts
 };
 
 void ObjectsReadHandle::make() {
   generation_ = fork_generation();
-  flow_ = value_or_raise(without_gil(
-      *duties_, [&](Interrupt&) { return ObjectFlow::make(*connector_, ahead_); }));
+  flow_ = value_or_raise(
+      without_gil(*duties_, [&](Interrupt&) { return ObjectFlow::make(*connector_, ahead_); }));
 }
 
 ObjectFlow& ObjectsReadHandle::flow() {
@@ -139,8 +139,8 @@ void ObjectsReadHandle::start() {
 py::list ObjectsReadHandle::take() {
   start();
   while (!flow_->read().is_ready()) {
-    raise_unless_ok(without_gil(
-        *duties_, [&](Interrupt& interrupt) { return flow_->read().wait(interrupt); }));
+    raise_unless_ok(
+        without_gil(*duties_, [&](Interrupt& interrupt) { return flow_->read().wait(interrupt); }));
     start();
   }
   py::list result;
@@ -162,9 +162,9 @@ py::tuple ObjectsReadHandle::outcome() {
   if (!taken.is_in_place)
     bytes = py::bytes(reinterpret_cast<const char*>(taken.bytes.data()), taken.bytes.size());
   const ObjectVersion* const told = taken.stream->learnt()->told();
-  return py::make_tuple(info(given, taken.stream->name(),
-                             told != nullptr ? *told : taken.stream->version()),
-                        std::move(bytes));
+  return py::make_tuple(
+      info(given, taken.stream->name(), told != nullptr ? *told : taken.stream->version()),
+      std::move(bytes));
 }
 
 py::tuple ObjectsReadHandle::read_alone(const Given& given) {
@@ -205,11 +205,11 @@ void register_objects_read(py::module_& module) {
                                 "Whole objects in the order given; for one thread at a time.")
       .def(py::init([](const ConnectorHandle& connector, std::uint64_t bytes, std::size_t objects,
                        py::object type, py::object to_open) {
-             return std::make_unique<ObjectsReadHandle>(
-                 connector, ReadAhead{bytes, objects}, std::move(type), std::move(to_open));
+             return std::make_unique<ObjectsReadHandle>(connector, ReadAhead{bytes, objects},
+                                                        std::move(type), std::move(to_open));
            }),
-           py::arg("connector"), py::arg("ahead_bytes"), py::arg("ahead_objects"),
-           py::arg("type"), py::arg("to_open"))
+           py::arg("connector"), py::arg("ahead_bytes"), py::arg("ahead_objects"), py::arg("type"),
+           py::arg("to_open"))
       .def("__len__", &ObjectsReadHandle::size)
       .def("wants", &ObjectsReadHandle::wants)
       .def("is_ready", &ObjectsReadHandle::is_ready)

@@ -25,8 +25,7 @@ Result<std::unique_ptr<ObjectFlow>> ObjectFlow::make(Connector& connector, ReadA
   const std::uint64_t limit = (*engine)->scheduler().budget()->limit_bytes();
   if (ahead.bytes == 0) ahead.bytes = std::min(kMostAheadBytes, limit / kAheadDivisor);
   if (ahead.objects == 0) ahead.objects = objects_ahead(connector.config());
-  return std::unique_ptr<ObjectFlow>(
-      new ObjectFlow(connector, std::move(engine).value(), ahead));
+  return std::unique_ptr<ObjectFlow>(new ObjectFlow(connector, std::move(engine).value(), ahead));
 }
 
 Status ObjectFlow::add(const ObjectToOpen& object) {

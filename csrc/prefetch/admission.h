@@ -34,8 +34,8 @@ class Admission {
                    FreedMemory* freed);
   // In the sweep: what is kept for reading again stays.
   Ticket for_sweep(std::uint64_t bytes, TimePoint now, FreedMemory* freed);
-  // For an object that is read ahead into its caller's memory: leaves the reserve free, and gives up
-  // what was read alone.
+  // For an object that is read ahead into its caller's memory: leaves the reserve free, and gives
+  // up what was read alone.
   Ticket for_objects(std::uint64_t bytes, FreedMemory* freed);
   // For a hedge: gives up nothing.
   Ticket for_hedge(std::uint64_t bytes, bool is_awaited) const;

@@ -47,10 +47,10 @@ ChunkFetch* FetchStarter::begin_piece(Pick& pick) {
   FetchBook::Entry entry;
   try {
     const std::uint64_t begin = pick.stream->chunk_begin(pick.index) + pick.piece->begin;
-    entry.fetch = std::make_unique<ChunkFetch>(
-        state_.context, owner_, pick.stream->name(),
-        pick.is_first ? nullptr : &pick.stream->version(), pick.piece->sink, begin,
-        std::move(pick.seen), pick.stream->listed());
+    entry.fetch = std::make_unique<ChunkFetch>(state_.context, owner_, pick.stream->name(),
+                                               pick.is_first ? nullptr : &pick.stream->version(),
+                                               pick.piece->sink, begin, std::move(pick.seen),
+                                               pick.stream->listed());
   } catch (const std::bad_alloc&) {
     end_piece(*pick.piece, pick.stream->error(StatusCode::kMemoryBudget,
                                               "the system has no memory for a request"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "base/counters.h"
@@ -102,13 +103,13 @@ void ObjectsRead::begin(Item& item, std::uint64_t sequence, const Make& make) {
     return;
   }
   item.memory = std::make_shared<LentMemory>();
-  item.stream =
-      std::make_shared<ObjectStream>(item.name, sequence, scheduler_.chunk_bytes(), std::move(options));
+  item.stream = std::make_shared<ObjectStream>(item.name, sequence, scheduler_.chunk_bytes(),
+                                               std::move(options));
   new_streams_.push_back(item.stream);
   if (item.way == Way::kUnsized) {
-    item.pieces.push_back(std::make_shared<Piece>(
-        item.stream, 0, 0, static_cast<std::uint32_t>(first_range_bytes()), std::vector<SinkPart>(),
-        call_, item.memory));
+    item.pieces.push_back(std::make_shared<Piece>(item.stream, 0, 0,
+                                                  static_cast<std::uint32_t>(first_range_bytes()),
+                                                  std::vector<SinkPart>(), call_, item.memory));
     new_pieces_.push_back(item.pieces.back());
     return;
   }
@@ -118,8 +119,7 @@ void ObjectsRead::begin(Item& item, std::uint64_t sequence, const Make& make) {
     item.failure = index.status();
     return;
   }
-  item.stream->become_open(version, std::move(index).value(),
-                           scheduler_.context().verify_crc64);
+  item.stream->become_open(version, std::move(index).value(), scheduler_.context().verify_crc64);
   ask_from(item, 0, make);
 }
 
@@ -128,10 +128,10 @@ void ObjectsRead::ask_from(Item& item, std::uint64_t offset, const Make& make) {
   const ObjectStream& stream = *item.stream;
   item.to = make(item.number, stream.size());
   if (item.to == nullptr) {
-    item.failure = stream.error(StatusCode::kMemoryBudget,
-                                "the system has no memory for the " +
-                                    std::to_string(stream.size()) + " bytes of " +
-                                    printable(item.name.uri()));
+    item.failure =
+        stream.error(StatusCode::kMemoryBudget, "the system has no memory for the " +
+                                                    std::to_string(stream.size()) + " bytes of " +
+                                                    printable(item.name.uri()));
     return;
   }
   while (offset < stream.size()) {
@@ -250,11 +250,11 @@ std::uint64_t ObjectsRead::filled_bytes(const Item& item) {
 
 Status ObjectsRead::no_progress(const Item& item) const {
   const auto limit = std::chrono::duration_cast<std::chrono::seconds>(progress_limit_);
-  return item.stream->error(
-      StatusCode::kTransferTimeout,
-      "read of " + printable(item.name.uri()) + " got no new byte for " +
-          std::to_string(limit.count()) + " s (timeout.readSeconds); it has " +
-          std::to_string(filled_bytes(item)) + " bytes");
+  return item.stream->error(StatusCode::kTransferTimeout,
+                            "read of " + printable(item.name.uri()) + " got no new byte for " +
+                                std::to_string(limit.count()) +
+                                " s (timeout.readSeconds); it has " +
+                                std::to_string(filled_bytes(item)) + " bytes");
 }
 
 TakenObject ObjectsRead::take() {
@@ -267,7 +267,8 @@ TakenObject ObjectsRead::take() {
   ossmc::add(std::exchange(has_waited_, false) ? counters.prefetch_misses : counters.prefetch_hits);
   TakenObject taken = outcome(*taken_);
   put_away(*taken_);
-  if (taken.status.is_ok() && !taken.is_alone) ossmc::add(counters.bytes_read, taken.stream->size());
+  if (taken.status.is_ok() && !taken.is_alone)
+    ossmc::add(counters.bytes_read, taken.stream->size());
   return taken;
 }
 

@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -29,8 +28,8 @@ struct ReadAhead {
 
 // An object that was taken. What it points to is there until the next call.
 struct TakenObject {
-  Status status;          // not OK: what is wrong with it
-  bool is_alone = false;  // it has no bytes yet: a reader of its own is to read it
+  Status status;                     // not OK: what is wrong with it
+  bool is_alone = false;             // it has no bytes yet: a reader of its own is to read it
   bool is_in_place = false;          // its bytes are where Make has put them
   std::span<const std::byte> bytes;  // else here
   // Of one that has its bytes: what the replies told of it.
@@ -116,7 +115,7 @@ class ObjectsRead {
   std::uint64_t next_number_ = 0;
   std::uint64_t asked_bytes_ = 0;
   std::uint32_t grown_seen_ = 0;
-  Ticket ticket_;  // for what is asked for
+  Ticket ticket_;            // for what is asked for
   bool has_waited_ = false;  // for the first one
   std::optional<Item> taken_;
   // Of start(): to be put in line; and of take(): done with.

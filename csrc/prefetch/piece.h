@@ -42,7 +42,8 @@ struct PieceCall {
   std::atomic<std::uint32_t> missing{0};
   std::atomic<std::uint32_t> wake_at{0};
   std::atomic<bool> has_failed{false};
-  // A call that takes its pieces one by one sleeps for this one: its end wakes, whatever is missing.
+  // A call that takes its pieces one by one sleeps for this one: its end wakes, whatever is
+  // missing.
   std::atomic<const Piece*> awaited{nullptr};
   // How many pieces turned out to be the beginning of an object that is larger than what they ask
   // for (WholeObjects).

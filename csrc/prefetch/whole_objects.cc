@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
 #include <unordered_set>
+
+#include "base/wait.h"
+#include "protocol/object_name.h"
 
 namespace ossmc {
 

@@ -34,7 +34,7 @@ def iterate(
             if len(reading) == 0:
                 break
             for pair in reading.take():
-                if raises and type(pair[1]) is not bytes:
+                if raises and isinstance(pair[1], Exception):
                     raise pair[1]
                 yield pair
         if failure is not None:

@@ -38,6 +38,19 @@ TEST(Digest, HmacOfEmptyKeyAndText) {
             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+// Keys shorter than a block of the digest, as long, and longer; texts of any length.
+TEST(Digest, AKeyThatIsKeptSignsAsOneThatIsNot) {
+  for (const std::size_t key_bytes : {0, 1, 32, 63, 64, 65, 200}) {
+    const std::string key(key_bytes, 'k');
+    const auto kept = HmacSha256Key::make(key);
+    ASSERT_NE(kept, nullptr);
+    for (const std::size_t bytes : {0, 1, 55, 56, 64, 1000}) {
+      const std::string text(bytes, 't');
+      EXPECT_EQ(kept->sign(text), hmac_sha256(key, text)) << key_bytes << " " << bytes;
+    }
+  }
+}
+
 // RFC 4648, section 10.
 TEST(Digest, Base64) {
   const auto encode = [](std::string_view text) {

@@ -33,11 +33,16 @@ TEST(SigningKey, KeysThatCannotAreNamedWithoutTheirValue) {
 }
 
 TEST(SigningKey, DerivationTakesAllFourParts) {
-  const Sha256Bytes key = derive_key_v4("sk", "20240602", "cn-hangzhou", "oss").value();
-  EXPECT_NE(key, derive_key_v4("sj", "20240602", "cn-hangzhou", "oss").value());
-  EXPECT_NE(key, derive_key_v4("sk", "20240603", "cn-hangzhou", "oss").value());
-  EXPECT_NE(key, derive_key_v4("sk", "20240602", "cn-beijing", "oss").value());
-  EXPECT_NE(key, derive_key_v4("sk", "20240602", "cn-hangzhou", "oss-cloudbox").value());
+  const auto signed_by = [](const char* secret, const char* day, const char* region,
+                            const char* product) {
+    return sign_v4(*derive_key_v4(secret, day, region, product).value(), "text").value();
+  };
+  const std::string one = signed_by("sk", "20240602", "cn-hangzhou", "oss");
+  EXPECT_EQ(one, signed_by("sk", "20240602", "cn-hangzhou", "oss"));
+  EXPECT_NE(one, signed_by("sj", "20240602", "cn-hangzhou", "oss"));
+  EXPECT_NE(one, signed_by("sk", "20240603", "cn-hangzhou", "oss"));
+  EXPECT_NE(one, signed_by("sk", "20240602", "cn-beijing", "oss"));
+  EXPECT_NE(one, signed_by("sk", "20240602", "cn-hangzhou", "oss-cloudbox"));
 }
 
 }  // namespace

@@ -197,5 +197,16 @@ TEST_F(RangeSinkTest, AnyPartsInAnySteps) {
   }
 }
 
+TEST(RangeSink, ItsLengthAndPlaceMayBecomeKnownLate) {
+  RangeSink sink(1000, {}, std::make_shared<LentMemory>());
+  std::string target(5, '?');
+  sink.set_target(5, reinterpret_cast<std::byte*>(target.data()));
+  EXPECT_EQ(sink.length(), 5U);
+  EXPECT_EQ(sink.writer_room(), 5U);
+  sink.append(reinterpret_cast<const std::byte*>("bytes"), 5, true);
+  EXPECT_EQ(target, "bytes");
+  EXPECT_EQ(sink.writer_crc(), crc64_update(0, "bytes", 5));
+}
+
 }  // namespace
 }  // namespace ossmc

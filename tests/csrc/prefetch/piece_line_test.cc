@@ -140,5 +140,18 @@ TEST_F(PieceLineTest, TheTurnOfACallThatLeftIsTheNextOnes) {
   EXPECT_THAT(take_urgent(), ElementsAre("c0", "a1", "c1"));
 }
 
+TEST_F(PieceLineTest, WhatIsAllBulkTakesTurnsWithTheBulkOfOthers) {
+  const auto stream = streams_.open(LooseStreams::kChunkBytes);
+  add("a", stream, {kBulk, kBulk, kBulk});
+  std::vector<PiecePtr> small;
+  for (int i = 0; i < 2; ++i) {
+    small.push_back(std::make_shared<Piece>(stream, 0, 0, 10, std::vector<SinkPart>(), call("b")));
+    names_[small.back().get()] = "b" + std::to_string(i);
+  }
+  line_.add_bulk(small);
+  EXPECT_THAT(take_urgent(), ElementsAre("a0"));
+  EXPECT_THAT(take_bulk(), ElementsAre("a1", "b0", "a2", "b1"));
+}
+
 }  // namespace
 }  // namespace ossmc
