@@ -46,7 +46,9 @@ class Store:
 
     def random(self, stem: str, count: int, size: int) -> list[Object]:
         """`count` objects of `size` bytes in which no two blocks are alike."""
-        return [self._random(f"{stem}-{size}-{number:02d}", size) for number in range(count)]
+        rows = [self._random(f"{stem}-{size}-{number:02d}", size) for number in range(count)]
+        self._write_index()  # once: it is as long as all that was ever written
+        return rows
 
     def add(self, key: str, written: Path) -> Object:
         """Takes a file that somebody wrote to `path(key)` or elsewhere."""
@@ -56,7 +58,9 @@ class Store:
         with self.path(key).open("rb") as file:
             while data := file.read(_BLOCK_BYTES):
                 crc = crc64(data, crc)
-        return self._remember(Object(key, self.path(key).stat().st_size, crc))
+        row = self._remember(Object(key, self.path(key).stat().st_size, crc))
+        self._write_index()
+        return row
 
     def known(self, key: str) -> Object | None:
         return self._known.get(key)
@@ -83,9 +87,11 @@ class Store:
 
     def _remember(self, row: Object) -> Object:
         self._known[row.key] = row
+        return row
+
+    def _write_index(self) -> None:
         rows = [asdict(known) for known in self._known.values()]
         self._index.write_text(json.dumps(rows, indent=1) + "\n")
-        return row
 
     def _has(self, row: Object) -> bool:
         path = self.path(row.key)

@@ -157,7 +157,9 @@ def spoilt(server, keys):
     server.local.on_request = None
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.long)]
+)
 def test_spoilt_objects_are_skipped_and_counted_by_persistent_workers(job, keys, spoilt, method):
     made = job()
     options = ("--on-error", "skip", "--attempts", "2", "--epochs", "2", "--persistent")
