@@ -68,9 +68,8 @@ class PageReader {
     page_.next_continuation_token = token_;
     page_.next_marker = marker_;
     if (truncated_.empty()) {
-      page_.is_truncated =
-          !token_.empty() || !marker_.empty() ||
-          page_.objects.size() + page_.common_prefixes.size() >= kKeysOfFullPage;
+      page_.is_truncated = !token_.empty() || !marker_.empty() ||
+                           page_.objects.size() + page_.common_prefixes.size() >= kKeysOfFullPage;
       return Status::ok();
     }
     page_.is_truncated = equal_ignoring_case(truncated_, "true");

@@ -56,11 +56,11 @@ struct ListPage {
 // As OSS asks for and gives it. Some stores give more.
 inline constexpr std::size_t kKeysOfFullPage = 1000;
 
-// Limits against hostile pages: 8 MiB, 65,536 objects and as many common prefixes, depth 16, no DOCTYPE; beyond any of them, or
-// not a list document: kProtocol. Namespaces are ignored, elements may come in any order; entities
-// are decoded first, then percent, once. A date that cannot be read is none; without IsTruncated a
-// page that is full, or says where to go on, is not the last. Reads the body where it lies.
-// `before`: the plus signs of the listing's pages before this one.
+// Limits against hostile pages: 8 MiB, 65,536 objects and as many common prefixes, depth 16, no
+// DOCTYPE; beyond any of them, or not a list document: kProtocol. Namespaces are ignored, elements
+// may come in any order; entities are decoded first, then percent, once. A date that cannot be read
+// is none; without IsTruncated a page that is full, or says where to go on, is not the last. Reads
+// the body where it lies. `before`: the plus signs of the listing's pages before this one.
 Result<ListPage> parse_list_page(std::string body, const PlusSigns& before = {});
 
 }  // namespace ossmc

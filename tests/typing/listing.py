@@ -30,6 +30,8 @@ def listed(connector: OssModelConnector) -> None:
     np.asarray(objects.sizes).sum()
     objects.sort()
     sizes_by_key(objects)
+    folders = connector.list("bucket", delimiter="/").common_prefixes
+    assert_type(folders, tuple[str, ...])
 
 
 def keys_of(objects: ObjectList) -> None:

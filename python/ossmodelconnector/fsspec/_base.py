@@ -19,7 +19,7 @@ __all__: list[str] = []
 class ConnectorFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A connector as fsspec makes, names and pickles file systems. Any thread may use it."""
 
-    protocol = ("ossmc", "oss")
+    protocol: tuple[str, ...] = ("ossmc", "oss")
     # The synchronous calls are the caller's own: none goes by the thread of a loop.
     mirror_sync_methods = False
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from bisect import bisect_left
+from typing import NamedTuple
 
 from ossmodelconnector._objects import ObjectInfo, ObjectList
 from ossmodelconnector.fsspec._paths import split_path
 
 __all__: list[str] = []
 
-# How many listings are kept.
+# How many listings are kept, and how many objects in all of them: some 100 bytes each.
 _LISTINGS = 16
+_OBJECTS = 4_000_000
+
+
+class _Listing(NamedTuple):
+    directory: str
+    when: float
+    objects: ObjectList
 
 
 class Found:
@@ -32,31 +39,29 @@ class Found:
     ) -> None:
         self._limit = _LISTINGS if use_listings_cache else 0
         self._seconds = float("inf") if listings_expiry_time is None else listings_expiry_time
-        self._lock = threading.Lock()
-        # The latest comes last.
-        self._listings: dict[str, tuple[float, ObjectList]] = {}
+        # The latest comes first. Replaced as a whole: a lock might be held where a process forks.
+        self._listings: tuple[_Listing, ...] = ()
 
     def put(self, path: str, objects: ObjectList) -> None:
         """Keeps what was found below the directory `path`. REQUIRES: sorted by key, as a whole."""
-        if not self._limit:
-            return
-        with self._lock:
-            self._listings.pop(path, None)
-            self._listings[path] = time.monotonic(), objects
-            while len(self._listings) > self._limit:
-                del self._listings[next(iter(self._listings))]
+        others = (one for one in self._listings if one.directory != path)
+        kept: list[_Listing] = []
+        count = 0
+        for one in (_Listing(path, time.monotonic(), objects), *others):
+            count += len(one.objects)
+            if len(kept) == self._limit or count > _OBJECTS:
+                break
+            kept.append(one)
+        self._listings = tuple(kept)
 
     def clear(self) -> None:
-        with self._lock:
-            self._listings.clear()
+        self._listings = ()
 
     def object_at(self, path: str) -> ObjectInfo | None:
         """Returns the object at `path`, if one of the listings has it: the latest that does."""
-        with self._lock:
-            listings = list(self._listings.items())
         key = split_path(path)[1]
         oldest = time.monotonic() - self._seconds
-        for directory, (when, objects) in reversed(listings):
+        for directory, when, objects in self._listings:
             if when < oldest or not path.startswith(f"{directory}/"):
                 continue
             row = bisect_left(objects.keys, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from errno import EISDIR
 from operator import itemgetter
@@ -119,16 +118,18 @@ class ListingFileSystem(ConnectorFileSystem):
         if not objects and not prefix and self.isfile(path):
             return {path: self.info(path)} if detail else [path]
         base = f"{split_path(path)[0]}/"
-        names = (base + key for key in objects.keys if not is_marker(key))
-        if not withdirs:
-            if not detail:
-                return list(names)
-            return {base + one.key: file_entry(one) for one in objects if not is_marker(one.key)}
-        entries = {name: directory_entry(name) for name in _directories(objects, base, path)}
-        if detail:
-            entries.update(zip(names, (file_entry(o) for o in objects if not is_marker(o.key))))
-            return {name: entries[name] for name in sorted(entries)}
-        return sorted({*entries, *names})
+        directories = _directories(objects, base, path) if withdirs else set()
+        if not detail:
+            # is_marker() itself would be half of the time.
+            names = [base + key for key in objects.keys if key[-1] != "/"]
+            return sorted(directories.union(names)) if directories else names
+        # One text serves as the dict's key and as the entry's name.
+        found = {entry["name"]: entry for entry in map(file_entry, objects)}
+        for key in filter(is_marker, objects.keys):
+            del found[base + key]
+        for name in directories.difference(found):
+            found[name] = directory_entry(name)
+        return {name: found[name] for name in sorted(found)} if directories else found
 
     def du(
         self,
@@ -212,7 +213,7 @@ class ListingFileSystem(ConnectorFileSystem):
         return objects
 
 
-def _directories(objects: ObjectList, base: str, root: str) -> Iterable[str]:
+def _directories(objects: ObjectList, base: str, root: str) -> set[str]:
     """Those that hold the objects, `root` and what is below."""
     found = {root} if objects else set()
     last = ""

@@ -20,7 +20,7 @@ BUCKET = "bench-bucket"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("who", choices=["fast", "plain", "oss2", "osstorch"])
+    parser.add_argument("who", choices=sorted(WHO))
     parser.add_argument("--server", required=True, help="the program ossmc_list_server")
     parser.add_argument("--host", default="127.0.0.1", help="a name of this machine")
     parser.add_argument("--shape", required=True)
@@ -60,6 +60,20 @@ def ours(options: argparse.Namespace, endpoint: str, fast: bool) -> Figures:
             obj.key, obj.size  # noqa: B018 - to have them is what is measured
         figures["objects_a_second"] = len(objects) / (time.perf_counter() - begin)
         return figures
+
+
+def find(options: argparse.Namespace, endpoint: str, detail: bool) -> Figures:
+    fs = import_module("ossmodelconnector.fsspec").OssModelFileSystem(
+        endpoint, anon=True, region="cn-test", config={"fastList.workers": options.slots}
+    )
+    fs.connector.list(BUCKET, "behind all keys \U0010fffd")
+    before = status_bytes("VmRSS")
+    forget_peak()
+    meter = Meter()
+    found = fs.find(BUCKET, detail=detail)
+    figures = figures_of(meter, len(found), options)
+    figures["bytes_a_key"] = (status_bytes("VmHWM") - before) / options.keys
+    return figures
 
 
 def oss2(options: argparse.Namespace, endpoint: str) -> Figures:
@@ -111,6 +125,8 @@ def figures_of(meter: Meter, count: int, options: argparse.Namespace) -> Figures
 WHO: dict[str, Callable[[argparse.Namespace, str], Figures]] = {
     "fast": lambda options, endpoint: ours(options, endpoint, fast=True),
     "plain": lambda options, endpoint: ours(options, endpoint, fast=False),
+    "find": lambda options, endpoint: find(options, endpoint, detail=False),
+    "find-detail": lambda options, endpoint: find(options, endpoint, detail=True),
     "oss2": oss2,
     "osstorch": osstorch,
 }

@@ -216,6 +216,8 @@ _SKEWED_SHAPES = (
     "one_deep_prefix",
     "cjk",
 )
+_FIND = "find of fsspec, hex_hashes"
+_FIND_DETAIL = "find of fsspec with detail, hex_hashes"
 _PLAIN = "plain list, no latency"
 _PLAIN_OSS2 = "oss2, no latency"
 _PLAIN_OSSTORCH = "osstorchconnector, no latency"
@@ -236,6 +238,8 @@ def lists(place: Workplace) -> Scenario:
                 _lists(place, f"fast list, {shape}", "fast", shape, "20")
                 for shape in (*_EVEN_SHAPES, *_SKEWED_SHAPES)
             ),
+            _lists(place, _FIND, "find", "hex_hashes", "20"),
+            _lists(place, _FIND_DETAIL, "find-detail", "hex_hashes", "20"),
             _lists(place, _PLAIN, "plain", "hex_hashes", "0"),
             _lists(place, _PLAIN_OSS2, "oss2", "hex_hashes", "0"),
             _lists(place, _PLAIN_OSSTORCH, "osstorch", "hex_hashes", "0"),
@@ -258,6 +262,8 @@ def lists(place: Workplace) -> Scenario:
             Bar(
                 "objects/s in a loop", 1.2e6, _median_of(even[1], "objects_a_second"), at_least=True
             ),
+            Bar("find of fsspec: time against the fast list", 1.5, _time_ratio(_FIND, even[1])),
+            Bar("find of fsspec: bytes a key at the peak", 400, _median_of(_FIND, "bytes_a_key")),
             _keys_ratio("plain list: keys/s against osstorchconnector", _PLAIN_OSSTORCH, 2.0),
             _keys_ratio("plain list: keys/s against oss2", _PLAIN_OSS2, 5.0),
         ],
@@ -325,7 +331,7 @@ def _lists(
         command = python_module("listing", who, *words, python=python_path)
         return Run([*prefix, *command], json_lines)
 
-    return Client(name, start, ours=who in ("fast", "plain"))
+    return Client(name, start, ours=who not in ("oss2", "osstorch"))
 
 
 def _median_of(client: str, figure: str) -> Callable[[Result], float | None]:

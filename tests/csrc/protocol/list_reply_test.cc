@@ -56,10 +56,10 @@ TEST(ListReply, CommonPrefixesStandInOneElementOrInSeveral) {
 
 TEST(ListReply, CommonPrefixesAreDecodedAsKeysAre) {
   const auto prefix_of = [](std::string_view encoded, const PlusSigns& before) {
-    const Result<ListPage> result = parse_list_page(
-        page("<EncodingType>url</EncodingType><CommonPrefixes><Prefix>" + std::string(encoded) +
-             "</Prefix></CommonPrefixes>"),
-        before);
+    const Result<ListPage> result =
+        parse_list_page(page("<EncodingType>url</EncodingType><CommonPrefixes><Prefix>" +
+                             std::string(encoded) + "</Prefix></CommonPrefixes>"),
+                        before);
     return result.is_ok() ? std::string(result->common_prefixes.at(0)) : "! not a page";
   };
   EXPECT_EQ(prefix_of("a%2Fb%2F", {}), "a/b/");

@@ -83,7 +83,7 @@ def test_many_files_are_copied_many_at_once(fs, root, tmp_path, server):
     told = Told()
     fs.get(paths, targets, callback=told)
     assert files_in(tmp_path) == {str(number): str(number).encode() for number in range(300)}
-    assert [record.method for record in server.log()] == ["GET"] * 300
+    assert len({(record.method, record.key) for record in server.log()}) == 300
     assert (told.size, told.value) == (300, 300)
     fs.get(paths[:3], f"{tmp_path}/into/")
     assert sorted(files_in(tmp_path / "into")) == ["000", "001", "002"]

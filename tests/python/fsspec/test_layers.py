@@ -72,7 +72,6 @@ def test_many_files_by_a_pattern(options, root):
     assert fsspec.open(f"ossmc://{root}/d/a#b?c d%20", **options).full_name == (
         f"ossmc://{root}/d/a#b?c d%20"
     )
-    assert fsspec.open_local(f"simplecache::ossmc://{root}/d/e/f", ossmc=options)
 
 
 def test_a_map(options, root, server):
