@@ -41,7 +41,8 @@ class ObjectsReadHandle {
   std::size_t size() const { return given_.size(); }
   std::size_t wants() { return reading().wants(); }
   bool is_ready() { return reading().is_ready(); }
-  // From an iterator, as many as there is room for, but no more than `most`. False: it has no more.
+  // From an iterator, as many as there is room for before the first one is ready, but no more than
+  // `most`. False: it has no more.
   bool add_from(const py::object& iterator, std::size_t most);
   void start();
   py::list take();
@@ -102,6 +103,8 @@ bool ObjectsReadHandle::add_from(const py::object& iterator, std::size_t most) {
     // The iterator's code may have forked, and go on in the child.
     raise_unless_ok(flow().add(object));
     given_.push_back({std::move(given), {}});
+    // The iterator may be slow.
+    if (reading().is_ready()) break;
   }
   return true;
 }

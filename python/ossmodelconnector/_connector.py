@@ -556,7 +556,7 @@ class OssModelConnector:
         )
         if self.closed:
             raise ValueError("the connector is closed: make a new one")
-        return iterate(self._core, objects, ahead, on_error == "raise")
+        return iterate(self._core, iter(objects), ahead, on_error == "raise")
 
     def verify(
         self, uri: str | ObjectInfo | ObjectReader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ossmodelconnector import _core
@@ -10,14 +10,13 @@ from ossmodelconnector._arguments import object_to_open
 from ossmodelconnector._objects import ObjectInfo
 
 # So many are taken from the caller's iterable before the first ones of them are asked for.
-_GROUP = 32
+_GROUP = 16
 
 
 def iterate(
-    core: _core.Connector, objects: Iterable[object], ahead: tuple[int, int], raises: bool
+    core: _core.Connector, given: Iterator[object], ahead: tuple[int, int], raises: bool
 ) -> Iterator[tuple[Any, Any]]:
     """Gives pairs of (ObjectInfo, bytes), or, unless it raises, of what was given and its error."""
-    given = iter(objects)
     has_more = True
     failure: Exception | None = None  # of the caller's iterable: it comes in its place
     reading = _core.ObjectsRead(core, *ahead, ObjectInfo, object_to_open)

@@ -14,6 +14,7 @@ from bench.objects import Object, Store
 from bench.processes import python_module
 
 SMALL_OBJECTS, SMALL_BYTES = 40, 16 << 10
+MANY_OBJECTS, MANY_BYTES = 2_000, 20_000
 READY_BYTES = 64 << 20
 SHARDS = 8
 
@@ -91,6 +92,9 @@ class Catalogue:
 
     def small(self) -> list[Object]:
         return self.store.random("small", SMALL_OBJECTS, SMALL_BYTES)
+
+    def many(self) -> list[Object]:
+        return self.store.random("many", MANY_OBJECTS, MANY_BYTES)
 
     def ready(self) -> list[Object]:
         return self.store.random("ready", 1, READY_BYTES)

@@ -58,8 +58,9 @@ HTTPS = Network("https", tls=True)
 SLOW_10 = Network("10 MB/s", wait_seconds=0.02, rate="10m", burst="100k")
 SLOW_50 = Network("50 MB/s", wait_seconds=0.02, rate="50m", burst="512k")
 SLOW_200 = Network("200 MB/s", wait_seconds=0.02, rate="200m", burst="2m")
+NEAR = Network("near", wait_seconds=0.02)
 FAR = Network("far", wait_seconds=0.1)
-NETWORKS = (PLAIN, HTTPS, SLOW_10, SLOW_50, SLOW_200, FAR)
+NETWORKS = (PLAIN, HTTPS, SLOW_10, SLOW_50, SLOW_200, NEAR, FAR)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ def main() -> None:
     add("--size", type=int, required=True, help="bytes of each")
     add("--reads", type=int, required=True, help="how many are read in a pass")
     add("--passes", type=int, default=2)
+    add("--wait-seconds", type=float, default=0.0, help="how long each reply takes")
     options = parser.parse_args()
     figures: Callable[[], Figures] = dict
     if options.who.startswith("ours"):
@@ -139,8 +140,11 @@ def main() -> None:
         cpu = row["user_seconds"] + row["system_seconds"]
         row["objects_a_second"] = options.reads / row["seconds"]
         row["cpu_us_an_object"] = cpu / options.reads * 1e6
-        row["peak_growth_bytes"] = row["peak_rss_bytes"] - resident
-        tell({**row, **figures()})
+        row["peak_growth_mib"] = (row["peak_rss_bytes"] - resident) / (1 << 20)
+        row.update(figures())
+        if options.wait_seconds and row.get("connections"):
+            row["of_ideal"] = row["objects_a_second"] * options.wait_seconds / row["connections"]
+        tell(row)
 
 
 if __name__ == "__main__":

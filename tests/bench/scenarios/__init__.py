@@ -15,11 +15,12 @@ from bench.scenarios import (
     levels,
     listing,
     memory,
+    objects,
     pauses,
     tensors,
     throughput,
 )
-from bench.server import FAR, HTTPS, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
+from bench.server import FAR, HTTPS, NEAR, PLAIN, SLOW_10, SLOW_50, SLOW_200, Network
 from bench.workplace import Workplace
 
 Objects = Callable[[Catalogue], list[Object]]
@@ -58,6 +59,7 @@ SCENARIOS = {
         latency.round_trips, objects=(Catalogue.models, Catalogue.small), networks=(FAR,)
     ),
     "smallreads": Entry(latency.small_reads, objects=(Catalogue.ready, Catalogue.checkpoint)),
+    "objects": Entry(objects.objects, objects=(Catalogue.many,), networks=(PLAIN, NEAR)),
     "strace": Entry(inside.system_calls),
     "lists": Entry(listing.lists, objects=(), networks=()),
     "shortlists": Entry(listing.short_lists, objects=(), networks=()),
