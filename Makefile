@@ -237,7 +237,7 @@ $(STAMPS)/integrations-packages: third_party/integrations.txt tests/support/inst
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: test-integrations
-test-integrations: $(STAMPS)/wheel $(STAMPS)/integrations-packages ## Test with transformers, diffusers and PEFT, in an environment of its own (not part of test)
+test-integrations: $(STAMPS)/wheel $(STAMPS)/integrations-packages ## Test with transformers, diffusers, PEFT and data tools, in an environment of its own (not part of test)
 	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	$(INTEGRATIONS)/bin/python -m pytest -W default tests/integrations $(ARGS)
 

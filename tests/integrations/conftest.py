@@ -95,7 +95,7 @@ def options(bucket: Bucket) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _connectors_of_the_process() -> Iterator[None]:
-    """Those that calls make by themselves are made anew, where another module has another server."""
+    """Those that calls make by themselves end with a module: the next has another server."""
     yield
     made = [_default._connector]
     if "ossmodelconnector.ray" in sys.modules:

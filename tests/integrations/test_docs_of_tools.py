@@ -21,6 +21,9 @@ from PIL import Image
 from support import examples, ray_nodes
 from support.markdown import code_blocks
 
+# Nodes of Ray may need more than one attempt to start.
+pytestmark = pytest.mark.timeout(600)
+
 PAGE = Path(__file__).parents[2] / "docs" / "data-tools.md"
 COUNT = 100
 

@@ -22,6 +22,9 @@ from ossmodelconnector.local import DEFAULT_CREDENTIAL
 from ossmodelconnector.ray import ObjectsDatasource
 from support import ray_nodes
 
+# Nodes of Ray may need more than one attempt to start.
+pytestmark = pytest.mark.timeout(600)
+
 COUNT = 10_000
 KiB = 1 << 10
 
