@@ -1,4 +1,4 @@
-"""What the last calls of `find` found, as they found it: an ObjectList is a tenth of its dicts."""
+"""What the last calls of `find` found, as they found it: an ObjectList is a sixth of its dicts."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ class GettingFileSystem(ReadingFileSystem):
             pairs = list(zip((self._strip_protocol(path) for path in rpath), lpath))
         else:
             entries = self._sources(rpath, recursive, maxdepth)
-            for path in [path for path in entries if isinstance(rpath, str)]:
-                entries[path] = entries[path] or self.info(path)
+            if not isinstance(rpath, list):
+                entries = {path: entry or self.info(path) for path, entry in entries.items()}
             pairs = self._local_names(rpath, lpath, recursive, maxdepth, entries)
             for path, target in pairs:
                 if is_directory(entries[path]):

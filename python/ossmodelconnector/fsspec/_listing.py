@@ -107,7 +107,7 @@ class ListingFileSystem(ConnectorFileSystem):
             path: a directory, or a file, which is then all that is found.
             maxdepth: how many levels to go down.
             withdirs: whether to list directories too.
-            detail: True: a dict from name to what `info` says; it takes ten times the memory.
+            detail: True: a dict from name to what `info` says; it takes four times the memory.
             prefix: what the names below `path` begin with.
             kwargs: what others have; ignored.
 
