@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ossmodelconnector.safetensors import SliceError, safe_open
 from ossmodelconnector.safetensors._index import box_of, runs_of
-from ossmodelconnector.safetensors._partial import _widened
+from ossmodelconnector.safetensors._partial import widened
 from support.asked import asked_ranges
 from support.tensor_files import Raw, tensor_file
 
@@ -134,13 +134,13 @@ def test_runs_of_a_box_are_its_elements_in_order(data, shape):
     assert found == array[tuple(slice(*span) for span in spans)].reshape(-1).tolist()
 
 
-def test_rows_are_widened_where_gaps_cost_less_than_requests():
+def test_rows_arewidened_where_gaps_cost_less_than_requests():
     shape, item = (1000, 64, 64), 4
     box = box_of(shape, (slice(0, 500), slice(0, 8)))
-    assert _widened(shape, item, box, gap_bytes=MiB).shape == (500, 64, 64)
-    assert _widened(shape, item, box, gap_bytes=1000) == box
+    assert widened(shape, item, box, gap_bytes=MiB).shape == (500, 64, 64)
+    assert widened(shape, item, box, gap_bytes=1000) == box
     only = box_of(shape, (7, slice(0, 8)))
-    assert _widened(shape, item, only, gap_bytes=MiB) == only
+    assert widened(shape, item, only, gap_bytes=MiB) == only
 
 
 @pytest.fixture(scope="module")
