@@ -40,10 +40,8 @@ def environ(bucket):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _cluster(environ):
-    with ray_nodes.cluster(environ), pytest.MonkeyPatch.context() as patch:
-        for name, value in environ.items():
-            patch.setenv(name, value)
+def _cluster(environ, connector):  # whose environment is that of the tests
+    with ray_nodes.cluster(environ):
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
 
@@ -122,7 +120,8 @@ def test_a_dataset_of_bytes_knows_its_schema_and_its_length(data_of):
     dataset = read("oss://models/many/")
     assert dataset.schema().names == ["uri", "bytes"]
     assert dataset.count() == COUNT
-    assert dataset.take(1) == [{"uri": "oss://models/many/00000", "bytes": b"object 0 "}]
+    [row] = dataset.take(1)
+    assert row["bytes"] == data_of[row["uri"]]
 
 
 def test_a_killed_task_is_run_again_and_nothing_is_doubled(few, small_blocks, tmp_path):
@@ -176,7 +175,7 @@ def test_columns_without_bytes_read_nothing(bucket, few):
     bucket.server.reset_requests()
     rows = dataset.take_all()
     assert bucket.server.requests == []
-    assert [row["uri"] for row in rows] == list(few)
+    assert sorted(row["uri"] for row in rows) == list(few)
     assert {row["size"] for row in rows} == {64 * KiB}
     assert {len(row["etag"]) for row in rows} == {32}
     assert {row["last_modified"].tzinfo is not None for row in rows} == {True}
@@ -184,8 +183,8 @@ def test_columns_without_bytes_read_nothing(bucket, few):
 
 def test_uris_and_listings_as_sources(connector, few):
     some = list(few)[10:20]
-    by_uri = read(some).take_all()
-    by_list = read(connector.list("models", "few/")[10:20]).take_all()
+    by_uri = read(some, blocks=1).take_all()
+    by_list = read(connector.list("models", "few/")[10:20], blocks=1).take_all()
     assert by_uri == by_list == [{"uri": uri, "bytes": few[uri]} for uri in some]
     assert read(some[0]).take_all() == by_uri[:1]
     sizes = read(some, columns=["uri", "size"]).take_all()
@@ -194,7 +193,7 @@ def test_uris_and_listings_as_sources(connector, few):
 
 def test_arrays_that_a_transform_makes(few):
     rows = read("oss://models/few/", transform=lambda s: {"a": np.frombuffer(s[1], np.uint8)[:6]})
-    assert [row["a"].tolist() for row in rows.take_all()] == [[i] * 6 for i in range(100)]
+    assert sorted(row["a"].tolist() for row in rows.take_all()) == [[i] * 6 for i in range(100)]
 
 
 def cause_of(error):

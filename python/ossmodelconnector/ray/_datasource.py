@@ -54,7 +54,7 @@ class ObjectsDatasource(Datasource):  # type: ignore[misc]
     Example:
         >>> import ray
         >>> source = ObjectsDatasource(
-        ...     "oss://bucket/qwen/",
+        ...     "oss://bucket/qwen/config.json",
         ...     connector_args={"endpoint": "https://oss-cn-hangzhou.aliyuncs.com"},
         ...     transform=lambda sample: {"first": sample[1][:1]},
         ... )
