@@ -13,7 +13,7 @@ def numpy() -> Any:
         import numpy
     except ImportError as error:
         raise ImportError(
-            "data sets of ossmodelconnector.torch need numpy: pip install "
+            "data sets and checkpoints of ossmodelconnector.torch need numpy: pip install "
             "'ossmodelconnector[torch]'"
         ) from error
     return numpy
