@@ -276,7 +276,7 @@ class OssModelConnector:
             qwen/config.json 14
             qwen/model-00001-of-00004.safetensors 1048576
             >>> connector.list("bucket", delimiter="/").common_prefixes
-            ('model/', 'qwen/', 'tiny/')
+            ('model/', 'qwen/', 'run/', 'shards/', 'tiny/', 'train/')
         """
         require_bucket(bucket, prefix)
         require_text("prefix", prefix, hint="; fast comes third: list(bucket, prefix, True)")

@@ -264,7 +264,7 @@ class ObjectList(Sequence[ObjectInfo]):
 
         Example:
             >>> connector.list("bucket", delimiter="/").common_prefixes
-            ('model/', 'qwen/', 'tiny/')
+            ('model/', 'qwen/', 'run/', 'shards/', 'tiny/', 'train/')
         """
         return self._common_prefixes
 

@@ -36,6 +36,10 @@ OTHERS = (
     "io.BytesIO",
     "runai",
     "safetensors",
+    "obstore",
+    "20 ms: obstore",
+    "ossfs",
+    "torch over fsspec",
 )
 needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout")
 

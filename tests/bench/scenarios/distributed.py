@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.clients import total_bytes
 from bench.errors import UnavailableError
 from bench.processes import python_module
 from bench.runner import json_lines
@@ -24,7 +23,7 @@ _COPY = "ossfs copies, then torch, safetensors"
 
 
 def dcp(place: Workplace) -> Scenario:
-    size = total_bytes(place.catalogue.distributed_records())
+    size = place.catalogue.sizes.distributed_bytes
     return Scenario(
         "dcp",
         "Distributed checkpoints",
