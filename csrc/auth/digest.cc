@@ -17,8 +17,8 @@ constexpr std::size_t kBlockBytes = 64;  // of SHA-256
 // Looked up once: by name it costs as much as the digest of a short text. As old as the process.
 const EVP_MD* sha256_algorithm() {
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
-  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return fetched;
+  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kFetched;
 #else
   return EVP_sha256();
 #endif

@@ -56,12 +56,12 @@ struct Piece {
   // Bytes [begin, begin + length) of the chunk. `memory`: what `parts` lie in; null: the call's.
   Piece(std::shared_ptr<ObjectStream> stream_in, std::uint64_t index_in, std::uint32_t begin_in,
         std::uint32_t length_in, std::vector<SinkPart> parts, std::shared_ptr<PieceCall> call_in,
-        std::shared_ptr<LentMemory> memory = nullptr)
+        const std::shared_ptr<LentMemory>& memory = nullptr)
       : stream(std::move(stream_in)),
         index(index_in),
         begin(begin_in),
         call(std::move(call_in)),
-        sink(length_in, std::move(parts), memory != nullptr ? std::move(memory) : call->memory) {}
+        sink(length_in, std::move(parts), memory != nullptr ? memory : call->memory) {}
 
   std::uint32_t end() const { return begin + sink.length(); }
   bool is_whole() const { return begin == 0 && sink.length() == stream->chunk_length(index); }
