@@ -14,18 +14,24 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "pythons"
+WHEELS = ROOT / "build" / "wheel"
 WHEEL_BUILD = ROOT / "build" / "wheel-cmake"
 UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Reader, lifecycle, processes, lists and consumers, logs, life without threads, tensors, and the
-# examples of README.
+# Files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life without threads,
+# tensors, many objects, and the examples of README.
 TESTS = [
+    "fsspec/test_getting.py",
+    "fsspec/test_layers.py",
+    "fsspec/test_listing.py",
+    "fsspec/test_reading.py",
     "safetensors/test_headers.py",
     "safetensors/test_prefetch_loader.py",
     "safetensors/test_slices.py",
@@ -45,6 +51,8 @@ TESTS = [
     "test_docstrings.py",
     "test_first_example.py",
     "test_pull_config.py",
+    "test_list_delimiter.py",
+    "test_read_objects.py",
     "test_torch_load.py",
 ]
 
@@ -106,6 +114,18 @@ def copy_package(minor: int) -> None:
         old.unlink()
     ignored = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(ROOT / "python/ossmodelconnector", site, ignore=ignored, dirs_exist_ok=True)
+    copy_distribution(site.parent)
+
+
+def copy_distribution(site: Path) -> None:
+    """Has the package there be an installed one: its version and its entry points are known."""
+    for old in site.glob("*.dist-info"):
+        shutil.rmtree(old)
+    (wheel,) = WHEELS.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith((".dist-info/METADATA", ".dist-info/entry_points.txt")):
+                archive.extract(name, site)
 
 
 def make_environment(minor: int, python: str) -> None:
