@@ -302,7 +302,7 @@ TEST_F(ObjectsReadTest, LargeObjectsOfOneDoNotWaitForTheSmallOnesOfAnother) {
 // Whatever the order of events and the faults: the right bytes, or what is wrong, in order; and
 // nothing writes where it must not (AddressSanitizer).
 TEST_F(ObjectsReadTest, RandomSchedules) {
-  for (int seed = 0; seed < (is_long_run() ? 300 : 10); ++seed) {
+  for (int seed = 0; seed < (is_long_run() ? 60 : 10); ++seed) {
     std::mt19937 chance(static_cast<unsigned>(seed));
     SchedulerHouse house({.budget_bytes = (4 + chance() % 60) * kChunk,
                           .threads = 1 + static_cast<int>(chance() % 3),
