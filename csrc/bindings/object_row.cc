@@ -154,6 +154,14 @@ std::optional<std::string_view> utf8_if_any(PyObject* text) {
   return std::string_view(data, static_cast<std::size_t>(size));
 }
 
+// Some gateways list a word in place of each object's ETag. One that tells versions apart is
+// longer.
+bool tells_versions(std::string_view etag) {
+  constexpr std::size_t kLeastCharacters = 8;
+  const bool is_ascii = std::ranges::all_of(etag, [](char c) { return c >= 0; });
+  return is_ascii && etag.size() >= kLeastCharacters;
+}
+
 PyTypeObject* checked_row_type(const py::handle& type) {
   if (PyType_Check(type.ptr()) == 0 ||
       PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()),
@@ -239,8 +247,6 @@ py::object object_row(const ColumnsHandle& handle, const py::handle& type, std::
 }
 
 std::optional<ObjectToOpen> object_of_row(const py::handle& object, const py::handle& type) {
-  // Some gateways list a word in place of each ETag (see _arguments.py).
-  constexpr std::size_t kLeastEtag = 8;
   if (Py_TYPE(object.ptr()) != checked_row_type(type)) return std::nullopt;
   const Row& row = row_of(object.ptr());
   const bool has_version = row.version_id != nullptr && row.version_id != Py_None;
@@ -261,8 +267,7 @@ std::optional<ObjectToOpen> object_of_row(const py::handle& object, const py::ha
   wanted.uri.reserve(bucket->size() + key->size() + 7);
   wanted.uri.append("oss://").append(*bucket).append("/").append(*key);
   wanted.prefetches = false;
-  const bool is_ascii = std::ranges::all_of(*etag, [](char c) { return c >= 0; });
-  if (is_ascii && etag->size() >= kLeastEtag)
+  if (tells_versions(*etag))
     wanted.listed =
         ListedVersion{static_cast<std::uint64_t>(size), std::string(*etag), row.last_modified_unix};
   return wanted;
@@ -306,6 +311,14 @@ void register_object_row(py::module_& module) {
   datetime_from_timestamp =
       py::object(datetime.attr("datetime").attr("fromtimestamp")).release().ptr();
   utc = py::object(datetime.attr("timezone").attr("utc")).release().ptr();
+
+  module.def(
+      "tells_versions",
+      [](const py::str& etag) {
+        const auto text = utf8_if_any(etag.ptr());
+        return text && tells_versions(*text);
+      },
+      py::arg("etag"));
 
   // Python keeps the address of the table.
   static PyGetSetDef attributes[] = {attribute("bucket", get<&Row::bucket>),

@@ -13,9 +13,6 @@ from ossmodelconnector import _core
 from ossmodelconnector._objects import ObjectInfo
 from ossmodelconnector._reader import ObjectReader
 
-# Some gateways list a word in place of each object's ETag. One that tells versions apart is longer.
-_LEAST_ETAG = 8
-
 
 class ObjectToOpen(NamedTuple):
     """An object as the core opens it."""
@@ -105,7 +102,7 @@ def _listed_version(info: ObjectInfo) -> tuple[int, str, float]:
         raise TypeError(f"the size and etag of {info.uri!r} must be int and str, not {kinds}")
     if not 0 <= size < 1 << 63:
         raise ValueError(f"no object has the size of {info.uri!r}: {size}")
-    if not etag.isascii() or len(etag) < _LEAST_ETAG:
+    if not _core.tells_versions(etag):
         return size, "", 0.0
     modified: Any = info.last_modified
     is_told = isinstance(modified, datetime) and modified.tzinfo is not None

@@ -165,7 +165,8 @@ class ListingFileSystem(ConnectorFileSystem):
 
         As `info`, it answers from a listing that is remembered: DuckDB asks with each open.
         """
-        return self._file(path, refresh=False)["LastModified"]  # type: ignore[no-any-return]
+        when: datetime = self._file(path, refresh=False)["LastModified"]
+        return when
 
     def created(self, path: str) -> datetime:
         """Returns the same as `modified`: an object is written once, as a whole."""

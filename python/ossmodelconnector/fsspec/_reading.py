@@ -86,7 +86,8 @@ class ReadingFileSystem(ListingFileSystem):
         if start is None and end is None:
             with self.connector.open(uri_of(path)) as reader:
                 return reader.read()
-        return self.cat_ranges([path], start, end, on_error="raise")[0]  # type: ignore[no-any-return]
+        data: bytes = self.cat_ranges([path], start, end, on_error="raise")[0]
+        return data
 
     def cat_ranges(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Callable, Literal
+from typing import Any, Callable
 
 from ray.data import DataContext, Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
 from ossmodelconnector._objects import ObjectInfo
+from ossmodelconnector._samples import OnError, checked_on_error
 from ossmodelconnector.ray import _objects
 from ossmodelconnector.ray._connectors import ConnectorArguments
 from ossmodelconnector.ray._rows import COLUMNS, Rows
@@ -19,7 +20,7 @@ __all__ = ["ObjectsDatasource"]
 _BLOCK_BYTES = 128 << 20
 
 
-class ObjectsDatasource(Datasource):  # type: ignore[misc]
+class ObjectsDatasource(Datasource):  # type: ignore[misc]  # ray is of type Any
     """Objects of OSS as rows: for ``ray.data.read_datasource``.
 
     Objects are listed once, here, and read in tasks on all nodes, each by one request, many at
@@ -69,7 +70,7 @@ class ObjectsDatasource(Datasource):  # type: ignore[misc]
         connector_args: Mapping[str, Any],
         columns: Sequence[str] = ("uri", "bytes"),
         transform: Callable[[tuple[ObjectInfo, bytes]], Mapping[str, Any]] | None = None,
-        on_error: Literal["raise", "skip"] = "raise",
+        on_error: OnError = "raise",
     ) -> None:
         super().__init__()
         arguments = ConnectorArguments(connector_args)
@@ -78,11 +79,9 @@ class ObjectsDatasource(Datasource):  # type: ignore[misc]
         for name in columns:
             if name not in COLUMNS:
                 raise ValueError(f"columns has {name!r}: there are {', '.join(COLUMNS)}")
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f'on_error must be "raise" or "skip", not {on_error!r}')
         if transform is not None and not callable(transform):
             raise TypeError(f"transform must be a function, not {type(transform).__name__}")
-        self._rows = Rows(arguments, tuple(columns), transform, on_error)
+        self._rows = Rows(arguments, tuple(columns), transform, checked_on_error(on_error))
         self._objects = _objects.objects_of(arguments.connector(), source)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ossmodelconnector._errors import ObjectNotFoundError
 from ossmodelconnector._objects import ObjectInfo, ObjectList
+from ossmodelconnector._samples import listed_below, rows_of_markers
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
@@ -52,9 +53,7 @@ def objects_of(connector: OssModelConnector, source: Any) -> Objects:
 
 
 def _of_prefix(connector: OssModelConnector, uri: str) -> ObjectList:
-    bucket, _, prefix = uri[len("oss://") :].partition("/")
-    listed = connector.list(bucket, prefix, fast=True)
-    listed.sort()
+    listed = listed_below(connector, uri)
     if count(listed) == 0:
         raise ObjectNotFoundError(f"there is nothing under {uri}", uri=uri)
     return listed
@@ -68,9 +67,9 @@ def _checked(uri: str) -> str:
 
 
 def without_markers(objects: Objects) -> Iterator[str | ObjectInfo]:
-    """Gives them without folder markers: objects of a listing that are empty and end in ``/``."""
+    """Gives them without the folder markers of a listing."""
     for one in objects:
-        if isinstance(one, str) or one.size or not one.key.endswith("/"):
+        if isinstance(one, str) or not one.is_folder_marker:
             yield one
 
 
@@ -78,10 +77,7 @@ def count(objects: Objects) -> int:
     """Returns how many they are without folder markers."""
     if not isinstance(objects, ObjectList):
         return sum(1 for _ in without_markers(objects))
-    # Few objects are empty, so few keys are looked at.
-    empty = np.flatnonzero(np.asarray(objects.sizes) == 0)
-    keys = objects.keys
-    return len(objects) - sum(keys[int(row)].endswith("/") for row in empty)
+    return len(objects) - len(rows_of_markers(objects))
 
 
 def sizes_of(objects: Objects) -> Any:

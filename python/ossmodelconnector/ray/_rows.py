@@ -11,9 +11,9 @@ from typing import Any, Callable, NamedTuple
 import pyarrow as pa
 from ray.data.block import BlockAccessor
 
-from ossmodelconnector._errors import BucketNotFoundError, CredentialsError, OssError
-from ossmodelconnector._log import logger
+from ossmodelconnector._errors import OssError
 from ossmodelconnector._objects import ObjectInfo
+from ossmodelconnector._samples import OnError, skip_or_raise, transformed
 from ossmodelconnector.ray._connectors import ConnectorArguments
 from ossmodelconnector.ray._objects import Objects, without_markers
 
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
     connector_args: ConnectorArguments
     columns: tuple[str, ...]
     transform: Callable[[tuple[ObjectInfo, bytes]], Mapping[str, Any]] | None
-    on_error: str
+    on_error: OnError
 
     @property
     def has_bytes(self) -> bool:
@@ -105,24 +105,14 @@ class Rows(NamedTuple):
                     yield one, data
 
     def _skip_or_raise(self, one: str | ObjectInfo, error: OssError) -> None:
-        # These say that none will come.
-        hopeless = isinstance(error, (BucketNotFoundError, CredentialsError))
-        if self.on_error == "raise" or hopeless:
-            raise error
-        uri = one if isinstance(one, str) else one.uri
-        logger.warning("skipped %s: %s: %s", uri, type(error).__name__, error)
+        skip_or_raise(self.on_error, one if isinstance(one, str) else one.uri, error)
 
     def _row(self, info: ObjectInfo, data: bytes) -> Mapping[str, Any]:
         row = {name: data if name == "bytes" else getattr(info, name) for name in self.columns}
         if self.transform is None:
             return row
         row.pop("bytes", None)
-        try:
-            made = self.transform((info, data))
-        except Exception as error:
-            if hasattr(error, "add_note"):  # Python 3.11
-                error.add_note(f"in transform of {info.uri}")
-            raise
+        made = transformed(self.transform, (info, data), info.uri)
         if not isinstance(made, Mapping):
             raise TypeError(
                 f"transform must return a dict, of columns and values, not {type(made).__name__}, "

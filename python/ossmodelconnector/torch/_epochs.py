@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any, Callable
 import torch.utils.data
 
 from ossmodelconnector._default import connector_or_default
+from ossmodelconnector._samples import OnError, checked_on_error, skip_or_raise, transformed
 from ossmodelconnector.torch._lane import NOTHING, Lane, Numbered, Step
 from ossmodelconnector.torch._order import Order, Uneven
 from ossmodelconnector.torch._progress import Progress
 from ossmodelconnector.torch._ranks import place_among_ranks
-from ossmodelconnector.torch._reading import (
-    OnError,
-    checked_on_error,
-    log_skipped,
-    may_be_skipped,
-    transformed,
-)
 from ossmodelconnector.torch._shared import Shared
 
 if TYPE_CHECKING:
@@ -31,7 +25,7 @@ __all__ = ["EpochDataset"]
 _STATE_VERSION = 1
 
 
-class EpochDataset(torch.utils.data.IterableDataset[Any]):  # type: ignore[misc]
+class EpochDataset(torch.utils.data.IterableDataset[Any]):  # type: ignore[misc]  # torch is of type Any
     """A data set that is iterated over epoch after epoch, in shards, and can go on in the middle.
 
     The main process has the object that the user made; its `_progress` is what was handed out. Each
@@ -264,9 +258,7 @@ class EpochDataset(torch.utils.data.IterableDataset[Any]):  # type: ignore[misc]
 
     def _skip_or_raise(self, uri: str, error: Exception) -> None:
         """Does with an object that cannot be read what `on_error` says."""
-        if self._on_error == "raise" or not may_be_skipped(error):
-            raise error
-        log_skipped(uri, error)
+        skip_or_raise(self._on_error, uri, error)
         self._shared.add_skipped()
 
     def _identity(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
+from ossmodelconnector._samples import OnError
 from ossmodelconnector.torch._epochs import EpochDataset
 from ossmodelconnector.torch._lane import NOTHING, Lane, Step
 from ossmodelconnector.torch._order import Uneven, checked_uneven
 from ossmodelconnector.torch._progress import DONE
-from ossmodelconnector.torch._reading import OnError, samples_of
+from ossmodelconnector.torch._reading import samples_of
 from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from ossmodelconnector.torch._progress import Progress
 __all__ = ["DataLoader"]
 
 
-class DataLoader(torch.utils.data.DataLoader[Any]):  # type: ignore[misc]
+class DataLoader(torch.utils.data.DataLoader[Any]):  # type: ignore[misc]  # torch is of type Any
     """torch's DataLoader, by which ``dataset.state_dict()`` is exact also with worker processes.
 
     It counts what it hands out, in the main process, in the data sets of this package that are

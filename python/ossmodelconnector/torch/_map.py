@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable
@@ -9,15 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import torch.utils.data
 
 from ossmodelconnector._default import connector_or_default
-from ossmodelconnector._errors import OssError
-from ossmodelconnector.torch._reading import (
-    OnError,
-    checked_on_error,
-    log_skipped,
-    may_be_skipped,
-    samples_of,
-    transformed,
-)
+from ossmodelconnector._samples import OnError, checked_on_error, skip_or_raise, transformed
+from ossmodelconnector.torch._reading import samples_of
 from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ObjectDataset"]
 
 
-class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
+class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]  # torch is of type Any
     """Objects of OSS as a map-style data set: for samplers, random access, or a few thousand files.
 
     A batch of a ``DataLoader`` costs one round trip: all its objects are asked for at once. A
@@ -74,21 +68,23 @@ class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
         return len(self._objects)
 
     def __getitem__(self, index: int) -> Any:
-        return self._read([index], _raise)[0]
+        return self._read([index], "raise")[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Returns the samples of a batch, read all at once; ``DataLoader`` calls it."""
-        return self._read(indices, self._skip_or_raise)
+        return self._read(indices, self._on_error)
 
-    def _read(
-        self, indices: Sequence[int], skip_or_raise: Callable[[str, OssError], None]
-    ) -> list[Any]:
+    def _read(self, indices: Sequence[int], on_error: OnError) -> list[Any]:
         numbers = [self._number(index) for index in indices]
         if not numbers:
             return []
         connector = connector_or_default(self._connector)
         samples = samples_of(
-            connector, self._objects, numbers, skip_or_raise, read_ahead_objects=len(numbers)
+            connector,
+            self._objects,
+            numbers,
+            functools.partial(skip_or_raise, on_error),
+            read_ahead_objects=len(numbers),
         )
         # One after the other: what `transform` makes of them may be smaller than all their bytes.
         return [
@@ -96,11 +92,6 @@ class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
             for sample in samples
             if sample is not None
         ]
-
-    def _skip_or_raise(self, uri: str, error: OssError) -> None:
-        if self._on_error == "raise" or not may_be_skipped(error):
-            raise error
-        log_skipped(uri, error)
 
     def _number(self, index: int) -> int:
         try:
@@ -110,7 +101,3 @@ class ObjectDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<ObjectDataset: {len(self)} objects>"
-
-
-def _raise(_: str, error: OssError) -> None:
-    raise error

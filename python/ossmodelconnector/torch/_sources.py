@@ -12,6 +12,7 @@ from ossmodelconnector import _core
 from ossmodelconnector._default import connector_or_default
 from ossmodelconnector._errors import ObjectNotFoundError
 from ossmodelconnector._objects import ObjectInfo, ObjectList
+from ossmodelconnector._samples import listed_below, rows_of_markers
 from ossmodelconnector.torch._manifest import Rows, is_manifest, read_manifest
 from ossmodelconnector.torch._texts import Texts
 
@@ -104,16 +105,12 @@ def objects_of(connector: OssModelConnector | None, source: Any, suffix: str = "
 
 
 def _of_prefix(connector: OssModelConnector, uri: str, suffix: str) -> Objects:
-    bucket, _, prefix = _checked(uri)[len("oss://") :].partition("/")
-    listed = connector.list(bucket, prefix, fast=True)
-    listed.sort()  # every process has the same order
-    keys = listed.keys
-    # Folder markers are no samples. Few objects are empty, so few keys are looked at.
-    markers = [i for i in np.flatnonzero(np.asarray(listed.sizes) == 0) if keys[i].endswith("/")]
+    listed = listed_below(connector, _checked(uri))
     rows = None
     if suffix:
-        rows = np.array([i for i, key in enumerate(keys) if key.endswith(suffix)], dtype=np.int64)
-    elif markers:
+        matching = [row for row, key in enumerate(listed.keys) if key.endswith(suffix)]
+        rows = np.array(matching, dtype=np.int64)
+    elif markers := rows_of_markers(listed):
         rows = np.delete(np.arange(len(listed)), markers)
     objects = Objects(listed, rows=rows)
     if not len(objects):

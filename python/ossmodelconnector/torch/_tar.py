@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ossmodelconnector._errors import OssError
+from ossmodelconnector._samples import OnError
 from ossmodelconnector.torch._archives import samples_of_tar
 from ossmodelconnector.torch._epochs import EpochDataset
 from ossmodelconnector.torch._lane import NOTHING, Lane, Step
 from ossmodelconnector.torch._progress import BEGIN, DONE
-from ossmodelconnector.torch._reading import OnError
 from ossmodelconnector.torch._sources import Source, objects_of
 
 if TYPE_CHECKING:

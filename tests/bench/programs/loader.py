@@ -17,7 +17,7 @@ import torch.utils.data
 from bench.programs.usage import tell
 
 
-class Oss2Objects(torch.utils.data.Dataset):  # type: ignore[misc]
+class Oss2Objects(torch.utils.data.Dataset):  # type: ignore[misc]  # torch is of type Any
     """An object a sample, by oss2, as its users write it."""
 
     def __init__(self, options: argparse.Namespace, keys: list[str]) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
+from bench.programs.peers import obstore_store
 from bench.programs.usage import Figures, Meter, status_bytes, tell
 
 THREADS = 16
@@ -46,15 +47,7 @@ def keys_of(options: argparse.Namespace) -> list[str]:
 
 
 def _obstore(options: argparse.Namespace) -> tuple[Any, Any]:
-    library = import_module("obstore")
-    store = import_module("obstore.store").S3Store(
-        options.bucket,
-        endpoint=options.endpoint,
-        virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
-        region="us-east-1",
-    )
-    return library, store
+    return import_module("obstore"), obstore_store(options)
 
 
 def obstore_sync(options: argparse.Namespace) -> Run:

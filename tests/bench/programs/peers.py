@@ -94,15 +94,19 @@ def ossv2(options: argparse.Namespace, sizes: Sizes) -> Run:
     return lambda: sum(map(one, sizes))
 
 
-def obstore(options: argparse.Namespace, sizes: Sizes) -> Run:
-    library = import_module("obstore")
-    store = import_module("obstore.store").S3Store(
+def obstore_store(options: argparse.Namespace) -> Any:
+    return import_module("obstore.store").S3Store(
         options.bucket,
         endpoint=options.endpoint,
         virtual_hosted_style_request=False,
         client_options={"allow_http": True},
         region="us-east-1",
     )
+
+
+def obstore(options: argparse.Namespace, sizes: Sizes) -> Run:
+    library = import_module("obstore")
+    store = obstore_store(options)
 
     def one(key: str) -> int:
         parts = [(at, length) for name, at, length in ranges(sizes) if name == key]
