@@ -31,18 +31,12 @@ def bucket(new_bucket):
     return new_bucket("checkpoints")
 
 
-@pytest.fixture
-def connector(make_connector):
-    return make_connector(config={"prefetch.chunkBytes": MiB})
-
-
 @pytest.fixture(scope="module")
-def put(bucket):
+def put(bucket, folder_numbers):
     """put(folder): the URI of its files as objects."""
-    numbers = itertools.count()
 
     def put(folder, but=()):
-        prefix = f"{next(numbers)}/"
+        prefix = f"{next(folder_numbers)}/"
         for path in folder.rglob("*"):
             if path.is_file() and path.name not in but:
                 bucket.put(prefix + str(path.relative_to(folder)), path.read_bytes())

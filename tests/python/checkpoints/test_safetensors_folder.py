@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import pytest
@@ -20,18 +19,12 @@ def bucket(new_bucket):
     return new_bucket("checkpoint-folders")
 
 
-@pytest.fixture
-def connector(make_connector):
-    return make_connector(config={"prefetch.chunkBytes": MiB})
-
-
 @pytest.fixture(scope="module")
-def put(bucket):
+def put(bucket, folder_numbers):
     """put(files): the URI of a folder."""
-    numbers = itertools.count()
 
     def put(files):
-        prefix = f"{next(numbers)}/"
+        prefix = f"{next(folder_numbers)}/"
         for name, data in files.items():
             bucket.put(prefix + name, data)
         return bucket.uri(prefix)
