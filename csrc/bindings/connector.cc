@@ -70,6 +70,15 @@ std::vector<ObjectToOpen> objects_of(const py::sequence& objects, bool prefetch)
   return wanted;
 }
 
+py::list open_all(ConnectorHandle& self, const std::vector<ObjectToOpen>& wanted) {
+  auto readers = value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
+    return self.connector->open_many(wanted, interrupt);
+  }));
+  py::list result;
+  for (auto& reader : readers) result.append(handle(self, std::move(reader)));
+  return result;
+}
+
 Released<ObjectRanges> open_ranges(ConnectorHandle& self, const py::sequence& objects) {
   const std::vector<ObjectToOpen> wanted = objects_of(objects, false);
   return Released<ObjectRanges>(std::shared_ptr<ObjectRanges>(
@@ -166,15 +175,17 @@ void register_connector(py::module_& module) {
       .def(
           "open_many",
           [](ConnectorHandle& self, const py::sequence& objects, bool prefetch) {
-            const std::vector<ObjectToOpen> wanted = objects_of(objects, prefetch);
-            auto readers = value_or_raise(without_gil(*self.duties, [&](Interrupt& interrupt) {
-              return self.connector->open_many(wanted, interrupt);
-            }));
-            py::list result;
-            for (auto& reader : readers) result.append(handle(self, std::move(reader)));
-            return result;
+            return open_all(self, objects_of(objects, prefetch));
           },
           py::arg("objects"), py::arg("prefetch"))
+      .def(
+          "prefetch_confirmed",
+          [](ConnectorHandle& self, const py::sequence& objects) {
+            std::vector<ObjectToOpen> wanted = objects_of(objects, true);
+            for (ObjectToOpen& object : wanted) object.is_confirmed = true;
+            return open_all(self, wanted);
+          },
+          py::arg("objects"))
       .def("read_ranges", &read_ranges_of_objects, py::arg("objects"), py::arg("ranges"))
       .def("read_into", &read_into_parts_of_objects, py::arg("objects"), py::arg("parts"))
       .def(

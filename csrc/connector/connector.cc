@@ -41,6 +41,7 @@ StreamOptions stream_options(const ObjectToOpen& object) {
   const bool can_pin = object.listed && is_opaque_etag(object.listed->etag) &&
                        !object.listed->etag.starts_with("W/");
   if (can_pin) options.listed = object.listed;
+  options.is_confirmed = object.is_confirmed;
   return options;
 }
 

@@ -71,6 +71,8 @@ struct ObjectToOpen {
   // False: nothing is fetched that no read asks for. Opening costs a HEAD, or nothing where the
   // version is listed: what is wrong with the object is then told by the first read.
   bool prefetches = true;
+  // True: a reply has told what `listed` says, so prefetching too begins without asking.
+  bool is_confirmed = false;
 };
 
 // How the scheduler is to open it: whether it is pinned to what a listing told.

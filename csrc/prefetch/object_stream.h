@@ -38,6 +38,8 @@ struct StreamOptions {
   bool prefetches = true;
   // Set: the version that it must be.
   std::optional<ListedVersion> listed = {};
+  // True: `listed` is what a reply has told, so the stream opens at once, prefetched or not.
+  bool is_confirmed = false;
   // Of the reader's stream before this one; null: there was none.
   std::shared_ptr<LearntVersion> learnt = nullptr;
 };

@@ -27,7 +27,7 @@ OpenObjects::StreamPtr OpenObjects::add(ObjectName name, StreamOptions options) 
 }
 
 OpenObjects::StreamPtr OpenObjects::open(ObjectName name, StreamOptions options) {
-  if (!options.prefetches && options.listed)
+  if (options.listed && (options.is_confirmed || !options.prefetches))
     return open_listed(std::move(name), std::move(options));
   // Of an empty object a GET brings nothing but an error.
   const bool asks_head = !options.prefetches || (options.listed && options.listed->size == 0);
@@ -52,8 +52,12 @@ OpenObjects::StreamPtr OpenObjects::open(ObjectName name, StreamOptions options)
 
 OpenObjects::StreamPtr OpenObjects::open_listed(ObjectName name, StreamOptions options) {
   const ObjectVersion version = version_of(*options.listed);
-  Result<StreamPtr> opened = open_version(name, version, false, options);
-  if (opened.is_ok()) return std::move(opened).value();
+  const bool sweep = options.prefetches;
+  Result<StreamPtr> opened = open_version(name, version, sweep, options);
+  if (opened.is_ok()) {
+    if (sweep) state_.wake();
+    return std::move(opened).value();
+  }
   MutexLock lock(state_.mutex);
   StreamPtr stream = add(std::move(name), std::move(options));
   stream->become_failed(opened.status());
@@ -87,6 +91,7 @@ Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
   if (state_.closed) {
     stream->become_closed();
   } else if (sweep) {
+    state_.note_use();
     state_.positions.start_sweep(*stream, 0);
   }
   return stream;

@@ -20,8 +20,9 @@ class OpenObjects {
   OpenObjects(SchedulerState& state, ChunkFetchOwner& owner) : state_(state), owner_(owner) {}
 
   // Puts the object behind all opened before it. Where it is prefetched it asks for the first
-  // chunk, else with HEAD, and not at all where the version is listed: then it is open, or failed,
-  // at once. Does not block.
+  // chunk, else with HEAD. Where the version is listed it does not ask before it fetches what is
+  // read, and where it is confirmed not before it prefetches: then it is open, or failed, at once.
+  // Does not block.
   StreamPtr open(ObjectName name, StreamOptions options = {});
   // The same for an object whose version is known already (a reader reopened in a forked child). No
   // request is made yet, and it is not swept.

@@ -113,6 +113,10 @@ class Connector:
     def open_many(
         self, objects: Sequence[tuple[str, str, int, str, float]], prefetch: bool
     ) -> list[Reader]: ...
+    # What they say was told by replies: prefetching them begins without asking.
+    def prefetch_confirmed(
+        self, objects: Sequence[tuple[str, str, int, str, float]]
+    ) -> list[Reader]: ...
     # A range is (place of its object, offset, length).
     def read_ranges(
         self,

@@ -1,7 +1,8 @@
-"""Readers of a class that is derived from ObjectReader: packages on top open their files so."""
+"""Readers that packages on top open: of a class of their own, or once more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from ossmodelconnector import _process
@@ -28,3 +29,18 @@ def open_derived(
     reader = cls._over(core, connector)
     _process.register_reader(reader)
     return reader
+
+
+def prefetch_again(
+    connector: OssModelConnector, readers: Sequence[ObjectReader]
+) -> list[ObjectReader]:
+    """Opens the same versions once more, to be prefetched from their begin in this order.
+
+    It waits for no reply: those to the readers have told the version. That an object has changed
+    meanwhile is told by a read.
+    """
+    cores = connector._core.prefetch_confirmed([object_to_open(reader) for reader in readers])
+    opened = [ObjectReader._over(core, connector) for core in cores]
+    for reader in opened:
+        _process.register_reader(reader)
+    return opened

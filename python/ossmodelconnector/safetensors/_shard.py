@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ossmodelconnector import _core
+from ossmodelconnector._derived_reader import prefetch_again
 from ossmodelconnector._errors import ChecksumError, MemoryBudgetError
 from ossmodelconnector.safetensors._file_crc import FileCrc
 from ossmodelconnector.safetensors._format import (
@@ -204,7 +205,7 @@ class Shard:
         with self._lock:
             reader, self._whole = self._whole, None
         if reader is None:
-            reader = self._connector.open(self._parts)
+            (reader,) = prefetch_again(self._connector, [self._parts])
         with self._lock:
             self._taken.add(reader)
             is_closed = self._closed
@@ -219,14 +220,11 @@ class Shard:
 
 
 def begin_loads(shards: Iterable[Shard]) -> None:
-    """Has whole files fetched into memory, in this order, as far as there is room.
-
-    One round trip, however many they are: each tells with its first bytes that it has not changed.
-    """
+    """Has whole files fetched into memory, in this order, as far as there is room."""
     waiting = [shard for shard in shards if shard._whole is None]
     if not waiting:
         return
-    readers = waiting[0]._connector.open_many(shard._parts for shard in waiting)
+    readers = prefetch_again(waiting[0]._connector, [shard._parts for shard in waiting])
     for shard, reader in zip(waiting, readers):
         with shard._lock:
             if shard._whole is None and not shard._closed:

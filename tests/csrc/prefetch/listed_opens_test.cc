@@ -154,6 +154,24 @@ TEST_F(ListedOpensTest, PrefetchedItCostsOneRoundTripAndIsPinned) {
   EXPECT_EQ(a->verdict(), Verification::Verdict::kGood);
 }
 
+TEST_F(ListedOpensTest, ConfirmedItIsPrefetchedBeforeTheFirstReply) {
+  const auto a = open("a", {.listed = listed("a"), .is_confirmed = true});
+  EXPECT_EQ(a->state(), StreamState::kOpen);
+  // Nothing was replied yet.
+  EXPECT_THAT(house_.ranges(), ElementsAre("a@0", "a@1", "a@2", "a@3"));
+  EXPECT_EQ(if_match(3), "\"ETAG-a\"");
+  ASSERT_TRUE(read_all(*a).is_ok());
+  EXPECT_EQ(house_.ranges().size(), 4u);
+  EXPECT_EQ(a->verdict(), Verification::Verdict::kGood);
+}
+
+TEST_F(ListedOpensTest, ConfirmedAnotherVersionIsToldByTheRead) {
+  const ListedVersion before = listed("a");
+  house_.objects["a"].etag += "-NEW";
+  const auto a = open("a", {.listed = before, .is_confirmed = true});
+  EXPECT_EQ(read_all(*a).code(), StatusCode::kObjectChanged);
+}
+
 TEST_F(ListedOpensTest, PrefetchedAnotherVersionIsToldAtOpen) {
   for (const bool takes_if_match : {true, false}) {
     const ListedVersion before = listed("a");

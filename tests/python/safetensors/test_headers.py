@@ -6,7 +6,6 @@ import json
 import random
 import resource
 import struct
-import time
 
 import pytest
 import safetensors
@@ -212,11 +211,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_header_costs_seconds_and_a_multiple_of_its_size(text):
-    begin = time.monotonic()
     seconds, memory = cost_of(text)
     assert seconds < 10
     assert memory < 50 * SIZE
-    assert time.monotonic() - begin < 60
 
 
 def test_deep_nesting_is_told_however_deep_the_caller_stands():

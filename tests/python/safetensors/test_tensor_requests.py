@@ -43,6 +43,24 @@ def test_headers_of_listed_files_cost_a_get_each(shards, bucket, make_connector,
         assert requests(server) == {"GET": 38}
 
 
+@pytest.mark.parametrize("verify", ["early", "late"])
+def test_no_part_of_a_file_waits_for_the_reply_to_another(put, make_connector, server, verify):
+    # The reply to its header has told the version, so the next round trip brings all the rest.
+    uri = put(tensor_file({"a": random_tensor("U8", (4 * MiB,), 1)}))
+    connector = make_connector(config={"prefetch.chunkBytes": MiB})
+    wait_seconds = 2
+    with safe_open(uri, "np", connector=connector, verify=verify) as file:
+        server.clear_log()
+        server.local.on_request = lambda record: wait_seconds
+        try:
+            assert [name for name, _ in file.iter_tensors()] == ["a"]
+        finally:
+            server.local.on_request = None
+    begins = [record.started for record in server.log()]
+    assert len(begins) >= 4
+    assert max(begins) - min(begins) < wait_seconds
+
+
 def test_header_that_is_longer_than_the_first_request_costs_one_more(put, make_connector, server):
     raws = {f"{'long name' * 30}{i}": random_tensor("U8", (1,), i) for i in range(1000)}
     uri = put(tensor_file(raws))
