@@ -113,6 +113,7 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, bool is_version_onl
   ObjectStream& stream = *entry.stream;
   Piece& piece = *entry.piece;
   piece.has_ended = true;
+  --piece.call->in_flight;
   if (stream.is_closed() || piece.is_given_up) return;
   ChunkSlot& slot = stream.slot(entry.index);
   // Its call may go on for long, or wait for a chunk that the one who claims this one receives.

@@ -90,7 +90,8 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
                                          load(state_.context.counters.throttles));
       more_memory = state_.ceiling.raise(now);
       state_.note_sample(now);
-      has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
+      state_.is_at_limit = occupancy.is_at_limit;
+      has_urgent_slot = picker_.has_urgent_slot(thread, occupancy);
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
     if (more_memory) state_.memory_signal.move();

@@ -117,6 +117,8 @@ struct SchedulerState {
   std::vector<std::shared_ptr<ObjectStream>> heads_to_ask OSSMC_GUARDED_BY(mutex);
   // When a pause ends that some I/O thread met, while that is to come.
   TimePoint resume_at OSSMC_GUARDED_BY(mutex) = TimePoint::max();
+  // An I/O thread has said so: it is the limit of bytes a second.
+  bool is_at_limit OSSMC_GUARDED_BY(mutex) = false;
   // Why an I/O thread that got nothing is to ask again soon, as of the last question.
   bool pins_pending OSSMC_GUARDED_BY(mutex) = false;         // somebody is to have copied his bytes
   bool credentials_pending OSSMC_GUARDED_BY(mutex) = false;  // the provider is to answer
