@@ -88,6 +88,19 @@ std::string take_size(const ConfigRow& row, const JsonLeaf& leaf, std::uint64_t*
   return {};
 }
 
+// Or 0: there is none.
+std::string take_rate(const ConfigRow& row, const JsonLeaf& leaf, std::uint64_t* bytes) {
+  ConfigRow any = row;
+  any.least = 0;
+  std::uint64_t rate = 0;
+  std::string wrong = take_size(any, leaf, &rate);
+  if (!wrong.empty()) return wrong;
+  if (rate != 0 && static_cast<double>(rate) < row.least)
+    return out_of_range(row, std::to_string(rate));
+  *bytes = rate;
+  return {};
+}
+
 std::string take_seconds(const ConfigRow& row, const JsonLeaf& leaf, Duration* duration) {
   if (leaf.kind != Kind::kInteger && leaf.kind != Kind::kReal)
     return wrong_type("a number of seconds", leaf);
@@ -133,7 +146,7 @@ std::string take(const ConfigRow& row, const JsonLeaf& leaf, Config& config) {
             if (wrong.empty()) config.*field = number;
             return wrong;
           },
-          [&](std::uint64_t Config::*field) { return take_size(row, leaf, &(config.*field)); },
+          [&](std::uint64_t Config::*field) { return take_rate(row, leaf, &(config.*field)); },
           [&](std::optional<std::uint64_t> Config::*field) {
             std::uint64_t size = 0;
             std::string wrong = take_size(row, leaf, &size);

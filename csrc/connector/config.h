@@ -34,6 +34,9 @@ struct Config {
   // prefetch.memoryBytes; nothing: a part of the process's one budget (connector/memory_arbiter.h)
   std::optional<std::uint64_t> prefetch_memory_bytes;
 
+  // transfer.maxBytesPerSecond; 0: no limit
+  std::uint64_t transfer_most_bytes_per_second = 0;
+
   int fast_list_vcpus = 1;     // fastList.vcpus
   int fast_list_workers = 16;  // fastList.workers
 

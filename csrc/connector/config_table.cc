@@ -7,6 +7,7 @@
 
 #include "connector/config_values.h"
 #include "protocol/ascii.h"
+#include "transfer/rate_limit.h"
 
 namespace ossmc {
 
@@ -15,6 +16,8 @@ namespace {
 constexpr double kDay = 86400;
 constexpr double kKiB = 1024;
 constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr double kTiB = 1024 * kGiB;
+constexpr auto kLeastRate = static_cast<double>(RateLimit::kLeastBytesPerSecond);
 
 constexpr ConfigRow kRows[] = {
     {"logLevel", &Config::log_level, 0, 3, "", "", "0 debug, 1 info, 2 warning, 3 error"},
@@ -35,6 +38,9 @@ constexpr ConfigRow kRows[] = {
      "machine or its cgroup has free, divided by LOCAL_WORLD_SIZE if set; at most 1 GiB in a "
      "worker",
      "at least 4 chunks", "a hard budget of this connector's own, which does not yield"},
+    {"transfer.maxBytesPerSecond", &Config::transfer_most_bytes_per_second, kLeastRate, kTiB,
+     "none", "0, or 64 KiB to 1 TiB",
+     "bytes of objects that this connector may receive in a second; 0: no limit"},
     {"fastList.vcpus", &Config::fast_list_vcpus, 1, 16, "", "", "threads of a fast list"},
     {"fastList.workers", &Config::fast_list_workers, 1, 1024, "", "",
      "concurrent list requests in each of them"},

@@ -19,8 +19,15 @@ std::string user_agent(const Config& config) {
   return config.user_agent.empty() ? ours : ours + " " + config.user_agent;
 }
 
-IoPoolOptions io_options(const Config& config, int threads, int slots, const char* name) {
+std::unique_ptr<RateLimit> make_rate_limit(const Config& config, const Clock& clock) {
+  const std::uint64_t bytes = config.transfer_most_bytes_per_second;
+  return bytes == 0 ? nullptr : std::make_unique<RateLimit>(bytes, clock);
+}
+
+IoPoolOptions io_options(const Config& config, int threads, int slots, const char* name,
+                         RateLimit* rate_limit = nullptr) {
   IoPoolOptions options;
+  options.rate_limit = rate_limit;
   options.threads = threads;
   options.max_connections_per_thread = slots + kSpareConnections;
   options.connect_timeout = config.connect_timeout;
@@ -73,6 +80,7 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
                                  std::min(kMaxKeptBytes, budget_->limit_bytes() / 8)),
                              .fresh = arbiter_},
                             clock_)),
+      rate_limit_(make_rate_limit(config, clock_)),
       scheduler_({.chunk_bytes = chunk_bytes_,
                   .slots = {.threads = config.prefetch_vcpus,
                             .start_per_thread = config.workers_at_start(),
@@ -80,7 +88,8 @@ Engine::Engine(const Config& config, RequestBuilderOptions request_options,
                             .load = &system_thread_load()}},
                  context_, budget_, pages_),
       list_requests_(context_, config.fast_list_workers),
-      io_(io_options(config, config.prefetch_vcpus, config.workers_at_most(), "ossmc-io"),
+      io_(io_options(config, config.prefetch_vcpus, config.workers_at_most(), "ossmc-io",
+                     rate_limit_.get()),
           scheduler_, clock_, counters_),
       list_io_(io_options(config, config.fast_list_vcpus, config.fast_list_workers, "ossmc-list"),
                list_requests_, clock_, counters_) {

@@ -20,6 +20,7 @@
 #include "memory/page_pool.h"
 #include "prefetch/scheduler.h"
 #include "transfer/io_pool.h"
+#include "transfer/rate_limit.h"
 
 namespace ossmc {
 
@@ -63,6 +64,8 @@ class Engine final : private CredentialsCache::Listener {
   const std::shared_ptr<Budget> budget_;
   const std::uint32_t chunk_bytes_;
   const std::shared_ptr<PagePool> pages_;
+  // What listings receive is little, and who waits for them shall not wait for what is read.
+  const std::unique_ptr<RateLimit> rate_limit_;  // of io_; null: none
   Scheduler scheduler_;
   SmallRequestQueue list_requests_;
   IoPool io_;

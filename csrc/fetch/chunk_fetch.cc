@@ -50,6 +50,8 @@ Exchange* ChunkFetch::own_hedge(std::unique_ptr<Hedge> hedge) {
 
 Status ChunkFetch::prepare(bool* ready) {
   *ready = false;
+  held_back_.store(0, std::memory_order_relaxed);
+  held_back_since_.store(0, std::memory_order_relaxed);
   if (cancelled_.load(std::memory_order_relaxed)) return Status(StatusCode::kClosed, "closed");
   // Which attempt brought the wrong bytes is not known: none of them is kept.
   if (std::exchange(differs_, false)) {
@@ -195,12 +197,26 @@ void ChunkFetch::on_done(const ExchangeOutcome& outcome) noexcept {
   }
 }
 
+void ChunkFetch::on_held_back(bool is_held_back) noexcept {
+  const Duration::rep now = context_.clock.now().time_since_epoch().count();
+  const Duration::rep since =
+      held_back_since_.exchange(is_held_back ? now : 0, std::memory_order_relaxed);
+  if (since != 0) held_back_.fetch_add(now - since, std::memory_order_relaxed);
+}
+
+Duration ChunkFetch::held_back(TimePoint now) const {
+  const Duration::rep since = held_back_since_.load(std::memory_order_relaxed);
+  const Duration over(held_back_.load(std::memory_order_relaxed));
+  return since == 0 ? over : over + (now - TimePoint(Duration(since)));
+}
+
 void ChunkFetch::note_times(const ExchangeOutcome& outcome) {
-  context_.counters.line.note(outcome.first_byte, outcome.elapsed,
+  const Duration elapsed = outcome.elapsed - outcome.held_back;
+  context_.counters.line.note(outcome.first_byte, elapsed,
                               sink_.length() - (attempt_begin_ - begin_));
   if (is_part_) return;
   context_.counters.chunk_first_byte_us.record(microseconds(outcome.first_byte));
-  context_.counters.chunk_whole_us.record(microseconds(outcome.elapsed));
+  context_.counters.chunk_whole_us.record(microseconds(elapsed));
 }
 
 std::string_view ChunkFetch::if_match() const {

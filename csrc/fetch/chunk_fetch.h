@@ -108,6 +108,10 @@ class ChunkFetch final : public Exchange {
   ByteSink& sink() const { return sink_; }
   // Its times are not those of a chunk.
   void set_is_part(bool is_part) { is_part_ = is_part; }
+  // Whose bytes they are, for the limit of bytes a second; before it starts.
+  void set_reader(const void* reader) { reader_ = reader; }
+  // Any thread: how long the attempt in progress was held back for that limit. Then it is not slow.
+  Duration held_back(TimePoint now) const;
 
   const HttpRequest& request() noexcept override { return request_.http; }
   bool on_head(const ResponseHead& head) noexcept override;
@@ -120,6 +124,8 @@ class ChunkFetch final : public Exchange {
   }
   // Without a version somebody may be opening the object.
   bool is_awaited() const noexcept override { return known_ == nullptr || sink_.is_awaited(); }
+  const void* reader() const noexcept override { return reader_; }
+  void on_held_back(bool is_held_back) noexcept override;
 
  private:
   // False: these are not the bytes that were seen.
@@ -141,6 +147,11 @@ class ChunkFetch final : public Exchange {
   const SeenBytes seen_;
   SeenRanges seen_parts_;
   bool is_part_ = false;
+  const void* reader_ = nullptr;
+  // Relaxed, of the I/O thread; others look at them as figures. The time that is over, and since
+  // when it is held back now, by the clock; 0: it is not.
+  std::atomic<Duration::rep> held_back_{0};
+  std::atomic<Duration::rep> held_back_since_{0};
   const ListedVersion* const listed_;
   std::atomic<bool> cancelled_{false};       // relaxed: seen at the latest after the next wake
   std::unique_ptr<Hedge> hedge_;             // the owner's lock, but what tail_ points to

@@ -26,6 +26,8 @@ bool Hedge::prepare() {
   return true;
 }
 
+const void* Hedge::reader() const noexcept { return fetch_.reader(); }
+
 bool Hedge::on_head(const ResponseHead& head) noexcept {
   head_ = head;
   // What is wrong with a reply, the chunk's own attempts find out and tell.

@@ -42,6 +42,7 @@ class Hedge final : public Exchange {
   void on_done(const ExchangeOutcome& outcome) noexcept override;
   bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
   bool wants_fresh_connection() const noexcept override { return true; }
+  const void* reader() const noexcept override;
 
  private:
   FetchContext& context_;

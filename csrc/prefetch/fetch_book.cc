@@ -142,7 +142,7 @@ FetchBook::Entry* FetchBook::slowest(TimePoint now, const Counters& counters, bo
       continue;
     const bool is_awaited = entry.piece != nullptr || entry.stream->slot(entry.index).claims > 0;
     if (!nothing_else && !is_awaited) continue;
-    if (now - entry.started_at <= slow_after) continue;
+    if (now - entry.started_at - entry.fetch->held_back(now) <= slow_after) continue;
     if (slowest == nullptr || is_before(entry, *slowest)) slowest = &entry;
   }
   return slowest;

@@ -39,6 +39,7 @@ ChunkFetch* FetchStarter::begin(Pick& pick) {
     put_back(pick);
     return nullptr;
   }
+  entry.fetch->set_reader(&stream);
   entry.in_region = pick.region_data != nullptr;
   return add(std::move(entry), pick);
 }
@@ -57,6 +58,7 @@ ChunkFetch* FetchStarter::begin_piece(Pick& pick) {
     return nullptr;
   }
   entry.fetch->set_is_part(!pick.piece->is_whole());
+  entry.fetch->set_reader(pick.piece->call.get());
   entry.piece = pick.piece;
   return add(std::move(entry), pick);
 }
@@ -69,6 +71,7 @@ ChunkFetch* FetchStarter::add(FetchBook::Entry entry, const Pick& pick) {
   ChunkFetch* const fetch = entry.fetch.get();
   MutexLock lock(state_.mutex);
   FetchBook::Entry& added = state_.fetches.add(std::move(entry));
+  if (added.piece != nullptr) ++added.piece->call->in_flight;
   const bool is_over = added.piece != nullptr && added.piece->is_given_up;
   if (added.stream->is_closed() || is_over) fetch->cancel();
   return fetch;

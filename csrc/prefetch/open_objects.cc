@@ -93,6 +93,7 @@ Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
   } else if (sweep) {
     state_.note_use();
     state_.positions.start_sweep(*stream, 0);
+    state_.arrivals.note_whole(*stream);
   }
   return stream;
 }
@@ -159,7 +160,10 @@ void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& ve
     }
     if (status.is_ok()) {
       stream.become_open(*version, std::move(index).value(), state_.context.verify_crc64);
-      if (stream.prefetches()) state_.positions.start_sweep(stream, 0);
+      if (stream.prefetches()) {
+        state_.positions.start_sweep(stream, 0);
+        state_.arrivals.note_whole(stream);
+      }
     } else {
       stream.become_failed(status);
     }

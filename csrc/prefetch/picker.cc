@@ -26,13 +26,17 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   state_.mutex.assert_held();
   const int busy = occupancy.busy;
   const int slots = state_.slots.slots(thread, occupancy.enough);
+  // More than these would only wait for the limit of bytes a second, with their memory, and take
+  // the slots of others. Where the user has chosen the number of requests, that is heeded.
+  const bool is_held_back = occupancy.held_back >= Occupancy::kEnoughHeldBack &&
+                            (!state_.slots.is_fixed() || busy >= slots);
   if (busy < state_.slots.slots(thread) + kUrgentExtraSlots) {
     // A retry holds its memory already; it comes first so that this memory does not lie idle.
     if (pick_retry(now, pick) || pick_hedge(now, pick)) return true;
-    Urgent urgent = pick_urgent(pick, freed);
+    Urgent urgent = pick_urgent(is_held_back, pick, freed);
     if (urgent == Urgent::kBlocked && state_.fetches.empty() && state_.ceiling.is_stuck(now) &&
         give_up_claimed(freed))
-      urgent = pick_urgent(pick, freed);
+      urgent = pick_urgent(is_held_back, pick, freed);
     if (urgent == Urgent::kPicked) {
       state_.ceiling.note_start();
       return true;
@@ -50,6 +54,9 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
       note_limit(thread, Limit::kMemory, now);
       return false;
     }
+  } else if (is_held_back && has_urgent_slot(thread, occupancy) &&
+             pick_piece(state_.pieces.take_first_urgent(), pick)) {
+    return true;
   }
   if (busy >= slots) {
     note_limit(thread, Limit::kNetwork, now);
@@ -57,6 +64,10 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   }
   if (occupancy.behind) {
     note_limit(thread, Limit::kCpu, now);
+    return false;
+  }
+  if (is_held_back) {
+    note_limit(thread, Limit::kNetwork, now);
     return false;
   }
   if (busy >= occupancy.ramp && !state_.slots.is_fixed()) {
@@ -85,9 +96,14 @@ bool Picker::pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* p
   return false;
 }
 
+bool Picker::has_urgent_slot(int thread, const Occupancy& occupancy) const {
+  state_.mutex.assert_held();
+  return occupancy.busy - occupancy.held_back < state_.slots.slots(thread) + kUrgentExtraSlots;
+}
+
 void Picker::note_limit(int thread, Limit limit, TimePoint now) {
   state_.mutex.assert_held();
-  state_.slots.on_nothing(thread, limit == Limit::kNetwork);
+  state_.slots.on_nothing(thread, limit == Limit::kNetwork && !state_.is_at_limit);
   if (limit != Limit::kIdle && state_.slots.is_throttled(now)) {
     limit = Limit::kThrottle;
   } else if (limit == Limit::kNetwork && state_.slots.is_cpu_bound()) {
@@ -95,6 +111,8 @@ void Picker::note_limit(int thread, Limit limit, TimePoint now) {
   } else if (limit == Limit::kIdle && !state_.fetches.empty()) {
     limit = Limit::kNetwork;  // all that there is to fetch is on its way
   }
+  if (state_.is_at_limit && (limit == Limit::kNetwork || limit == Limit::kCpu))
+    limit = Limit::kRate;
   state_.limit.store(limit, std::memory_order_relaxed);
 }
 
@@ -131,13 +149,18 @@ bool Picker::pick_hedge(TimePoint now, Pick* pick) {
 }
 
 // Claims and pieces in turn. Pieces need no memory: they go past a claim that waits for some.
-Picker::Urgent Picker::pick_urgent(Pick* pick, FreedMemory* freed) {
+// `is_held_back`: of each call that receives pieces only the first, so that other calls have
+// theirs.
+Picker::Urgent Picker::pick_urgent(bool is_held_back, Pick* pick, FreedMemory* freed) {
+  const auto take_piece = [&] {
+    state_.mutex.assert_held();
+    return is_held_back ? state_.pieces.take_first_urgent() : state_.pieces.take_urgent();
+  };
   state_.is_turn_of_pieces = !state_.is_turn_of_pieces;
-  if (state_.is_turn_of_pieces && pick_piece(state_.pieces.take_urgent(), pick))
-    return Urgent::kPicked;
+  if (state_.is_turn_of_pieces && pick_piece(take_piece(), pick)) return Urgent::kPicked;
   const Urgent claim = pick_claim(pick, freed);
   if (claim == Urgent::kPicked) return claim;
-  return pick_piece(state_.pieces.take_urgent(), pick) ? Urgent::kPicked : claim;
+  return pick_piece(take_piece(), pick) ? Urgent::kPicked : claim;
 }
 
 // False: it is null.

@@ -55,6 +55,9 @@ class Picker {
   bool has_work(TimePoint now) const;
   // False: nothing may start now in that I/O thread, and state_.limit says why.
   bool pick(int thread, const Occupancy& occupancy, TimePoint now, Pick* pick, FreedMemory* freed);
+  // Whether what takes nothing of the thread's time may start there, or what is the first for whom
+  // it is for: what the limit of bytes a second holds back is in nobody's way.
+  bool has_urgent_slot(int thread, const Occupancy& occupancy) const;
   // An I/O thread gets nothing, and this is why.
   void note_limit(int thread, Limit limit, TimePoint now);
 
@@ -63,7 +66,8 @@ class Picker {
 
   bool pick_retry(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool pick_hedge(TimePoint now, Pick* pick) OSSMC_REQUIRES(state_.mutex);
-  Urgent pick_urgent(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
+  Urgent pick_urgent(bool is_held_back, Pick* pick, FreedMemory* freed)
+      OSSMC_REQUIRES(state_.mutex);
   Urgent pick_claim(Pick* pick, FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);
   bool pick_piece(const std::shared_ptr<Piece>& piece, Pick* pick) OSSMC_REQUIRES(state_.mutex);
   bool give_up_claimed(FreedMemory* freed) OSSMC_REQUIRES(state_.mutex);

@@ -45,6 +45,8 @@ struct PieceCall {
   // A call that takes its pieces one by one sleeps for this one: its end wakes, whatever is
   // missing.
   std::atomic<const Piece*> awaited{nullptr};
+  // The scheduler's mutex. How many pieces are being received.
+  int in_flight = 0;
   // How many pieces turned out to be the beginning of an object that is larger than what they ask
   // for (WholeObjects).
   std::atomic<std::uint32_t> grown{0};

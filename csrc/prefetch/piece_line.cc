@@ -28,10 +28,15 @@ void PieceLine::add_to(Turns& turns, const PiecePtr& piece) {
   }
 }
 
-PieceLine::PiecePtr PieceLine::take(Turns& turns) {
-  if (turns.empty()) return nullptr;
-  Turn turn = std::move(turns.front());
-  turns.pop_front();
+PieceLine::PiecePtr PieceLine::take_first_urgent() {
+  return take(urgent_, std::find_if(urgent_.begin(), urgent_.end(),
+                                    [](const Turn& turn) { return turn.call->in_flight == 0; }));
+}
+
+PieceLine::PiecePtr PieceLine::take(Turns& turns, Turns::iterator next) {
+  if (next == turns.end()) return nullptr;
+  Turn turn = std::move(*next);
+  turns.erase(next);
   PiecePtr piece = std::move(turn.pieces.front());
   turn.pieces.pop_front();
   if (!turn.pieces.empty()) turns.push_back(std::move(turn));

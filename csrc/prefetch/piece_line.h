@@ -30,8 +30,10 @@ class PieceLine {
   bool has_urgent() const { return !urgent_.empty(); }
   bool empty() const { return urgent_.empty() && bulk_.empty(); }
   // The next one, out of the line; its call is last in turn then. Null: there is none.
-  PiecePtr take_urgent() { return take(urgent_); }
-  PiecePtr take_bulk() { return take(bulk_); }
+  PiecePtr take_urgent() { return take(urgent_, urgent_.begin()); }
+  PiecePtr take_bulk() { return take(bulk_, bulk_.begin()); }
+  // The next one of a call of which nothing is being received.
+  PiecePtr take_first_urgent();
   // Somebody waits for its chunk: it comes before all others, if it is in line.
   void hurry(const Piece& piece);
   // Those that leave the line.
@@ -46,7 +48,7 @@ class PieceLine {
   };
   using Turns = std::deque<Turn>;
   static void add_to(Turns& turns, const PiecePtr& piece);
-  static PiecePtr take(Turns& turns);
+  static PiecePtr take(Turns& turns, Turns::iterator next);
   template <typename Leaves>
   std::vector<PiecePtr> remove_if(const Leaves& leaves);
 

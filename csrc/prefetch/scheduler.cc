@@ -66,6 +66,11 @@ std::string_view Scheduler::limited_by() const {
   return limit_name(state_.limit.load(std::memory_order_relaxed));
 }
 
+ArrivedBytes Scheduler::arrived() const {
+  MutexLock lock(state_.mutex);
+  return state_.arrivals.look(state_.streams, state_.fetches);
+}
+
 bool Scheduler::is_paused() const {
   MutexLock lock(state_.mutex);
   return state_.pause.is_on(state_.context.clock.now());
@@ -85,7 +90,8 @@ Exchange* Scheduler::next(int thread, const Occupancy& occupancy) noexcept {
                                          load(state_.context.counters.throttles));
       more_memory = state_.ceiling.raise(now);
       state_.note_sample(now);
-      has_urgent_slot = occupancy.busy < state_.slots.slots(thread) + Picker::kUrgentExtraSlots;
+      state_.is_at_limit = occupancy.is_at_limit;
+      has_urgent_slot = picker_.has_urgent_slot(thread, occupancy);
       state_.budget->set_consumed_bytes(state_.residency.consumed_bytes());
     }
     if (more_memory) state_.memory_signal.move();
@@ -193,6 +199,7 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
     if (stream->is_closed()) return Status(StatusCode::kClosed, "closed while it was opened");
     stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
     state_.positions.start_sweep(*stream, 1);
+    state_.arrivals.note_whole(*stream);
   }
   stream->wake_openers();
   state_.wake();

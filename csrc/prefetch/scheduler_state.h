@@ -15,6 +15,7 @@
 #include "memory/budget.h"
 #include "memory/page_pool.h"
 #include "prefetch/admission.h"
+#include "prefetch/arrivals.h"
 #include "prefetch/fetch_book.h"
 #include "prefetch/leftovers.h"
 #include "prefetch/limit.h"
@@ -108,6 +109,7 @@ struct SchedulerState {
   Admission admission OSSMC_GUARDED_BY(mutex);
   MemoryCeiling ceiling OSSMC_GUARDED_BY(mutex);
   FetchBook fetches OSSMC_GUARDED_BY(mutex);
+  Arrivals arrivals OSSMC_GUARDED_BY(mutex);
   Leftovers leftovers OSSMC_GUARDED_BY(mutex);
   PrefetchPause pause OSSMC_GUARDED_BY(mutex);
   // Objects whose first request cannot tell the version: whoever holds the mutex last asks with
@@ -115,6 +117,8 @@ struct SchedulerState {
   std::vector<std::shared_ptr<ObjectStream>> heads_to_ask OSSMC_GUARDED_BY(mutex);
   // When a pause ends that some I/O thread met, while that is to come.
   TimePoint resume_at OSSMC_GUARDED_BY(mutex) = TimePoint::max();
+  // An I/O thread has said so: it is the limit of bytes a second.
+  bool is_at_limit OSSMC_GUARDED_BY(mutex) = false;
   // Why an I/O thread that got nothing is to ask again soon, as of the last question.
   bool pins_pending OSSMC_GUARDED_BY(mutex) = false;         // somebody is to have copied his bytes
   bool credentials_pending OSSMC_GUARDED_BY(mutex) = false;  // the provider is to answer

@@ -4,12 +4,21 @@
 #include <mutex>
 #include <string>
 
+#include "transfer/rate_limit.h"
+
 namespace ossmc {
 namespace {
 
 // libcurl's receive buffer, the size of one recv(). Measured over loopback, in cpu-s/GB: 16 KiB
 // 0.70, 256 KiB 0.36, 512 KiB 0.32. It is also the most that libcurl before 7.88 takes.
 constexpr long kReceiveBufferBytes = 512 * 1024;
+
+// Under a limit of bytes a second no more than may be taken at once: the rest libcurl would keep,
+// and copy each time that the transfer is held back.
+long receive_buffer_bytes(const IoPoolOptions& options) {
+  if (options.rate_limit == nullptr) return kReceiveBufferBytes;
+  return static_cast<long>(options.rate_limit->portion_bytes());
+}
 
 // Idle connections older than this are not used again: OSS and what stands before it drop idle ones
 // at 60 s, and a request sent just then fails.
@@ -37,7 +46,7 @@ void set_connection_options(OptionSetter& easy, const IoPoolOptions& options,
       .set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds)
       .set(CURLOPT_MAXLIFETIME_CONN, kMaxConnectionSeconds)
       .set(CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L)  // a store has many addresses: spread over them
-      .set(CURLOPT_BUFFERSIZE, kReceiveBufferBytes)
+      .set(CURLOPT_BUFFERSIZE, receive_buffer_bytes(options))
       .set(CURLOPT_CLOSESOCKETFUNCTION, close_socket)
       .set(CURLOPT_CLOSESOCKETDATA, &sockets);
 #if LIBCURL_VERSION_NUM >= 0x075700

@@ -46,6 +46,7 @@ struct ExchangeOutcome {
   bool any_reply_byte = false;     // a line of the reply's head had arrived
   Duration elapsed{};
   Duration first_byte{};  // from the start to the first byte of the reply; 0: none came
+  Duration held_back{};   // of the time, so long for the limit of bytes a second
   std::string remote;     // ip:port it went to, for the audit line
 };
 
@@ -69,6 +70,11 @@ class Exchange {
   virtual bool is_awaited() const noexcept { return true; }
   // It is not aborted for being slow.
   virtual bool may_be_slow() const noexcept { return false; }
+  // Its body counts towards the connector's limit of bytes a second, and may be held back for that,
+  // by turns with what others read. Who reads it; null: the limit is not for it.
+  virtual const void* reader() const noexcept { return nullptr; }
+  // From now on it is held back for the limit, or not any more.
+  virtual void on_held_back(bool /*is_held_back*/) noexcept {}
   // Not on a connection that served another exchange before.
   virtual bool wants_fresh_connection() const noexcept { return false; }
 };
@@ -85,6 +91,11 @@ struct Occupancy {
   // More than these, without urgency, are not to be in progress before more bytes have come: how
   // many the thread can serve is not known when it begins.
   int ramp = kNotKnown;
+  // So many are held back for the limit of bytes a second; and that is what limits the connector
+  // now, in this thread or another.
+  int held_back = 0;
+  static constexpr int kEnoughHeldBack = 2;  // what nobody waits for yet would only join them
+  bool is_at_limit = false;
 };
 
 // Hands out work. Thread-safe: every I/O thread asks whenever it may have a free slot.

@@ -15,6 +15,7 @@
 namespace ossmc {
 
 class IoThread;
+class RateLimit;
 struct TransferSettings;
 
 struct IoPoolOptions {
@@ -29,6 +30,7 @@ struct IoPoolOptions {
   bool proxy_from_environment = true;
   std::string proxy;
   std::string user_agent;
+  RateLimit* rate_limit = nullptr;       // of bodies; outlives the pool; null: none
   std::string thread_name = "ossmc-io";  // at most 13 bytes; the thread's number is added
 };
 

@@ -70,6 +70,7 @@ IoThread::IoThread(int number, const TransferSettings& settings, WorkSource& sou
       clock_(clock),
       counters_(counters),
       stall_watch_(settings.options.stall_timeout),
+      limit_(settings.options.rate_limit),
       waker_(std::make_shared<Waker>()),
       open_sockets_(counters, watch_),
       share_(open_sockets_.shared()),
@@ -122,6 +123,7 @@ void IoThread::run() noexcept {
     give_way();
     act_on_time();
     wait_and_act();
+    let_go_on();
     if (std::exchange(woken_, false)) {
       ask_ = true;
       abort_cancelled();
@@ -189,6 +191,7 @@ int IoThread::sleep_ms(TimePoint now) const {
   TimePoint due = std::min({ask_due_, curl_due_, nudge_due_});
   if (!busy_.empty()) due = std::min(due, sample_due_);
   if (!multi_.is_good()) due = std::min(due, renew_due_);
+  if (limit_ != nullptr) due = std::min(due, limit_due_);
   if (due <= now) return 0;
   if (due - now > kLongestSleep) due = now + kLongestSleep;
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(due - now).count());
@@ -228,7 +231,9 @@ void IoThread::ask_source() {
   const Occupancy occupancy = {.busy = static_cast<int>(busy_.size()),
                                .behind = turn_order_.is_behind(),
                                .enough = enough_.count(),
-                               .ramp = ramp()};
+                               .ramp = ramp(),
+                               .held_back = count_held_back(),
+                               .is_at_limit = limit_ != nullptr && limit_->is_limiting()};
   Exchange* exchange = source_.next(number_, occupancy);
   if (exchange != nullptr) {
     begin(*exchange);
@@ -237,6 +242,7 @@ void IoThread::ask_source() {
   }
   share_.on_nothing();
   ask_when_not_behind_ = occupancy.behind;
+  ask_when_not_held_back_ = occupancy.held_back >= Occupancy::kEnoughHeldBack;
   ask_above_ramp_ = occupancy.busy >= occupancy.ramp ? occupancy.busy : Occupancy::kNotKnown;
   ask_due_ = source_.next_due();
   if (ask_above_ramp_ < Occupancy::kNotKnown) ask_due_ = std::min(ask_due_, ramp_end_);
@@ -253,7 +259,7 @@ int IoThread::ramp() const {
 void IoThread::begin(Exchange& exchange) {
   std::unique_ptr<Slot> owned;
   if (idle_.empty()) {
-    owned = std::make_unique<Slot>(settings_, open_sockets_, body_bytes_);
+    owned = std::make_unique<Slot>(settings_, open_sockets_, clock_, body_bytes_);
   } else {
     owned = std::move(idle_.back());
     idle_.pop_back();
@@ -375,7 +381,8 @@ void IoThread::abort_stalled() {
   tracks_.clear();
   watched_.clear();
   for (const auto& slot : busy_) {
-    if (late) {
+    // What the limit held back has not stalled.
+    if (slot->take_was_held_back() || late) {
       slot->progress().restart(now, slot->bytes());
     } else {
       slot->progress().sample(now, slot->bytes());
@@ -388,6 +395,35 @@ void IoThread::abort_stalled() {
   doomed_.clear();
   for (const std::size_t index : stalled_) doomed_.push_back(watched_[index]);
   for (Slot* slot : doomed_) abort(*slot, TransportError::kStalled, "no progress");
+}
+
+int IoThread::count_held_back() const {
+  if (limit_ == nullptr) return 0;
+  return static_cast<int>(std::count_if(busy_.begin(), busy_.end(),
+                                        [](const auto& slot) { return slot->is_held_back(); }));
+}
+
+void IoThread::let_go_on() {
+  if (limit_ == nullptr) return;
+  const TimePoint now = clock_.now();
+  if (limit_due_ <= now) {
+    for (const auto& slot : busy_) {
+      if (slot->is_held_back()) static_cast<void>(slot->may_go_on());
+    }
+    limit_->give_out();
+    free_.clear();
+    for (const auto& slot : busy_) {
+      if (slot->is_held_back() && slot->may_go_on()) free_.push_back(slot.get());
+    }
+    for (Slot* slot : free_) {
+      if (!multi_.is_good()) break;
+      if (const CURLcode code = slot->go_on(now); code != CURLE_OK) complete(*slot, code);
+    }
+    hand_out_completed();
+    limit_due_ = TimePoint::max();
+    if (ask_when_not_held_back_ && count_held_back() < Occupancy::kEnoughHeldBack) ask_ = true;
+  }
+  if (limit_due_ == TimePoint::max() && count_held_back() > 0) limit_due_ = now + limit_->wait();
 }
 
 void IoThread::nudge_connecting() {

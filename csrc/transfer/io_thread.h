@@ -72,6 +72,9 @@ class IoThread {
   void abort(Slot& slot, TransportError error, const std::string& text);
   void abort_cancelled();
   void abort_stalled();
+  // Of those that the limit of bytes a second holds back, those whose turn has come.
+  void let_go_on();
+  int count_held_back() const;
   // libcurl gives up one address of a name and goes on to the next one only when its handle is run,
   // for which it has neither a socket nor a timer then (7.88).
   void nudge_connecting();
@@ -98,6 +101,7 @@ class IoThread {
   const Clock& clock_;
   Counters& counters_;
   const StallWatch stall_watch_;
+  RateLimit* const limit_;  // null: none
 
   const std::shared_ptr<Waker> waker_;  // in watch_
 
@@ -119,10 +123,12 @@ class IoThread {
   std::vector<const Progress*> tracks_;  // scratch of abort_stalled, as the next two
   std::vector<Slot*> watched_;
   std::vector<std::size_t> stalled_;
-  std::uint64_t body_bytes_ = 0;      // received and not yet counted
-  std::uint64_t received_ = 0;        // and counted
-  bool ask_ = true;                   // ask the source before the next sleep
-  bool ask_when_not_behind_ = false;  // it may have kept something back
+  std::vector<Slot*> free_;              // scratch of let_go_on
+  std::uint64_t body_bytes_ = 0;         // received and not yet counted
+  std::uint64_t received_ = 0;           // and counted
+  bool ask_ = true;                      // ask the source before the next sleep
+  bool ask_when_not_behind_ = false;     // it may have kept something back
+  bool ask_when_not_held_back_ = false;  // likewise
   TimePoint ramp_end_ = TimePoint::max();
   int ask_above_ramp_ = Occupancy::kNotKnown;  // likewise, as soon as the ramp is above that
   bool woken_ = false;                         // look at cancelled()
@@ -131,6 +137,7 @@ class IoThread {
   TimePoint curl_due_ = TimePoint::max();
   TimePoint sample_due_ = TimePoint::max();  // for the stall watch
   TimePoint nudge_due_ = TimePoint::max();   // for nudge_connecting()
+  TimePoint limit_due_ = TimePoint::max();   // for let_go_on()
   TimePoint all_looked_at_{};                // when all sockets were, by descriptors_are_ours()
   TimePoint renew_due_{};  // for renew_multi(), while it is needed: the last try failed
 };

@@ -37,9 +37,11 @@ bool append(HeaderList& list, const std::string& line) {
 
 }  // namespace
 
-Slot::Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t& body_bytes)
+Slot::Slot(const TransferSettings& settings, OpenSockets& sockets, const Clock& clock,
+           std::uint64_t& body_bytes)
     : settings_(settings),
       sockets_(sockets),
+      clock_(clock),
       body_bytes_(body_bytes),
       easy_(make_easy_handle(settings, sockets)) {
   if (!easy_) return;
@@ -75,6 +77,11 @@ bool Slot::arm(Exchange& exchange, TimePoint now, std::uint64_t sequence) {
   failure_ = TransportError::kNone;
   failure_text_ = "";
   error_buffer_[0] = '\0';
+  held_back_since_.reset();
+  was_held_back_ = false;
+  held_back_ = {};
+  limit_ = exchange.reader() != nullptr ? settings_.options.rate_limit : nullptr;
+  if (limit_ != nullptr) limit_->begin(share_, exchange.reader());
   const HttpRequest& request = exchange.request();
   if (!easy_) return fail(TransportError::kNoMemory, "libcurl gave no handle");
   if (!set_request(request)) return false;
@@ -167,13 +174,39 @@ void Slot::acknowledge_at_once() const {
 
 // The byte path: once for every 16 KiB. No lock, no allocation.
 std::size_t Slot::body_callback(char* data, std::size_t size, std::size_t n, void* slot) noexcept {
-  return static_cast<Slot*>(slot)->take_body(data, size * n) ? size * n : size * n + 1;
+  auto* const self = static_cast<Slot*>(slot);
+  if (self->limit_ != nullptr && self->is_to_wait()) return CURL_WRITEFUNC_PAUSE;
+  return self->take_body(data, size * n) ? size * n : size * n + 1;
+}
+
+// libcurl keeps what it has, and does not look at the socket any more.
+bool Slot::is_to_wait() {
+  if (!is_held_back() && limit_->may_take(share_, exchange_->is_awaited())) return false;
+  if (is_held_back()) return true;
+  held_back_since_ = clock_.now();
+  was_held_back_ = true;
+  exchange_->on_held_back(true);
+  return true;
+}
+
+bool Slot::may_go_on() {
+  if (!share_.waits()) return true;
+  limit_->set_awaited(share_, exchange_->is_awaited());
+  return false;
+}
+
+CURLcode Slot::go_on(TimePoint now) {
+  held_back_ += now - *held_back_since_;
+  held_back_since_.reset();
+  exchange_->on_held_back(false);
+  return curl_easy_pause(easy_.get(), CURLPAUSE_CONT);
 }
 
 bool Slot::take_body(const char* data, std::size_t size) {
   if (!head_.complete()) return fail(TransportError::kReset, "a body without a head");
   bytes_ += size;
   body_bytes_ += size;
+  if (limit_ != nullptr) limit_->took(share_, size);
   return exchange_->on_body(reinterpret_cast<const std::byte*>(data), size) ||
          fail(TransportError::kAborted, "aborted in the body");
 }
@@ -269,10 +302,14 @@ int Slot::os_errno(CURLcode code) const {
   }
 }
 
-ExchangeOutcome Slot::outcome(TimePoint now) const {
+ExchangeOutcome Slot::outcome(TimePoint now) {
+  if (limit_ != nullptr) std::exchange(limit_, nullptr)->end(share_);
+  if (held_back_since_) held_back_ += now - *held_back_since_;
+  held_back_since_.reset();
   ExchangeOutcome result;
   result.any_reply_byte = bytes_ > 0;
   result.elapsed = now - started_;
+  result.held_back = held_back_;
   if (!easy_) return result;
   long connects = 0;
   long port = 0;

@@ -7,22 +7,26 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "transfer/curl_handle.h"
 #include "transfer/exchange.h"
 #include "transfer/head_collector.h"
+#include "transfer/rate_limit.h"
 #include "transfer/stall_watch.h"
 
 namespace ossmc {
 
 class Slot {
  public:
-  // `settings`, `sockets` and `body_bytes` outlive the slot. Every body byte is added to
+  // `settings`, `sockets`, `clock` and `body_bytes` outlive the slot. Every body byte is added to
   // `body_bytes`: the thread's own count, since an atomic that all threads share would be touched
   // once for every 16 KiB.
-  Slot(const TransferSettings& settings, OpenSockets& sockets, std::uint64_t& body_bytes);
+  Slot(const TransferSettings& settings, OpenSockets& sockets, const Clock& clock,
+       std::uint64_t& body_bytes);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
@@ -54,6 +58,17 @@ class Slot {
   curl_socket_t socket() const { return socket_; }
   void set_socket(curl_socket_t socket);
 
+  // --- the limit of bytes a second ---
+  // Its bytes are not taken off the network, until go_on().
+  bool is_held_back() const { return held_back_since_.has_value(); }
+  // Since it was asked for this the last time. No stall then: it is this side that kept it.
+  bool take_was_held_back() { return std::exchange(was_held_back_, is_held_back()); }
+  // The limit hears whether somebody waits for it; false: it has to wait still.
+  bool may_go_on();
+  // REQUIRES: may_go_on(). Hands on what libcurl has kept; it may be held back again at once. Not
+  // kOk: the exchange ends with this code.
+  CURLcode go_on(TimePoint now);
+
   // Its place in the thread's list of busy slots.
   std::size_t index = 0;
 
@@ -66,6 +81,7 @@ class Slot {
                                    void* slot) noexcept;
   bool take_header(std::string_view line);
   bool take_body(const char* data, std::size_t size);
+  bool is_to_wait();
   void acknowledge_at_once() const;
   curl_off_t sent_us() const;
   bool set_request(const HttpRequest& request);
@@ -73,12 +89,13 @@ class Slot {
   bool fail(TransportError error, const char* text);
   int refused_descriptor(TransportError error, bool is_alone) const;
   int os_errno(CURLcode code) const;
-  ExchangeOutcome outcome(TimePoint now) const;
+  ExchangeOutcome outcome(TimePoint now);
   std::string curl_text(CURLcode code) const;
 
   // Constant after construction.
   const TransferSettings& settings_;
   OpenSockets& sockets_;
+  const Clock& clock_;
   std::uint64_t& body_bytes_;
   EasyHandle easy_;  // null: could not be made
 
@@ -93,6 +110,11 @@ class Slot {
   Progress progress_;
   std::uint64_t bytes_ = 0;  // of head and body
   std::uint64_t head_bytes_ = 0;
+  RateLimit* limit_ = nullptr;  // null: it is not for this exchange
+  RateLimit::Share share_;      // of that
+  std::optional<TimePoint> held_back_since_;
+  bool was_held_back_ = false;
+  Duration held_back_{};
   int refused_ = 0;  // the error of a socket that the system refused; 0: none
   TransportError failure_ = TransportError::kNone;  // why a callback of ours gave up
   const char* failure_text_ = "";

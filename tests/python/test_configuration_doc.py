@@ -32,7 +32,14 @@ TYPES = {
     "std::optional<Addressing>": "text",
     "std::vector<NameValue>": "object",
 }
-WORDS = {"kDay": "86400", "kKiB": "1024", "kGiB* kGiB": str(1 << 60), "kGiB": str(1 << 30)}
+WORDS = {
+    "kDay": "86400",
+    "kKiB": "1024",
+    "kGiB* kGiB": str(1 << 60),
+    "kGiB": str(1 << 30),
+    "kTiB": str(1 << 40),
+    "kLeastRate": str(1 << 16),
+}
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},]|[^\s"{},][^"{},]*')
 
 

@@ -14,6 +14,7 @@ from bench.scenarios import (
     inside,
     latency,
     levels,
+    limits,
     listing,
     loader,
     memory,
@@ -75,6 +76,7 @@ SCENARIOS = {
     "https": Entry(throughput.https, networks=(HTTPS,)),
     "slow": Entry(throughput.slow, networks=(SLOW_50,)),
     "levels": Entry(levels.levels, networks=(SLOW_10, SLOW_50, SLOW_200)),
+    "limits": Entry(limits.limits, default=False),
     "budget": Entry(memory.budget, objects=(Catalogue.budget, Catalogue.small)),
     "roundtrips": Entry(
         latency.round_trips, objects=(Catalogue.models, Catalogue.small), networks=(FAR,)

@@ -51,6 +51,7 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(config.prefetch_workers, std::nullopt);
   EXPECT_FALSE(config.prefetch_chunk_size.has_value()) << "auto";
   EXPECT_EQ(config.prefetch_memory_bytes, std::nullopt) << "the process's shared budget";
+  EXPECT_EQ(config.transfer_most_bytes_per_second, 0U) << "no limit";
   EXPECT_EQ(config.fast_list_vcpus, 1);
   EXPECT_EQ(config.fast_list_workers, 16);
   EXPECT_EQ(config.connect_timeout, std::chrono::seconds(5));
@@ -70,7 +71,7 @@ TEST(Config, TakesEveryKey) {
   const Config config = good(R"({
     "logLevel": 3, "logPath": "/l", "auditPath": "/a",
     "prefetch": {"vcpus": 64, "workers": 256, "chunkBytes": "1 MiB", "memoryBytes": 4194304},
-    "fastList": {"vcpus": 16, "workers": 1024},
+    "transfer": {"maxBytesPerSecond": "100 MiB"}, "fastList": {"vcpus": 16, "workers": 1024},
     "timeout": {"connectSeconds": 0.1, "stallSeconds": 2.5, "readSeconds": 86400},
     "retry": {"maxAttempts": 100}, "verify": {"crc64": false},
     "tls": {"caFile": "/f", "caPath": "/p"}, "proxy": "http://p:8080", "userAgent": "job/7",
@@ -82,6 +83,7 @@ TEST(Config, TakesEveryKey) {
   EXPECT_EQ(config.prefetch_workers, 256);
   EXPECT_EQ(config.chunk_bytes(kGiB), kMiB);
   EXPECT_EQ(config.prefetch_memory_bytes, 4 * kMiB);
+  EXPECT_EQ(config.transfer_most_bytes_per_second, 100 * kMiB);
   EXPECT_EQ(config.fast_list_vcpus, 16);
   EXPECT_EQ(config.fast_list_workers, 1024);
   EXPECT_EQ(config.connect_timeout, std::chrono::milliseconds(100));
@@ -216,6 +218,9 @@ TEST(Config, ValuesOutOfRangeAreRefused) {
       {R"({"prefetch.chunkBytes": -1})", "must be 1 KiB to 1 GiB, is -1"},
       {R"({"prefetch.chunkBytes": "2 GiB"})", "must be 1 KiB to 1 GiB, is 2147483648"},
       {R"({"prefetch.memoryBytes": "16777216 TiB"})", "too large"},
+      {R"({"transfer.maxBytesPerSecond": 65535})", "must be 0, or 64 KiB to 1 TiB, is 65535"},
+      {R"({"transfer.maxBytesPerSecond": -1})", "must be 0, or 64 KiB to 1 TiB, is -1"},
+      {R"({"transfer.maxBytesPerSecond": "2 TiB"})", "must be 0, or 64 KiB to 1 TiB"},
       {R"({"fastList.vcpus": 17})", "must be 1 to 16, is 17"},
       {R"({"fastList.workers": 1025})", "must be 1 to 1024, is 1025"},
       {R"({"timeout.connectSeconds": 0.09})", "must be 0.1 to 86400, is 0.09"},
@@ -231,6 +236,9 @@ TEST(Config, ValuesOutOfRangeAreRefused) {
 TEST(Config, TheEndsOfRangesAreTaken) {
   EXPECT_EQ(good(R"({"prefetch.chunkBytes": 1024})").chunk_bytes(kGiB), 1024u);
   EXPECT_EQ(good(R"({"prefetch.chunkBytes": "1 GiB"})").chunk_bytes(kMiB), kGiB);
+  EXPECT_EQ(good(R"({"transfer.maxBytesPerSecond": 0})").transfer_most_bytes_per_second, 0U);
+  EXPECT_EQ(good(R"({"transfer.maxBytesPerSecond": "64 KiB"})").transfer_most_bytes_per_second,
+            65536U);
   EXPECT_EQ(good(R"({"prefetch.workers": 1})").prefetch_workers, 1);
   EXPECT_EQ(good(R"({"logLevel": 0})").log_level, LogLevel::kDebug);
   EXPECT_EQ(good(R"({"timeout.readSeconds": 1})").read_timeout, std::chrono::seconds(1));
@@ -425,6 +433,7 @@ TEST(ConfigKeys, TableSaysWhatTheParserDoes) {
                                           "prefetch.workers",
                                           "prefetch.chunkBytes",
                                           "prefetch.memoryBytes",
+                                          "transfer.maxBytesPerSecond",
                                           "fastList.vcpus",
                                           "fastList.workers",
                                           "timeout.connectSeconds",

@@ -251,6 +251,26 @@ TEST_F(FetchBookTest, OnlyWhatMayUseASecondRequestGetsOne) {
   EXPECT_EQ(slowest(/*nothing_else=*/true), &unclaimed);
 }
 
+// The other one would be held back as well, and take bytes of the limit twice.
+TEST_F(FetchBookTest, AFetchThatIsHeldBackForTheLimitOfBytesIsNotSlow) {
+  know_what_is_usual();
+  ChunkFetch& held = *add(a_, 1).fetch;
+  a_->slot(1).claims = 1;
+  held.on_held_back(true);
+  parts_.clock.advance(seconds(10));
+  EXPECT_EQ(held.held_back(now()), seconds(10));
+  EXPECT_EQ(slowest(), nullptr);
+  held.on_held_back(false);
+  parts_.clock.advance(milliseconds(300));
+  EXPECT_EQ(slowest(), nullptr) << "300 ms on its own";
+  held.on_held_back(true);
+  parts_.clock.advance(seconds(5));
+  held.on_held_back(false);
+  EXPECT_EQ(held.held_back(now()), seconds(15));
+  parts_.clock.advance(milliseconds(200));
+  EXPECT_NE(slowest(), nullptr) << "500 ms on its own";
+}
+
 TEST_F(FetchBookTest, NoSecondRequestWhereTooManyHaveBeenMadeOrWhatIsUsualIsNotKnown) {
   add(a_, 1);
   a_->slot(1).claims = 1;

@@ -153,5 +153,22 @@ TEST_F(PieceLineTest, WhatIsAllBulkTakesTurnsWithTheBulkOfOthers) {
   EXPECT_THAT(take_bulk(), ElementsAre("a1", "b0", "a2", "b1"));
 }
 
+// While the limit of bytes a second holds requests back.
+TEST_F(PieceLineTest, OfACallThatReceivesSomethingNothingIsTheFirst) {
+  add("a", stream_, {10, 10});
+  add("b", stream_, {10, 10});
+  const PiecePtr first = line_.take_first_urgent();
+  EXPECT_EQ(names_.at(first.get()), "a0");
+  ++first->call->in_flight;
+  const PiecePtr second = line_.take_first_urgent();
+  EXPECT_EQ(names_.at(second.get()), "b0");
+  ++second->call->in_flight;
+  EXPECT_EQ(line_.take_first_urgent(), nullptr);
+  EXPECT_TRUE(line_.has_urgent());
+  --first->call->in_flight;
+  EXPECT_EQ(names_.at(line_.take_first_urgent().get()), "a1");
+  EXPECT_THAT(take_urgent(), ElementsAre("b1"));
+}
+
 }  // namespace
 }  // namespace ossmc

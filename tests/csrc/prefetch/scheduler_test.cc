@@ -73,6 +73,39 @@ TEST(SchedulerTest, AThreadThatIsBehindTakesOnlyWhatIsUrgent) {
   for (const std::uint64_t i : {30, 31}) house.scheduler.claims().release(*a, i);
 }
 
+// They would wait for the same bytes, with their memory. A number that the user gave is heeded.
+TEST(SchedulerTest, AThreadWithRequestsThatTheLimitHoldsBackTakesOnlyWhatIsUrgent) {
+  SchedulerHouse house({.budget_bytes = 64 * kChunk,
+                        .threads = 1,
+                        .slots_per_thread = 8,
+                        .most_slots_per_thread = 16});
+  house.add_object("a", 40 * kChunk);
+  const auto a = house.open("a");
+  house.transport.set_held_back(Occupancy::kEnoughHeldBack);
+  while (house.transport.started().size() < 5) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.most_in_progress(), Occupancy::kEnoughHeldBack);
+  EXPECT_EQ(house.scheduler.limited_by(), "limit");
+  for (const std::uint64_t i : {30, 31}) house.scheduler.claims().claim(*a, i);
+  const std::size_t before = house.ranges().size();
+  while (house.ranges().size() < before + 2) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.ranges().at(before), "a@" + std::to_string(30 * kChunk));
+  EXPECT_EQ(house.ranges().at(before + 1), "a@" + std::to_string(31 * kChunk));
+  house.transport.set_held_back(0);
+  house.transport.run();
+  EXPECT_EQ(house.ranges().size(), 40U);
+  for (const std::uint64_t i : {30, 31}) house.scheduler.claims().release(*a, i);
+}
+
+TEST(SchedulerTest, SlotsThatTheUserGaveAreFilledThoughTheLimitHoldsBack) {
+  SchedulerHouse house({.budget_bytes = 64 * kChunk, .threads = 1, .slots_per_thread = 8});
+  house.add_object("a", 40 * kChunk);
+  house.transport.set_held_back(8);
+  const auto a = house.open_now("a");
+  while (house.transport.started().size() < 20) ASSERT_TRUE(house.transport.step());
+  EXPECT_EQ(house.transport.most_in_progress(), 8);
+  EXPECT_EQ(house.scheduler.limited_by(), "limit");
+}
+
 // More would only cost it time. Where it has time left it is not the limit, whatever it says.
 TEST(SchedulerTest, AThreadThatIsTheLimitHasInProgressWhatIsEnoughAndWhatIsUrgent) {
   for (const bool is_limit : {false, true}) {

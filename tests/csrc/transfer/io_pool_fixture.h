@@ -48,6 +48,9 @@ class RecordedExchange final : public Exchange {
   std::atomic<bool> cancelled_{false};
   bool is_awaited_ = true;
   bool may_be_slow_ = false;
+  const void* reader_ = nullptr;         // of the limit of bytes a second
+  std::atomic<int> times_held_back_{0};  // for that
+  std::atomic<bool> is_held_back_{false};
 
   const HttpRequest& request() noexcept override {
     const std::lock_guard lock(mutex_);
@@ -83,6 +86,11 @@ class RecordedExchange final : public Exchange {
   bool cancelled() const noexcept override { return cancelled_.load(); }
   bool is_awaited() const noexcept override { return is_awaited_; }
   bool may_be_slow() const noexcept override { return may_be_slow_; }
+  const void* reader() const noexcept override { return reader_; }
+  void on_held_back(bool is_held_back) noexcept override {
+    is_held_back_ = is_held_back;
+    if (is_held_back) times_held_back_.fetch_add(1);
+  }
 
   // Blocks until on_done.
   ExchangeOutcome wait() {
@@ -145,6 +153,7 @@ class QueueSource final : public WorkSource {
   std::atomic<bool> was_behind_{false};  // a thread said so
   std::atomic<bool> heeds_ramp_{false};
   std::atomic<int> least_ramp_{INT_MAX};  // that a thread told
+  std::atomic<int> most_held_back_{0};    // likewise
 
   void push(Exchange& exchange) {
     const std::lock_guard lock(mutex_);
@@ -169,6 +178,7 @@ class QueueSource final : public WorkSource {
     const bool behind = occupancy.behind;
     asked_.fetch_add(1);
     if (occupancy.ramp < least_ramp_.load()) least_ramp_.store(occupancy.ramp);
+    if (occupancy.held_back > most_held_back_.load()) most_held_back_.store(occupancy.held_back);
     if (occupancy.busy >= limit_.load()) return nullptr;
     if (heeds_ramp_.load() && occupancy.busy >= occupancy.ramp) return nullptr;
     const std::lock_guard lock(mutex_);

@@ -17,7 +17,7 @@ TEST(Slot, IsFoundByItsHandle) {
   OpenSockets sockets(counters, watch);
   const TransferSettings settings{};
   std::uint64_t body_bytes = 0;
-  const Slot slot(settings, sockets, body_bytes);
+  const Slot slot(settings, sockets, system_clock(), body_bytes);
   ASSERT_NE(slot.easy(), nullptr);
   EXPECT_EQ(Slot::of(slot.easy()), &slot);
 }

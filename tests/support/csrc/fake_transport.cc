@@ -130,8 +130,12 @@ void FakeTransport::pull() {
     got = false;
     for (int thread = 0; thread < threads_; ++thread) {
       const int running = busy(thread);
-      const Occupancy occupancy = {
-          .busy = running, .behind = behind_ && running > 0, .enough = enough_, .ramp = ramp_};
+      const Occupancy occupancy = {.busy = running,
+                                   .behind = behind_ && running > 0,
+                                   .enough = enough_,
+                                   .ramp = ramp_,
+                                   .held_back = std::min(held_back_, running),
+                                   .is_at_limit = held_back_ > 0};
       if (Exchange* exchange = source_.next(thread, occupancy)) {
         start(*exchange, thread);
         got = true;

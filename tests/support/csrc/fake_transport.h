@@ -108,6 +108,8 @@ class FakeTransport final : public Transport {
   int wakes() const { return wakes_; }
   // Threads that have anything in progress say that they are behind.
   void set_behind(bool behind) { behind_ = behind; }
+  // So many of each thread's are held back for the limit of bytes a second.
+  void set_held_back(int held_back) { held_back_ = held_back; }
   // What threads say would be enough.
   void set_enough(int enough) { enough_ = enough; }
   void set_ramp(int ramp) { ramp_ = ramp; }
@@ -140,6 +142,7 @@ class FakeTransport final : public Transport {
   int most_in_progress_ = 0;
   int wakes_ = 0;
   bool behind_ = false;
+  int held_back_ = 0;
   int enough_ = Occupancy::kNotKnown;
   int ramp_ = Occupancy::kNotKnown;
 };
