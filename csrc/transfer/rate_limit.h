@@ -26,8 +26,9 @@ class RateLimit {
   // its turn comes.
   static constexpr Duration kTick = std::chrono::milliseconds(5);
   // What may be taken at once after a pause, in time: more would be felt beside us, less would be
-  // lost whenever a thread is late.
-  static constexpr Duration kBurst = std::chrono::milliseconds(100);
+  // lost whenever a thread is late, or a sender has met a closed window: where segments are nearly
+  // as large as the window, as on loopback, it may look again only after 200 ms.
+  static constexpr Duration kBurst = std::chrono::milliseconds(250);
   static constexpr int kOthersTurn = 8;
 
   // What one exchange has of it. Used by the exchange's own I/O thread; while it waits, by the

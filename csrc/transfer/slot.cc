@@ -172,7 +172,8 @@ void Slot::acknowledge_at_once() const {
   static_cast<void>(::setsockopt(socket_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on));
 }
 
-// The byte path: once for every 16 KiB. No lock, no allocation.
+// The byte path: once for every 16 KiB. No lock, no allocation; under a limit of bytes a second
+// there is a lock for each portion.
 std::size_t Slot::body_callback(char* data, std::size_t size, std::size_t n, void* slot) noexcept {
   auto* const self = static_cast<Slot*>(slot);
   if (self->limit_ != nullptr && self->is_to_wait()) return CURL_WRITEFUNC_PAUSE;

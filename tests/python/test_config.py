@@ -182,6 +182,7 @@ def test_every_documented_key_is_known(tmp_path):
         "prefetch.workers": "auto",
         "prefetch.chunkBytes": "1 MiB",
         "prefetch.memoryBytes": "16 MiB",
+        "transfer.maxBytesPerSecond": "100 MiB",
         "verify.crc64": False,
         "tls.caFile": str(tmp_path / "ca.pem"),
         "tls.caPath": str(tmp_path),

@@ -18,7 +18,7 @@ KiB, MiB = 1 << 10, 1 << 20
 URI = "oss://limited-1/object"
 # 10 Mbit/s would be enough for none of these, so that the limit is what they meet.
 PER_SECOND = 2 * MiB
-BURST_SECONDS = 0.1
+BURST_SECONDS = 0.25
 
 
 @pytest.fixture(scope="module")
