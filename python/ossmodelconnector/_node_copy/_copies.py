@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ossmodelconnector import _core
 from ossmodelconnector._errors import OssError
 from ossmodelconnector._node_copy._fetch import Job, fetch, reserve
+from ossmodelconnector._node_copy._mapping import map_file
 from ossmodelconnector._node_copy._names import Key
 from ossmodelconnector._node_copy._take import (
     Life,
@@ -69,8 +70,7 @@ class CopiedFile:
             raise ValueError("the node copy is closed")
         if not self.reader.size:
             return bytearray()
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        mapping = _Mapping(pin.fd, self.reader.size, mmap.MAP_PRIVATE, protection)
+        mapping = map_file(_Mapping, pin.fd, self.reader.size, mmap.MAP_PRIVATE)
         mapping.pin = pin
         return mapping
 
@@ -118,7 +118,12 @@ def copy_objects(
     readers = connector.open_many(objects, prefetch=False)
     try:
         readers = [_of_known_version(connector, reader) for reader in readers]
-        return _Copying(connector.endpoint, readers, folder, keep=keep).run()
+        copying = _Copying(connector.endpoint, readers, folder, keep=keep)
+        try:
+            return copying.run()
+        except BaseException:
+            copying.release()
+            raise
     except BaseException:
         for reader in readers:
             reader.close()
@@ -173,12 +178,16 @@ class _Copying:
             for place in places:
                 if place in self._found:
                     continue
+                is_waited_for = place in self._waited_for
                 mine = self._take(place)
                 if mine is not None:
                     jobs.append(Job(place, mine, self._readers[place]))
+                elif is_waited_for and place not in self._found and not jobs:
+                    break  # whoever fetches goes in the same order
             if jobs:
                 reserve(self._folder, jobs)
                 fetch(jobs, self._publish)
+                self._fetched_bytes += sum(job.reader.size for job in jobs)
         finally:
             for job in jobs:
                 job.mine.lock.release()
@@ -197,7 +206,13 @@ class _Copying:
         checked = "crc64" if job.reader.verified == "crc64" else "etag"
         key = self._keys[job.place]
         self._found[job.place] = publish(self._folder, key, job.mine, checked, keep=self._keep)
-        self._fetched_bytes += job.reader.size
+
+    def release(self) -> None:
+        """Lets all files go."""
+        for whole in self._found.values():
+            whole.pin.release()
+        for pin in self._waited_for.values():
+            pin.release()
 
     def _wait(self) -> None:
         """Until the first one of those that others fetch is there, or may be ours."""

@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ossmodelconnector._node_copy._mapping import map_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -39,8 +41,7 @@ def reserve(folder: Folder, jobs: Sequence[Job]) -> None:
     """Has the file system set aside what the files need, or raises OSError (ENOSPC)."""
     missing = {job: job.reader.size - _held_bytes(job.mine.pin.fd) for job in jobs}
     needed = sum(max(0, one) for one in missing.values())
-    if needed > folder.free_bytes():
-        raise folder.too_small(needed)
+    folder.require_room(needed)
     for job in jobs:
         fd, size = job.mine.pin.fd, job.reader.size
         os.ftruncate(fd, size)
@@ -134,5 +135,5 @@ def _fill(job: Job) -> None:
     size = job.reader.size
     if not size:
         return
-    with mmap.mmap(job.mine.pin.fd, size, mmap.MAP_SHARED) as memory:
+    with map_file(mmap.mmap, job.mine.pin.fd, size, mmap.MAP_SHARED) as memory:
         job.reader.readinto(memory)

@@ -9,6 +9,8 @@ import stat
 import weakref
 from typing import Any
 
+from ossmodelconnector import _core
+
 __all__ = ["Folder", "open_folder"]
 
 _SHARED_MEMORY = "/dev/shm"
@@ -80,6 +82,7 @@ class Folder:
             os.close(parent)
         weakref.finalize(self, os.close, self._fd)
         found = os.fstat(self._fd)
+        self._is_memory = _is_memory(found.st_dev)
         self._require_own(self.path, found)
         if stat.S_IMODE(found.st_mode) & 0o700 != 0o700:
             raise self._refused(self.path, "is not ours to write")
@@ -146,8 +149,24 @@ class Folder:
         found = os.fstatvfs(self._fd)
         return found.f_bavail * found.f_frsize
 
+    def require_room(self, needed: int) -> None:
+        """OSError (ENOSPC): copies of so many more bytes do not fit."""
+        if needed > self.free_bytes():
+            raise self.too_small(needed)
+        if self._is_memory:
+            # Past a limit of memory the kernel ends a process, without an error.
+            free, source = _core.free_memory()
+            if 0 < free < needed:
+                raise OSError(
+                    errno.ENOSPC,
+                    f"node_copy: the copy needs {needed} bytes more, which count as memory, and "
+                    f"{source} has {free} free: give it more, or node_copy=PATH, a folder on a "
+                    "disk",
+                    self.top,
+                )
+
     def too_small(self, needed: int) -> OSError:
-        """What to raise where copies of so many bytes do not fit."""
+        """What to raise where the file system does not take so many more bytes."""
         return OSError(
             errno.ENOSPC,
             f"node_copy: the copy needs {needed} bytes more, and {self.free_bytes()} are free: "
@@ -172,6 +191,17 @@ class Folder:
     def _refused(self, path: str, why: str) -> OSError:
         text = f"node_copy: this {why}, and is not used: remove it, or {_WAY_OUT}"
         return PermissionError(errno.EPERM, text, path)
+
+
+def _is_memory(device: int) -> bool:
+    """Whether a file system keeps its files in memory alone."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        for mount in mounts:
+            fields, _, kind = mount.partition(" - ")
+            if fields.split()[2] == number:
+                return kind.split()[0] in ("tmpfs", "ramfs")
+    return False
 
 
 def _hint(number: int | None) -> str:

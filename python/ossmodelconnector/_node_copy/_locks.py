@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -78,19 +79,24 @@ class Pin:
 
 def _leave(folder: Folder, key: Key, fd: int, process: int) -> None:
     try:
-        if os.getpid() != process:  # the lock is the parent's
-            return
-        if lock_alone(fd):
-            name = next((one for one in key.wholes() if folder.leads_to(one.text, fd)), None)
-            if name is not None and not name.is_kept:
-                folder.unlink(name.text)
-            if name is None and folder.leads_to(key.part, fd):
-                folder.unlink(key.part)
-            unlink_if_unused(folder, key.fetch)  # of one who died with it
-        # A forked child may have the same open file, whose lock closing would leave.
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        if os.getpid() == process:  # in a forked child the lock is the parent's
+            with contextlib.suppress(OSError):  # nobody can be told, and the next start sweeps
+                _unlink_as_last(folder, key, fd)
+            # A forked child may have the same open file, so that closing ours leaves the lock.
+            fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)
+
+
+def _unlink_as_last(folder: Folder, key: Key, fd: int) -> None:
+    if not lock_alone(fd):
+        return
+    name = next((one for one in key.wholes() if folder.leads_to(one.text, fd)), None)
+    if name is not None and not name.is_kept:
+        folder.unlink(name.text)
+    if name is None and folder.leads_to(key.part, fd):
+        folder.unlink(key.part)
+    unlink_if_unused(folder, key.fetch)  # a fetcher who was killed left it
 
 
 class FetchLock:
