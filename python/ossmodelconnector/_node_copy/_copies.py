@@ -190,6 +190,8 @@ class _Copying:
                 self._fetched_bytes += sum(job.reader.size for job in jobs)
         finally:
             for job in jobs:
+                if job.place not in self._found:
+                    job.mine.pin.release()
                 job.mine.lock.release()
 
     def _take(self, place: int) -> Mine | None:

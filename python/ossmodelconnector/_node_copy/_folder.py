@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import weakref
+from pathlib import Path
 from typing import Any
 
 from ossmodelconnector import _core
@@ -196,11 +197,14 @@ class Folder:
 def _is_memory(device: int) -> bool:
     """Whether a file system keeps its files in memory alone."""
     number = f"{os.major(device)}:{os.minor(device)}"
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-        for mount in mounts:
-            fields, _, kind = mount.partition(" - ")
-            if fields.split()[2] == number:
-                return kind.split()[0] in ("tmpfs", "ramfs")
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    for mount in mounts.splitlines():
+        fields, _, kind = mount.partition(" - ")
+        if fields.split()[2] == number:
+            return kind.split()[0] in ("tmpfs", "ramfs")
     return False
 
 
