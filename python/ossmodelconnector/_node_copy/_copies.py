@@ -232,10 +232,16 @@ class _Copying:
                 return
 
     def _too_late(self, place: int, life: Life | None) -> TimeoutError:
-        who = "nobody" if life is None else f"the process {life.process}, which does not run,"
+        uri = self._readers[place].uri
+        if life is None:
+            text = f"{uri} cannot be locked: is the file system sound?"
+        else:
+            text = (
+                f"the process {life.process}, which fetches {uri}, has shown no sign of life for "
+                f"{LIMIT_SECONDS:.0f} s: end it, and try again, or open without node_copy"
+            )
         return TimeoutError(
             errno.ETIMEDOUT,
-            f"node_copy: {self._readers[place].uri}: {who} has fetched it for {LIMIT_SECONDS:.0f} "
-            "s: end that process, or open without node_copy",
+            f"node_copy: {text}",
             self._folder.path,
         )
