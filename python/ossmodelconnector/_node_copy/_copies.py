@@ -204,8 +204,7 @@ class _Copying:
             self._waited_for.setdefault(place, taken.pin)
         return taken if isinstance(taken, Mine) else None
 
-    def _publish(self, job: Job) -> None:
-        checked = "crc64" if job.reader.verified == "crc64" else "etag"
+    def _publish(self, job: Job, checked: str) -> None:
         key = self._keys[job.place]
         self._found[job.place] = publish(self._folder, key, job.mine, checked, keep=self._keep)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -292,3 +294,43 @@ def test_forked_child_uses_what_its_parent_holds_and_removes_nothing(model, conn
 def test_model_without_a_copy_says_so(model, connector):
     with open_model(model, "np", connector=connector, node_copy=False) as opened:
         assert opened.node_copy is None
+
+
+def test_copy_of_an_object_without_a_crc64_says_so_to_all(bucket, connector, copies):
+    data = model_files()[0]
+    bucket.served.local.put_object(bucket.bucket, "plain.safetensors", data, crc64=False)
+    uri = bucket.uri("plain.safetensors")
+    with safe_open(uri, "np", connector=connector, node_copy=copies.top) as first:
+        assert copies.states() == ["etag"]
+        with safe_open(uri, "np", connector=connector, node_copy=copies.top) as second:
+            assert second.node_copy.warm
+            assert first.verified == second.verified == {uri: "length+etag"}
+
+
+def test_child_of_multiprocessing_removes_its_copy_though_python_does_not_end_there(
+    model, make_connector, copies
+):
+    def use():
+        opened = open_model(model, "np", connector=make_connector(), node_copy=copies.top)
+        kept.extend(opened.get_tensors().items())
+        kept.append(opened)
+
+    kept = []
+    child = multiprocessing.get_context("fork").Process(target=use)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert copies.folder.exists()
+    assert copies.names() == []
+
+
+def test_models_of_many_files_cost_few_descriptors(bucket, connector, copies):
+    for i in range(60):
+        data = tensor_file({f"t{i}": random_tensor("I32", (10,), i)})
+        bucket.put(f"many/{i:02d}.safetensors", data)
+    before = len(os.listdir("/proc/self/fd"))
+    with open_model(bucket.uri("many/"), "np", connector=connector, node_copy=copies.top) as opened:
+        tensors = opened.get_tensors()
+        assert len(tensors) == 60
+        # One that is locked, and before Python 3.13 one of each mapping; connections besides.
+        assert len(os.listdir("/proc/self/fd")) - before < 2 * 60 + 40
