@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ossmodelconnector import _core
 from ossmodelconnector._errors import OssError
-from ossmodelconnector._node_copy._fetch import Job, fetch, reserve
+from ossmodelconnector._node_copy._fetch import Job, fetch, require_room
 from ossmodelconnector._node_copy._mapping import map_file
 from ossmodelconnector._node_copy._names import Key
 from ossmodelconnector._node_copy._take import (
@@ -185,8 +185,8 @@ class _Copying:
                 elif is_waited_for and place not in self._found and not jobs:
                     break  # whoever fetches goes in the same order
             if jobs:
-                reserve(self._folder, jobs)
-                fetch(jobs, self._publish)
+                require_room(self._folder, jobs)
+                fetch(self._folder, jobs, self._publish)
                 self._fetched_bytes += sum(job.reader.size for job in jobs)
         finally:
             for job in jobs:
