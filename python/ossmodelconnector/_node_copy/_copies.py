@@ -163,19 +163,19 @@ class _Copying:
 
     def run(self) -> Copies:
         sweep(self._folder, self._keys)
-        self._look(range(len(self._keys)))
+        self._look()
         is_warm = len(self._found) == len(self._keys) and not self._fetched_bytes
         while len(self._found) < len(self._keys):
             self._wait()
-            self._look(range(len(self._keys)))
+            self._look()
         files = [CopiedFile(one, self._found[place]) for place, one in enumerate(self._readers)]
         return Copies(files, self._fetched_bytes, is_warm)
 
-    def _look(self, places: Sequence[int]) -> None:
+    def _look(self) -> None:
         """Takes what is there, and fetches what nobody does."""
         jobs = []
         try:
-            for place in places:
+            for place in range(len(self._keys)):
                 if place in self._found:
                     continue
                 is_waited_for = place in self._waited_for
