@@ -50,6 +50,9 @@ class Shard:
     nothing by itself; a second one brings the whole file.
     """
 
+    # Whether the whole file is here already.
+    is_copied: bool = False
+
     def __init__(
         self, connector: OssModelConnector, reader: ObjectReader, header: Header, header_crc: int
     ) -> None:
@@ -221,7 +224,7 @@ class Shard:
 
 def begin_loads(shards: Iterable[Shard]) -> None:
     """Has whole files fetched into memory, in this order, as far as there is room."""
-    waiting = [shard for shard in shards if shard._whole is None]
+    waiting = [shard for shard in shards if shard._whole is None and not shard.is_copied]
     if not waiting:
         return
     readers = prefetch_again(waiting[0]._connector, [shard._parts for shard in waiting])
