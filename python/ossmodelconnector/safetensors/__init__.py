@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from ossmodelconnector._public import name_package as _name_package
 from ossmodelconnector.safetensors._checked import CheckedStateDict, CheckedTensor
+from ossmodelconnector.safetensors._copied import NodeCopy
 from ossmodelconnector.safetensors._format import HeaderError, SliceError, TensorMeta
 from ossmodelconnector.safetensors._lazy import LazyTensor
 from ossmodelconnector.safetensors._loader import LoaderStats, PrefetchLoader
@@ -28,6 +29,7 @@ __all__ = [
     "LazyTensor",
     "LoaderStats",
     "Model",
+    "NodeCopy",
     "PrefetchLoader",
     "SliceError",
     "TensorMeta",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._errors import ChecksumError
 from ossmodelconnector.safetensors._checked import CheckedStateDict
+from ossmodelconnector.safetensors._copied import NodeCopy, open_copied_shards
 from ossmodelconnector.safetensors._format import TensorMeta
 from ossmodelconnector.safetensors._frameworks import framework_of
 from ossmodelconnector.safetensors._lazy import LazyStateDict, LazyTensor
 from ossmodelconnector.safetensors._loader import Planned, PrefetchLoader, require_limits
-from ossmodelconnector.safetensors._shard import Verify
+from ossmodelconnector.safetensors._shard import Shard, Verify, open_shards
 from ossmodelconnector.safetensors._source import files_of
 from ossmodelconnector.safetensors._store import TensorStore
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ossmodelconnector._connector import OssModelConnector
+    from ossmodelconnector._node_copy import Folder
 
 __all__ = ["Model"]
 
@@ -51,12 +53,22 @@ class Model:
         device: Any,
         verify: Verify,
         variant: str | None,
+        folder: Folder | None,
+        keep: bool,
     ) -> None:
         if verify not in ("early", "late", "off"):
             raise ValueError(f'verify must be "early", "late" or "off", not {verify!r}')
         library = framework_of(framework, device)
         files = files_of(connector, source, variant)
-        self._store = TensorStore(connector, files, library, verify)
+        shards: Sequence[Shard]
+        if folder is None:
+            shards, self._node_copy = open_shards(connector, files.objects), None
+        else:
+            shards, self._node_copy = open_copied_shards(
+                connector, files.objects, folder, keep=keep
+            )
+            verify = "early"  # it was, when the copy was made
+        self._store = TensorStore(shards, files, library, verify)
         self._device = device
 
     # --- what there is ---
@@ -83,6 +95,16 @@ class Model:
             True
         """
         return {shard.uri: shard.verified for shard in self._store.shards}
+
+    @property
+    def node_copy(self) -> NodeCopy | None:
+        """Where the copy is that processes share, and whether it was there; None: there is none.
+
+        Example:
+            >>> model.node_copy is None
+            True
+        """
+        return self._node_copy
 
     def keys(self) -> list[str]:
         """The tensors' names, sorted."""

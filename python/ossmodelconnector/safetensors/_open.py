@@ -6,11 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
+from ossmodelconnector._node_copy import open_folder
 from ossmodelconnector._objects import ObjectInfo
 from ossmodelconnector.safetensors._model import Model
 from ossmodelconnector.safetensors._source import is_one_file
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from ossmodelconnector._connector import OssModelConnector
@@ -27,6 +29,8 @@ def safe_open(
     *,
     connector: OssModelConnector | None = None,
     verify: Verify = "early",
+    node_copy: bool | str | os.PathLike[str] = False,
+    keep: bool = False,
 ) -> Model:
     """Opens one safetensors file, as safetensors' function of that name does a local one.
 
@@ -38,6 +42,8 @@ def safe_open(
         verify: ``"early"``: no tensor is handed out before all of the file has come and its CRC-64
             is right; ``"late"``: at once, and when all tensors of a file have come, an error at the
             next call or at close; ``"off"``: nobody says. See `Model`.
+        node_copy: as in `open_model`.
+        keep: as in `open_model`.
 
     Returns:
         A `Model` of that file, a context manager.
@@ -55,7 +61,9 @@ def safe_open(
     """
     if not is_one_file(uri):
         raise ValueError(f"safe_open takes the URI of one file, not {uri!r}: use open_model")
-    return Model(connector_or_default(connector), uri, framework, device, verify, None)
+    folder = open_folder(node_copy, keep)
+    connector = connector_or_default(connector)
+    return Model(connector, uri, framework, device, verify, None, folder, keep)
 
 
 def open_model(
@@ -66,6 +74,8 @@ def open_model(
     connector: OssModelConnector | None = None,
     verify: Verify = "early",
     variant: str | None = None,
+    node_copy: bool | str | os.PathLike[str] = False,
+    keep: bool = False,
 ) -> Model:
     """Opens all files of a model; all headers are read at once.
 
@@ -79,6 +89,12 @@ def open_model(
         verify: as in `safe_open`, for each file.
         variant: where the prefix has weights of several kinds, such as ``"fp16"``: which; ``""``:
             those whose name has no such word.
+        node_copy: True: all processes of this user on this machine that open these files so hold
+            one copy of them, under /dev/shm; a path: in that folder, which must be there. One of
+            them fetches a file, checked by its CRC-64 whatever `verify` says, and the others wait.
+            Each maps it: a tensor that is changed in place is its own.
+        keep: with `node_copy`: the copy stays when nobody uses it, for the next start. Else it goes
+            with its last user, when the model is closed there, and its tensors are gone.
 
     Returns:
         A `Model`, a context manager.
@@ -88,6 +104,8 @@ def open_model(
             tensor of one name.
         ValueError: there are several indexes, or only pickled weights.
         ObjectNotFoundError: a file is missing.
+        OSError: no copy can be made: there is no room, or something there is not this user's.
+        TimeoutError: the process that fetches a file for all does not run.
         OssError: or another of its kinds.
 
     Example:
@@ -95,7 +113,9 @@ def open_model(
         ...     model.keys()
         ['embed.weight', 'head.weight']
     """
-    return Model(connector_or_default(connector), source, framework, device, verify, variant)
+    folder = open_folder(node_copy, keep)
+    connector = connector_or_default(connector)
+    return Model(connector, source, framework, device, verify, variant, folder, keep)
 
 
 def load_file(
@@ -104,6 +124,8 @@ def load_file(
     *,
     framework: str = "pt",
     connector: OssModelConnector | None = None,
+    node_copy: bool | str | os.PathLike[str] = False,
+    keep: bool = False,
 ) -> dict[str, Any]:
     """Loads all tensors of a file, checked by its CRC-64. Arguments and errors as `safe_open`.
 
@@ -112,7 +134,9 @@ def load_file(
         >>> load_file(uri, connector=connector)["embed.weight"].shape
         torch.Size([8, 4])
     """
-    with safe_open(uri, framework, device, connector=connector) as file:
+    with safe_open(
+        uri, framework, device, connector=connector, node_copy=node_copy, keep=keep
+    ) as file:
         return file.get_tensors()
 
 
@@ -123,6 +147,8 @@ def load_model(
     device: Any = "cpu",
     *,
     connector: OssModelConnector | None = None,
+    node_copy: bool | str | os.PathLike[str] = False,
+    keep: bool = False,
 ) -> tuple[list[str], list[str]]:
     """Loads tensors into a module of torch, file after file, so that they are held once.
 
@@ -132,6 +158,8 @@ def load_model(
         strict: whether all names must be in both.
         device: where tensors go before they are copied into the module's.
         connector: as in `open_model`.
+        node_copy: as in `open_model`. The module's own memory is not shared.
+        keep: as in `open_model`.
 
     Returns:
         Names that the module has and the files lack, and the other way round. Of names that share
@@ -148,7 +176,9 @@ def load_model(
         ([], ['embed.weight', 'head.weight'])
     """
     own = model.state_dict(keep_vars=True)
-    with open_model(source, "pt", device, connector=connector) as files:
+    with open_model(
+        source, "pt", device, connector=connector, node_copy=node_copy, keep=keep
+    ) as files:
         missing, unexpected = _differences(own, files.offset_keys())
         if strict and (missing or unexpected):
             raise RuntimeError(_difference_text(model, missing, unexpected))

@@ -49,6 +49,9 @@ class Shard:
     nothing by itself; a second one brings the whole file.
     """
 
+    # Whether the whole file is here already.
+    is_copied = False
+
     def __init__(
         self, connector: OssModelConnector, reader: ObjectReader, header: Header, header_crc: int
     ) -> None:
@@ -223,7 +226,7 @@ def begin_loads(shards: Iterable[Shard]) -> None:
 
     One round trip, however many they are: each tells with its first bytes that it has not changed.
     """
-    waiting = [shard for shard in shards if shard._whole is None]
+    waiting = [shard for shard in shards if shard._whole is None and not shard.is_copied]
     if not waiting:
         return
     readers = waiting[0]._connector.open_many(shard._parts for shard in waiting)

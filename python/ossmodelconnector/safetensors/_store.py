@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +17,11 @@ from ossmodelconnector.safetensors._frameworks import (
     tensor_over,
 )
 from ossmodelconnector.safetensors._partial import read_index, wanted_bytes
-from ossmodelconnector.safetensors._shard import Part, Shard, Verify, begin_loads, open_shards
+from ossmodelconnector.safetensors._shard import Part, Shard, Verify, begin_loads
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector.safetensors._source import Files
 
 __all__ = ["Place", "TensorStore"]
@@ -44,11 +43,12 @@ class TensorStore:
     """
 
     def __init__(
-        self, connector: OssModelConnector, files: Files, framework: Framework, verify: Verify
+        self, shards: Sequence[Shard], files: Files, framework: Framework, verify: Verify
     ) -> None:
+        """Takes over the open files; the store's close closes them."""
         self.framework = framework
         self._verify = verify
-        self.shards: list[Shard] = open_shards(connector, files.objects)
+        self.shards = list(shards)
         with ExitStack() as opened:
             opened.callback(self._close_shards)
             owners = _owners(self.shards, files.shard_of, files.index_uri)
@@ -73,9 +73,9 @@ class TensorStore:
 
     def part(self, name: str, index: Any) -> Any:
         """What the index takes of a tensor, in memory of its own."""
-        if index is Ellipsis:
-            return self._own_tensor(name)
         shard, meta = self.place(name)
+        if index is Ellipsis:
+            return self.whole_tensor(name) if shard.is_copied else self._own_tensor(name)
         dtype, shape = stored_as(self.framework, meta)
         begin = meta.data_offsets[0]
         return read_index(self.framework, shard, begin, dtype, shape, index)
@@ -182,8 +182,9 @@ class TensorStore:
 
     def stream_alone(self, shard: Shard, names: list[str]) -> Iterator[tuple[str, Any]]:
         """The tensors of a file as they come, in memory of their own; its end is checked."""
-        for (name,), memory, _ in shard.stream(names, group_bytes=0, is_checked=True):
-            yield name, self._over(memory, 0, shard.header.tensors[name])
+        for (name,), memory, begin in shard.stream(names, group_bytes=0, is_checked=True):
+            meta = shard.header.tensors[name]
+            yield name, self._over(memory, meta.data_offsets[0] - begin, meta)
             del memory
             self.check()
 
