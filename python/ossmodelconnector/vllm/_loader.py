@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from vllm.model_executor.model_loader.ep_weight_filter import should_skip_weight
 from vllm.model_executor.model_loader.weight_utils import enable_tqdm
 
 from ossmodelconnector.vllm._connecting import connect
+from ossmodelconnector.vllm._held import hold, release
 from ossmodelconnector.vllm._options import LOAD_FORMAT, take_options
 from ossmodelconnector.vllm._progress import progress_bar
+from ossmodelconnector.vllm._records import show_records
 from ossmodelconnector.vllm._weights import as_source, is_oss, open_weights, wanted_names
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ __all__ = ["OssModelLoader"]
 _log = logging.getLogger("ossmodelconnector.vllm")
 # What vLLM has where nobody says otherwise: it is about subfolders, which are not read.
 _IGNORED_BY_DEFAULT = ["original/**/*"]
+_WEIGHTS = (".safetensors", ".bin", ".pt")
 
 
 @register_model_loader(LOAD_FORMAT)
@@ -39,6 +43,7 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
     """
 
     def __init__(self, load_config: Any) -> None:
+        show_records()
         self._options, theirs = take_options(load_config.model_loader_extra_config)
         super().__init__(dataclasses.replace(load_config, model_loader_extra_config=theirs))
         # By what vLLM calls it: a model's folder of config files, whose weights are elsewhere.
@@ -49,7 +54,8 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
         uri = self._name_weights(model_config)
         if uri is not None:
             with connect(self._options) as connector:
-                open_weights(connector, as_source(uri), self._options._replace(node_copy=False))
+                options = self._options._replace(node_copy=False)
+                open_weights(connector, as_source(uri), options).close()
         else:
             self._of_vllm().download_model(model_config)
 
@@ -63,7 +69,7 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
         uri = next(filter(is_oss, (model_config.model_weights, model_config.model)), None)
         if uri is not None:
             self._uris[model_config.model] = uri
-        elif Path(model_config.model).is_dir() and not any(Path(model_config.model).glob("*.*t*")):
+        elif _lacks_weights(Path(model_config.model)):
             raise ValueError(
                 f"load_format {LOAD_FORMAT!r}: {model_config.model} has no weights, and neither "
                 "model nor model_weights is an oss:// URI: give model_weights='oss://bucket/model/'"
@@ -98,17 +104,18 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
         ignored = self.load_config.ignore_patterns
         ignored = [ignored] if isinstance(ignored, str) else list(ignored)
         began = time.monotonic()
-        with (
-            connect(self._options) as connector,
-            open_weights(
+        release()
+        with ExitStack() as opened:
+            connector = opened.enter_context(connect(self._options))
+            model = open_weights(
                 connector,
                 uri,
                 self._options,
                 allowed=source.allow_patterns_overrides,
                 ignored=[] if ignored == _IGNORED_BY_DEFAULT else ignored,
                 has_neighbours=_is_one_of_many(),
-            ) as model,
-        ):
+            )
+            opened.enter_context(model)
             is_unused = source.is_unused_weight or (lambda _name: False)
             names = wanted_names(
                 model.offset_keys(),
@@ -116,6 +123,8 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
             )
             yield from self._with_progress(model, names)
             _tell(uri, model, names, time.monotonic() - began)
+            if model.node_copy is not None and not self._options.keep:
+                hold(opened.pop_all())
 
     def _with_progress(self, model: Model, names: list[str]) -> Iterator[tuple[str, Any]]:
         total = sum(model.get_tensor_meta(name).nbytes for name in names)
@@ -127,6 +136,11 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
                 bar.update(size)
 
 
+def _lacks_weights(folder: Path) -> bool:
+    """Whether it is a folder, and has the files of a model but these."""
+    return folder.is_dir() and not any(path.suffix in _WEIGHTS for path in folder.iterdir())
+
+
 def _is_one_of_many() -> bool:
     """Whether this engine has other processes that load the same model."""
     group = torch.distributed
@@ -135,8 +149,9 @@ def _is_one_of_many() -> bool:
 
 def _tell(uri: str, model: Model, names: list[str], seconds: float) -> None:
     size = sum(model.get_tensor_meta(name).nbytes for name in names)
+    copy = model.node_copy
     _log.info(
-        "%s: %d tensors of %d files, %.2f GB in %.2f s (%.2f GB/s), checked by %s",
+        "%s: %d tensors of %d files, %.2f GB in %.2f s (%.2f GB/s), checked by %s%s",
         uri,
         len(names),
         len(model.files),
@@ -144,4 +159,5 @@ def _tell(uri: str, model: Model, names: list[str], seconds: float) -> None:
         seconds,
         size / 1e9 / max(seconds, 1e-9),
         ", ".join(sorted(set(model.verified.values()))),
+        "" if copy is None else f"; copy in {copy.path}, {copy.fetched_bytes} bytes of it received",
     )

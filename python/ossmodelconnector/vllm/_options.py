@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["LOAD_FORMAT", "Options", "take_options"]
 
@@ -24,7 +24,7 @@ class Options(NamedTuple):
         cred_path: a JSON file with credentials, instead of the environment's.
         config_path: a file with the connector's configuration.
         config: the connector's configuration.
-        verify: as in `open_model`.
+        verify: as in `open_model`; no model is served before all of it was checked anyway.
         variant: as in `open_model`.
         node_copy: as in `open_model`; None: where the engine has several processes.
         keep: as in `open_model`.
@@ -36,7 +36,7 @@ class Options(NamedTuple):
     cred_path: str | None = None
     config_path: str | None = None
     config: Mapping[str, Any] | None = None
-    verify: str = "early"
+    verify: Literal["early", "late", "off"] = "late"
     variant: str | None = None
     node_copy: bool | str | None = None
     keep: bool = False
@@ -71,10 +71,14 @@ def take_options(extra: object) -> tuple[Options, dict[str, Any]]:
             ours[name] = _checked(name, value)
         else:
             raise ValueError(_unknown(name))
-    if ours.get("verify", "early") not in ("early", "late", "off"):
+    if ours.get("verify", "late") not in ("early", "late", "off", None):
         raise ValueError(
             "model_loader_extra_config: verify must be 'early', 'late' or 'off', not "
             f"{ours['verify']!r:.100}"
+        )
+    if ours.get("keep") and ours.get("node_copy") is False:
+        raise ValueError(
+            "model_loader_extra_config: keep is about a node copy, and node_copy is False"
         )
     return Options(**{name: value for name, value in ours.items() if value is not None}), theirs
 

@@ -10,12 +10,13 @@ __all__ = ["show_records"]
 def show_records() -> None:
     """Gives the logger "ossmodelconnector" vLLM's handlers and level, where nobody set any.
 
-    vLLM shows the logger "vllm" alone. A second call changes nothing.
+    vLLM shows the logger "vllm" alone, and gives it handlers only when it reads its configuration:
+    so this is called when there is something to tell. A second call changes nothing.
     """
     ours, theirs = logging.getLogger("ossmodelconnector"), logging.getLogger("vllm")
     handled = [one for one in ours.handlers if not isinstance(one, logging.NullHandler)]
-    if handled or (ours.propagate and logging.getLogger().handlers):
-        return  # somebody shows them already
+    if handled or not theirs.handlers or (ours.propagate and logging.getLogger().handlers):
+        return  # somebody shows them already, or vLLM shows nothing yet
     for handler in theirs.handlers:
         ours.addHandler(handler)
     if ours.level == logging.NOTSET:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ossmodelconnector.transformers import pull_config
 from ossmodelconnector.vllm._connecting import connect
 from ossmodelconnector.vllm._options import LOAD_FORMAT, Options, take_options
+from ossmodelconnector.vllm._records import show_records
 from ossmodelconnector.vllm._weights import is_oss
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _use_local_files(args: Any) -> None:
     uris = {name: str(value) for name, value in given if is_oss(value)}
     if not uris and not is_ours:
         return
+    show_records()
     if "model" in uris and load_format not in ("auto", "dummy", LOAD_FORMAT):
         raise ValueError(
             f"{args.model}: load_format {load_format!r} does not load from OSS; leave it out, or "

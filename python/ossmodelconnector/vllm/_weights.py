@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ossmodelconnector._errors import ObjectNotFoundError
+from ossmodelconnector._errors import ObjectNotFoundError, OssError
 from ossmodelconnector.safetensors import open_model
 
 if TYPE_CHECKING:
@@ -64,9 +64,15 @@ def open_weights(
         "verify": options.verify,
         "variant": options.variant,
     }
-    node_copy = has_neighbours if options.node_copy is None else options.node_copy
-    if node_copy:
-        how.update(node_copy=node_copy, keep=options.keep)
+    if options.node_copy or options.keep:
+        return open_model(files, **how, node_copy=options.node_copy or True, keep=options.keep)
+    if options.node_copy is None and has_neighbours:
+        try:
+            return open_model(files, **how, node_copy=True)
+        except OssError:
+            raise
+        except OSError as error:  # nobody has asked for a copy
+            _log.warning("%s: each process receives it for itself: %s", source, error)
     return open_model(files, **how)
 
 
