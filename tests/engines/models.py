@@ -68,7 +68,9 @@ def adapter(folder: Path, base: Path) -> Path:
     return folder
 
 
-def greedy(folder: Path, adapter: Path | None = None) -> list[list[int]]:
+def greedy(
+    folder: Path, adapter: Path | None = None, prompts: list[str] = PROMPTS
+) -> list[list[int]]:
     """The tokens that transformers chooses."""
     words = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -77,7 +79,7 @@ def greedy(folder: Path, adapter: Path | None = None) -> list[list[int]]:
 
         model = peft.PeftModel.from_pretrained(model, adapter).eval()
     found = []
-    for prompt in PROMPTS:
+    for prompt in prompts:
         ids = words(prompt, return_tensors="pt").input_ids
         with torch.no_grad():
             out = model.generate(

