@@ -14,7 +14,6 @@ import torch
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.model_executor.model_loader.ep_weight_filter import should_skip_weight
-from vllm.model_executor.model_loader.weight_utils import enable_tqdm
 
 from ossmodelconnector.vllm._connecting import connect
 from ossmodelconnector.vllm._held import hold, release
@@ -113,7 +112,7 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
                 self._options,
                 allowed=source.allow_patterns_overrides,
                 ignored=[] if ignored == _IGNORED_BY_DEFAULT else ignored,
-                has_neighbours=_is_one_of_many(),
+                has_neighbours=_rank_and_size()[1] > 1,
             )
             opened.enter_context(model)
             is_unused = source.is_unused_weight or (lambda _name: False)
@@ -128,7 +127,8 @@ class OssModelLoader(DefaultModelLoader):  # type: ignore[misc]  # vllm is of ty
 
     def _with_progress(self, model: Model, names: list[str]) -> Iterator[tuple[str, Any]]:
         total = sum(model.get_tensor_meta(name).nbytes for name in names)
-        with progress_bar(total, enable_tqdm(self.load_config.use_tqdm_on_load)) as bar:
+        is_shown = self.load_config.use_tqdm_on_load and _rank_and_size()[0] == 0
+        with progress_bar(total, is_shown) as bar:
             for name, tensor in model.iter_tensors(names):
                 size = tensor.nbytes
                 yield name, tensor
@@ -141,10 +141,12 @@ def _lacks_weights(folder: Path) -> bool:
     return folder.is_dir() and not any(path.suffix in _WEIGHTS for path in folder.iterdir())
 
 
-def _is_one_of_many() -> bool:
-    """Whether this engine has other processes that load the same model."""
+def _rank_and_size() -> tuple[int, int]:
+    """Which of this engine's processes that load the model this is, and how many there are."""
     group = torch.distributed
-    return bool(group.is_available() and group.is_initialized() and group.get_world_size() > 1)
+    if not group.is_available() or not group.is_initialized():
+        return 0, 1
+    return group.get_rank(), group.get_world_size()
 
 
 def _tell(uri: str, model: Model, names: list[str], seconds: float) -> None:

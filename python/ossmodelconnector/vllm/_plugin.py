@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import sys
 
 from ossmodelconnector.vllm._options import LOAD_FORMAT
 from ossmodelconnector.vllm._records import show_records
@@ -18,12 +19,12 @@ LORA_PREFIX = "OSSMC_LORA_PREFIX"
 TESTED = ("0.32.0",)
 
 _log = logging.getLogger("ossmodelconnector.vllm")
-# vLLM calls `register` in one thread.
-_is_registered = False
+# What was done in this process; vLLM calls `register` in one thread.
+_done: set[str] = set()
 
 
 def register() -> None:
-    """Makes the load format, and ``oss://`` URIs, known to vLLM. A second call does nothing.
+    """Makes the load format, and ``oss://`` URIs, known to vLLM. What is done is not done again.
 
     It is the entry point ``ossmodelconnector`` of the group ``vllm.general_plugins``: vLLM calls
     it. It never fails there: what of vLLM is not as it was is told by a warning.
@@ -35,22 +36,28 @@ def register() -> None:
         >>> from ossmodelconnector.vllm import register
         >>> register()
     """
-    global _is_registered
     try:
         import vllm
     except ImportError as error:
         raise ImportError(
             "ossmodelconnector.vllm needs vLLM: pip install 'ossmodelconnector[vllm]'"
         ) from error
-    if _is_registered:
-        return
-    _is_registered = True
-    show_records()
     version = str(getattr(vllm, "__version__", "of an unknown version"))
-    if not _imported("ossmodelconnector.vllm._loader", version, f"load_format {LOAD_FORMAT!r}"):
-        return
-    wrap_uris(importlib.import_module("vllm.engine.arg_utils"), version)
-    prefix = os.environ.get(LORA_PREFIX, "")
+    show_records()
+    if "load format" not in _done:
+        _done.add("load format")
+        _imported("ossmodelconnector.vllm._loader", version, f"load_format {LOAD_FORMAT!r}")
+    # Processes that read no arguments, such as workers, have not imported it, and need not.
+    arg_utils = sys.modules.get("vllm.engine.arg_utils")
+    if arg_utils is not None and "uris" not in _done:
+        _done.add("uris")
+        wrap_uris(arg_utils, version)
+    if "adapters" not in _done:
+        _done.add("adapters")
+        _register_resolver(os.environ.get(LORA_PREFIX, ""), version)
+
+
+def _register_resolver(prefix: str, version: str) -> None:
     if prefix and not is_oss(prefix):
         _log.warning("%s must be oss://bucket/adapters/, not %r", LORA_PREFIX, prefix[:200])
     elif prefix and _imported("ossmodelconnector.vllm._resolver", version, LORA_PREFIX):
