@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import numpy as np
 import pytest
@@ -75,6 +77,22 @@ def test_two_ranks_receive_a_model_once(served, environ):
     size = models.weight_bytes(served.folders["minilm"])
     print(f"{served.sent_bytes('minilm/') / size:.4f} x the model's bytes")
     assert size <= served.sent_bytes("minilm/") <= 1.05 * size
+
+
+def test_start_with_a_flipped_bit_ends_and_the_log_names_the_file(served, environ):
+    ended = embed(environ, model="oss://models/flipped/")
+    assert ended.code not in (0, None)
+    assert ended.result is None
+    shard = models.shard_names(served.folders["step-1"])[2]
+    words = f"ossmodelconnector.ChecksumError: bytes of oss://models/flipped/{shard}"
+    times = [
+        time.strptime(f"2024-{found[1]}", "%Y-%m-%d %H:%M:%S")
+        for line in ended.log.splitlines()
+        if ("Starting to load model" in line or words in line)
+        and (found := re.search(r" (\d\d-\d\d \d\d:\d\d:\d\d) ", line))
+    ]
+    assert len(times) >= 2
+    assert time.mktime(times[-1]) - time.mktime(times[0]) < 30
 
 
 def test_load_format_alone_where_a_name_of_vllm_is_missing(served, environ, expected):

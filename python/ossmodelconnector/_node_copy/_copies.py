@@ -190,6 +190,8 @@ class _Copying:
                 self._fetched_bytes += sum(job.reader.size for job in jobs)
         finally:
             for job in jobs:
+                if job.place not in self._found:
+                    job.mine.pin.release()
                 job.mine.lock.release()
 
     def _take(self, place: int) -> Mine | None:
@@ -202,8 +204,7 @@ class _Copying:
             self._waited_for.setdefault(place, taken.pin)
         return taken if isinstance(taken, Mine) else None
 
-    def _publish(self, job: Job) -> None:
-        checked = "crc64" if job.reader.verified == "crc64" else "etag"
+    def _publish(self, job: Job, checked: str) -> None:
         key = self._keys[job.place]
         self._found[job.place] = publish(self._folder, key, job.mine, checked, keep=self._keep)
 
@@ -230,10 +231,16 @@ class _Copying:
                 return
 
     def _too_late(self, place: int, life: Life | None) -> TimeoutError:
-        who = "nobody" if life is None else f"the process {life.process}, which does not run,"
+        uri = self._readers[place].uri
+        if life is None:
+            text = f"{uri} cannot be locked: is the file system sound?"
+        else:
+            text = (
+                f"the process {life.process}, which fetches {uri}, has shown no sign of life for "
+                f"{LIMIT_SECONDS:.0f} s: end it, and try again, or open without node_copy"
+            )
         return TimeoutError(
             errno.ETIMEDOUT,
-            f"node_copy: {self._readers[place].uri}: {who} has fetched it for {LIMIT_SECONDS:.0f} "
-            "s: end that process, or open without node_copy",
+            f"node_copy: {text}",
             self._folder.path,
         )

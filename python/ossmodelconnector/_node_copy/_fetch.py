@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ossmodelconnector import _core
+from ossmodelconnector._errors import ChecksumError
 from ossmodelconnector._node_copy._mapping import map_file
 
 if TYPE_CHECKING:
@@ -42,13 +44,14 @@ def reserve(folder: Folder, jobs: Sequence[Job]) -> None:
     missing = {job: job.reader.size - _held_bytes(job.mine.pin.fd) for job in jobs}
     needed = sum(max(0, one) for one in missing.values())
     folder.require_room(needed)
+    life = _Life(jobs)
     for job in jobs:
         fd, size = job.mine.pin.fd, job.reader.size
         os.ftruncate(fd, size)
         try:
             for begin in range(0, size, _RESERVE_BYTES):
                 os.posix_fallocate(fd, begin, min(_RESERVE_BYTES, size - begin))
-                job.mine.lock.show_life()
+                life.show()
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise folder.too_small(needed) from None
@@ -59,10 +62,25 @@ def _held_bytes(fd: int) -> int:
     return os.fstat(fd).st_blocks * 512
 
 
+class _Life:
+    """Shows those who wait for files, every second, that this process runs."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._shown = time.monotonic()
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if now - self._shown >= _LIFE_SECONDS:
+            self._shown = now
+            for job in self._jobs:
+                job.mine.lock.show_life()
+
+
 class _Work:
     """Files that are being filled: what the threads share that do so. Any thread may use it."""
 
-    def __init__(self, jobs: Sequence[Job], publish: Callable[[Job], None]) -> None:
+    def __init__(self, jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
         self._publish = publish
         self._lock = threading.Lock()
         # All of the following is guarded by it.
@@ -78,8 +96,7 @@ class _Work:
                 job = self._waiting.pop()
                 self._begun.append(job)
             try:
-                _fill(job)
-                self._publish(job)
+                self._publish(job, _fill(job))
             except BaseException as error:
                 self.end(error)
 
@@ -94,8 +111,8 @@ class _Work:
             job.reader.close()  # which ends a read of it
 
 
-def fetch(jobs: Sequence[Job], publish: Callable[[Job], None]) -> None:
-    """Fills files, each checked by its CRC-64, and calls `publish` for each, in some thread.
+def fetch(jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
+    """Fills files, and calls `publish` for each, with what it was checked by, in some thread.
 
     Raises:
         ChecksumError: an object's bytes are not what was uploaded.
@@ -106,34 +123,39 @@ def fetch(jobs: Sequence[Job], publish: Callable[[Job], None]) -> None:
         threading.Thread(target=work.run, name="ossmodelconnector-copy", daemon=True)
         for _ in range(min(_THREADS, len(jobs)))
     ]
-    for thread in threads:
-        thread.start()
+    life = _Life(jobs)
     try:
-        _wait(threads, jobs)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_WAIT_SECONDS)
+                life.show()
     except BaseException as error:
         work.end(error)
         raise
     finally:
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
     if work.error is not None:
         raise work.error
 
 
-def _wait(threads: Sequence[threading.Thread], jobs: Sequence[Job]) -> None:
-    shown = time.monotonic()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(_WAIT_SECONDS)
-            if time.monotonic() - shown >= _LIFE_SECONDS:
-                shown = time.monotonic()
-                for job in jobs:
-                    job.mine.lock.show_life()
-
-
-def _fill(job: Job) -> None:
-    size = job.reader.size
-    if not size:
-        return
-    with map_file(mmap.mmap, job.mine.pin.fd, size, mmap.MAP_SHARED) as memory:
-        job.reader.readinto(memory)
+def _fill(job: Job) -> str:
+    """Returns what the file was checked by: ``"crc64"``, or ``"etag"``."""
+    reader = job.reader
+    if not reader.size:
+        return "crc64"
+    with map_file(mmap.mmap, job.mine.pin.fd, reader.size, mmap.MAP_SHARED) as memory:
+        reader.readinto(memory)
+        expected = reader._core.crc64
+        if reader.verified != "crc64" and expected is not None:
+            # Pieces came so that their CRC-64 could not be put together.
+            if _core.crc64(memory) != expected:
+                raise ChecksumError(
+                    f"{reader.uri}: its bytes do not match the object's CRC-64 ({expected})",
+                    uri=reader.uri,
+                )
+            return "crc64"
+    return "crc64" if reader.verified == "crc64" else "etag"

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import weakref
+from pathlib import Path
 from typing import Any
 
 from ossmodelconnector import _core
@@ -58,14 +59,14 @@ class Folder:
     """
 
     def __init__(self, top: str) -> None:
-        self.top = top = os.path.abspath(top)  # noqa: PTH100  # links on the way are the user's
+        self.top: str = os.path.abspath(top)  # noqa: PTH100  # links on the way are the user's
         name = f"ossmodelconnector-{os.geteuid()}"
-        self.path = os.path.join(top, name)  # noqa: PTH118
+        self.path: str = os.path.join(self.top, name)  # noqa: PTH118
         try:
-            parent = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            parent = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise OSError(
-                error.errno, f"node_copy: {error.strerror}: {_hint(error.errno)}", top
+                error.errno, f"node_copy: {error.strerror}: {_hint(error.errno)}", self.top
             ) from None
         try:
             with contextlib.suppress(FileExistsError):
@@ -88,7 +89,7 @@ class Folder:
             raise self._refused(self.path, "is not ours to write")
         if os.fstatvfs(self._fd).f_flag & os.ST_RDONLY:
             raise OSError(
-                errno.EROFS, f"node_copy: it cannot be written: {_hint(errno.EROFS)}", top
+                errno.EROFS, f"node_copy: it cannot be written: {_hint(errno.EROFS)}", self.top
             )
 
     def open(self, name: str, *, is_made: bool) -> int | None:
@@ -196,11 +197,14 @@ class Folder:
 def _is_memory(device: int) -> bool:
     """Whether a file system keeps its files in memory alone."""
     number = f"{os.major(device)}:{os.minor(device)}"
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-        for mount in mounts:
-            fields, _, kind = mount.partition(" - ")
-            if fields.split()[2] == number:
-                return kind.split()[0] in ("tmpfs", "ramfs")
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    for mount in mounts.splitlines():
+        fields, _, kind = mount.partition(" - ")
+        if fields.split()[2] == number:
+            return kind.split()[0] in ("tmpfs", "ramfs")
     return False
 
 

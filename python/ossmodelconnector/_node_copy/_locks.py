@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,10 @@ class Pin:
         """Takes over the descriptor, which has the lock."""
         self.fd = fd
         self._end = weakref.finalize(self, _leave, folder, key, fd, os.getpid())
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # Its children end without Python's own end. In others, after their children.
+            util.Finalize(self, self._end, exitpriority=-1)
 
     def release(self) -> None:
         """Lets the file go; a second call does nothing."""

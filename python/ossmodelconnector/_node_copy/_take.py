@@ -141,7 +141,8 @@ def life_of_fetcher(folder: Folder, key: Key) -> Life | None:
     try:
         if lock_alone(fd):
             return None
-        return Life(os.pread(fd, 20, 0).decode("ascii", "replace"), os.fstat(fd).st_mtime_ns)
+        process = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        return Life(process, os.fstat(fd).st_mtime_ns)
     finally:
         os.close(fd)
 

@@ -29,9 +29,9 @@ class NodeCopy(NamedTuple):
         fetched_bytes: what this process received for it; others may have fetched files too.
 
     Example:
-        >>> with open_model("oss://bucket/tiny/", connector=connector, node_copy=folder) as model:
-        ...     model.node_copy.warm, model.node_copy.fetched_bytes
-        (False, 464)
+        >>> with open_model("oss://bucket/tiny/", connector=connector, node_copy=True) as model:
+        ...     model.node_copy.fetched_bytes > 0
+        True
     """
 
     path: Path
@@ -45,7 +45,7 @@ class CopiedShard(Shard):
     Owned by its `Model`. Thread-safe.
     """
 
-    is_copied = True
+    is_copied: bool = True
 
     def __init__(self, connector: OssModelConnector, file: CopiedFile) -> None:
         uri, size = file.reader.uri, file.reader.size

@@ -60,9 +60,10 @@ class Model:
             raise ValueError(f'verify must be "early", "late" or "off", not {verify!r}')
         library = framework_of(framework, device)
         files = files_of(connector, source, variant)
+        self._node_copy: NodeCopy | None = None
         shards: Sequence[Shard]
         if folder is None:
-            shards, self._node_copy = open_shards(connector, files.objects), None
+            shards = open_shards(connector, files.objects)
         else:
             shards, self._node_copy = open_copied_shards(
                 connector, files.objects, folder, keep=keep

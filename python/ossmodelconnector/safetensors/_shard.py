@@ -50,7 +50,7 @@ class Shard:
     """
 
     # Whether the whole file is here already.
-    is_copied = False
+    is_copied: bool = False
 
     def __init__(
         self, connector: OssModelConnector, reader: ObjectReader, header: Header, header_crc: int

@@ -48,7 +48,7 @@ class TensorStore:
         """Takes over the open files; the store's close closes them."""
         self.framework = framework
         self._verify = verify
-        self.shards = list(shards)
+        self.shards: list[Shard] = list(shards)
         with ExitStack() as opened:
             opened.callback(self._close_shards)
             owners = _owners(self.shards, files.shard_of, files.index_uri)

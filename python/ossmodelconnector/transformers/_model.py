@@ -14,6 +14,8 @@ from ossmodelconnector.transformers._cache import folder_with
 from ossmodelconnector.transformers._source import list_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._objects import ObjectInfo
     from ossmodelconnector.transformers._source import ModelFolder
@@ -61,6 +63,7 @@ def load_model(
     folder: Path,
     *,
     cache_dir: Path,
+    copying: Mapping[str, Any],
     **kw: Any,
 ) -> Any:
     """A model of transformers, with its adapter where it has one.
@@ -71,6 +74,7 @@ def load_model(
         source: what lies in OSS.
         folder: its files but the weights.
         cache_dir: where such folders are.
+        copying: for `open_model`: about a node copy.
         **kw: for ``cls.from_pretrained``.
     """
     adapter = (source, folder) if CONFIG in source.objects else None
@@ -78,7 +82,7 @@ def load_model(
         source = list_folder(connector, base_of(source, folder))
         folder = folder_with(connector, cache_dir, source.uri, source.without_weights())
     name = kw.pop("adapter_name", "default")
-    loaded = _load_base(cls, connector, source, folder, kw)
+    loaded = _load_base(cls, connector, source, folder, copying, kw)
     if adapter is not None:
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         with adapter_folder(connector, *adapter) as whole:
@@ -87,7 +91,12 @@ def load_model(
 
 
 def _load_base(
-    cls: Any, connector: OssModelConnector, source: ModelFolder, folder: Path, kw: dict[str, Any]
+    cls: Any,
+    connector: OssModelConnector,
+    source: ModelFolder,
+    folder: Path,
+    copying: Mapping[str, Any],
+    kw: dict[str, Any],
 ) -> Any:
     dtype = kw.pop("torch_dtype", None)
     dtype = kw.pop("dtype", dtype)
@@ -100,7 +109,7 @@ def _load_base(
     model_class, config = _class_and_config(cls, config, trusted)
     generation = kw.get("generation_config")
     files = _weights(source, config, variant)
-    with open_model(files, connector=connector, variant=variant) as weights:
+    with open_model(files, connector=connector, variant=variant, **copying) as weights:
         # Ranks that divide tensors among them take their slices alone.
         is_divided = any(kw.get(name) is not None for name in _DIVIDING)
         state = weights.lazy_state_dict() if is_divided else weights.checked_state_dict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._default import connector_or_default
+from ossmodelconnector._node_copy import open_folder
 from ossmodelconnector.transformers._adapter import load_peft_model
 from ossmodelconnector.transformers._cache import folder_with, root_of_cache
 from ossmodelconnector.transformers._model import load_model
@@ -33,6 +34,8 @@ def from_pretrained(
     *,
     connector: OssModelConnector | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    node_copy: bool | str | os.PathLike[str] = False,
+    keep: bool = False,
     **kw: Any,
 ) -> Any:
     """Does what ``cls.from_pretrained`` does with a local folder, with one in OSS.
@@ -48,6 +51,8 @@ def from_pretrained(
             be named there by its own ``oss://`` URI.
         connector: None: one for the process, made by `OssModelConnector.from_env` at first use.
         cache_dir: as in `pull_config`.
+        node_copy: of the weights of a model: as in `ossmodelconnector.safetensors.open_model`.
+        keep: as there.
         **kw: for ``cls.from_pretrained``: ``dtype``, ``device_map``, ``subfolder``, ``variant``,
             ``trust_remote_code``, ``attn_implementation``, ``output_loading_info`` and others.
 
@@ -83,13 +88,15 @@ def from_pretrained(
     for name in _ABOUT_THE_HUB:
         kw.pop(name, None)
     root = root_of_cache(cache_dir)
+    copy = open_folder(node_copy, keep)
     connector = connector_or_default(connector)
     source = list_folder(connector, _with_subfolder(uri, kw.pop("subfolder", None)))
     folder = folder_with(connector, root, source.uri, source.without_weights())
     if _is_kind(cls, "peft", "PeftModel"):
         return load_peft_model(cls, connector, source, folder, kw)
     if issubclass(cls, transformers.PreTrainedModel) or hasattr(cls, "_model_mapping"):
-        return load_model(cls, connector, source, folder, cache_dir=root, **kw)
+        copying = {} if copy is None else {"node_copy": copy.top, "keep": keep}
+        return load_model(cls, connector, source, folder, cache_dir=root, copying=copying, **kw)
     if _is_kind(cls, "torch.nn", "Module") or _is_kind(cls, "diffusers", "DiffusionPipeline"):
         raise ValueError(
             f"{cls.__name__} is no model of transformers: load its weights by "
