@@ -7,12 +7,15 @@ import logging
 import subprocess
 import sys
 import types
+from contextlib import ExitStack
 
 import pytest
 from ossmodelconnector import CredentialsError, ObjectNotFoundError
+from ossmodelconnector._node_copy import _folder
 from ossmodelconnector.vllm import pull_adapter, register
 from ossmodelconnector.vllm._adapters import uri_of_adapter
 from ossmodelconnector.vllm._connecting import connect
+from ossmodelconnector.vllm._held import hold, release
 from ossmodelconnector.vllm._options import Options, take_options
 from ossmodelconnector.vllm._records import show_records
 from ossmodelconnector.vllm._uris import wrap_uris
@@ -198,7 +201,7 @@ def test_patterns_choose_files(folder, make_connector):
         names(allowed=["*.bin"])
 
 
-def test_processes_share_a_copy_unless_told_otherwise(folder, make_connector, tmp_path, caplog):
+def test_processes_share_a_copy_unless_told_otherwise(folder, make_connector, tmp_path):
     connector, uri = make_connector(), folder.uri("m/")
 
     def copy(options, **how):
@@ -209,9 +212,40 @@ def test_processes_share_a_copy_unless_told_otherwise(folder, make_connector, tm
     assert copy(Options(node_copy=False), has_neighbours=True) is None
     assert copy(Options(node_copy=str(tmp_path))).path.parent == tmp_path
     assert copy(Options(), has_neighbours=True) is not None
-    # Where none can be made, nobody asked for one: a warning. Somebody did: an error.
+
+
+def test_copy_that_cannot_be_is_a_warning_or_an_error_where_it_was_asked_for(
+    folder, make_connector, tmp_path, caplog, monkeypatch
+):
+    connector, uri = make_connector(), folder.uri("m/")
+    nowhere = tmp_path / "nowhere"
     with pytest.raises(OSError, match="node_copy"):
-        copy(Options(node_copy=str(tmp_path / "nowhere")))
+        open_weights(connector, uri, Options(node_copy=str(nowhere)))
+    monkeypatch.setattr(_folder, "_SHARED_MEMORY", str(nowhere))
+    caplog.set_level(logging.WARNING, "ossmodelconnector.vllm")
+    with open_weights(connector, uri, Options(), has_neighbours=True) as model:
+        assert model.node_copy is None
+        assert sorted(model.get_tensors()) == ["consolidated.w", "model.w"]
+    (record,) = caplog.records
+    assert f"{uri}: each process receives it for itself: " in record.getMessage()
+
+
+def test_copy_is_held_for_ranks_that_begin_later(folder, make_connector, tmp_path):
+    connector, uri = make_connector(), folder.uri("m/")
+
+    def files():
+        return [path for path in tmp_path.rglob("*.crc64") if path.is_file()]
+
+    first = ExitStack()
+    first.enter_context(open_weights(connector, uri, Options(node_copy=str(tmp_path))))
+    hold(first)
+    with open_weights(connector, uri, Options(node_copy=str(tmp_path))) as later:
+        assert later.node_copy.warm
+        assert later.node_copy.fetched_bytes == 0
+    assert len(files()) == 2
+    release()
+    assert files() == []
+    release()
 
 
 # --- adapters ---
