@@ -67,6 +67,7 @@ def open_weights(
     if options.node_copy or options.keep:
         return open_model(files, **how, node_copy=options.node_copy or True, keep=options.keep)
     if options.node_copy is None and has_neighbours:
+        _log.info("%s: this process makes a copy for all of this machine, or waits for it", source)
         try:
             return open_model(files, **how, node_copy=True)
         except OssError:
