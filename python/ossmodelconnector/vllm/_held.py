@@ -7,6 +7,7 @@ other would fetch everything again. They do not wait for each other: that would 
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from contextlib import ExitStack
 
@@ -17,6 +18,16 @@ SECONDS = 60.0
 
 _lock = threading.Lock()
 _held: list[ExitStack] = []  # guarded by _lock
+
+
+def _after_fork_in_child() -> None:
+    # A thread that is not here may hold it; and what is held is the parent's.
+    global _lock
+    _lock = threading.Lock()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def hold(stack: ExitStack) -> None:
