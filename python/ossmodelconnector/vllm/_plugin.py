@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 
 from ossmodelconnector.vllm._options import LOAD_FORMAT
-from ossmodelconnector.vllm._records import show_records
+from ossmodelconnector.vllm._records import early, show_records
 from ossmodelconnector.vllm._uris import wrap_uris
 from ossmodelconnector.vllm._weights import is_oss
 
@@ -18,7 +17,6 @@ LORA_PREFIX = "OSSMC_LORA_PREFIX"
 # What `make test-engines` ran.
 TESTED = ("0.32.0",)
 
-_log = logging.getLogger("ossmodelconnector.vllm")
 # What was done in this process; vLLM calls `register` in one thread.
 _done: set[str] = set()
 
@@ -59,7 +57,7 @@ def register() -> None:
 
 def _register_resolver(prefix: str, version: str) -> None:
     if prefix and not is_oss(prefix):
-        _log.warning("%s must be oss://bucket/adapters/, not %r", LORA_PREFIX, prefix[:200])
+        early.warning("%s must be oss://bucket/adapters/, not %r", LORA_PREFIX, prefix[:200])
     elif prefix and _imported("ossmodelconnector.vllm._resolver", version, LORA_PREFIX):
         from ossmodelconnector.vllm._resolver import register_resolver
 
@@ -71,7 +69,7 @@ def _imported(module: str, version: str, purpose: str) -> bool:
     try:
         importlib.import_module(module)
     except Exception as error:  # whatever it is, vLLM goes on without what it is for
-        _log.warning(
+        early.warning(
             "vLLM %s: %s does not work with it (%s: %s). Tested versions: %s",
             version,
             purpose,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 
-__all__ = ["show_records"]
+__all__ = ["early", "show_records"]
+
+# For what is told before vLLM has handlers: a record of its own loggers goes to stderr then, one of
+# ours nowhere.
+early = logging.getLogger("vllm.ossmodelconnector")
 
 
 def show_records() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ossmodelconnector.transformers import pull_config
 from ossmodelconnector.vllm._connecting import connect
 from ossmodelconnector.vllm._options import LOAD_FORMAT, Options, take_options
-from ossmodelconnector.vllm._records import show_records
+from ossmodelconnector.vllm._records import early, show_records
 from ossmodelconnector.vllm._weights import is_oss
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def wrap_uris(arg_utils: ModuleType, version: str) -> bool:
     create = getattr(engine_args, "create_model_config", None)
     if not callable(is_cloud_storage) or not callable(create):
         missing = _POINTS[0] if not callable(is_cloud_storage) else _POINTS[1]
-        _log.warning(
+        early.warning(
             "vLLM %s has no vllm.engine.arg_utils.%s: LLM('oss://...') and vllm serve oss://... do "
             "not work with it. load_format=%r with model_weights='oss://...' does",
             version,
