@@ -117,6 +117,17 @@ def test_outputs_are_equal(sharded, load):
     assert ours.name_or_path == ours.config.name_or_path == sharded.uri
 
 
+def test_models_that_share_a_node_copy_are_equal_and_changed_alone(sharded, load, tmp_path):
+    local = LlamaForCausalLM.from_pretrained(sharded.folder)
+    first = load(LlamaForCausalLM, sharded.uri, node_copy=tmp_path)
+    assert list(tmp_path.glob("*/*.crc64"))  # in use, since nothing was copied out of it
+    second = load(LlamaForCausalLM, sharded.uri, node_copy=tmp_path)
+    with torch.no_grad():
+        next(first.parameters()).add_(1)
+    assert same(second, local)
+    assert not torch.equal(next(first.parameters()), next(local.parameters()))
+
+
 def test_experts_that_transformers_merges(save, load):
     torch.manual_seed(1)
     sizes = {

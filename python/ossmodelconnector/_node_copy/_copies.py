@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ossmodelconnector import _core
 from ossmodelconnector._errors import OssError
-from ossmodelconnector._node_copy._fetch import Job, fetch, reserve
+from ossmodelconnector._node_copy._fetch import Job, fetch, require_room
 from ossmodelconnector._node_copy._mapping import map_file
 from ossmodelconnector._node_copy._names import Key
 from ossmodelconnector._node_copy._take import (
@@ -163,19 +163,19 @@ class _Copying:
 
     def run(self) -> Copies:
         sweep(self._folder, self._keys)
-        self._look(range(len(self._keys)))
+        self._look()
         is_warm = len(self._found) == len(self._keys) and not self._fetched_bytes
         while len(self._found) < len(self._keys):
             self._wait()
-            self._look(range(len(self._keys)))
+            self._look()
         files = [CopiedFile(one, self._found[place]) for place, one in enumerate(self._readers)]
         return Copies(files, self._fetched_bytes, is_warm)
 
-    def _look(self, places: Sequence[int]) -> None:
+    def _look(self) -> None:
         """Takes what is there, and fetches what nobody does."""
         jobs = []
         try:
-            for place in places:
+            for place in range(len(self._keys)):
                 if place in self._found:
                     continue
                 is_waited_for = place in self._waited_for
@@ -185,8 +185,8 @@ class _Copying:
                 elif is_waited_for and place not in self._found and not jobs:
                     break  # whoever fetches goes in the same order
             if jobs:
-                reserve(self._folder, jobs)
-                fetch(jobs, self._publish)
+                require_room(self._folder, jobs)
+                fetch(self._folder, jobs, self._publish)
                 self._fetched_bytes += sum(job.reader.size for job in jobs)
         finally:
             for job in jobs:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ossmodelconnector._node_copy._take import Mine
     from ossmodelconnector._reader import ObjectReader
 
-__all__ = ["Job", "fetch", "reserve"]
+__all__ = ["Job", "fetch", "require_room"]
 
 _THREADS = 4
 # A wait of Python's own feels Ctrl-C at its end only where it has a limit.
 _WAIT_SECONDS = 0.1
 _LIFE_SECONDS = 1.0
-# In a piece after which a signal is seen. The kernel begins anew where one comes in the middle.
+# At a time: so soon it is seen that the work was ended.
 _RESERVE_BYTES = 1 << 30
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG)
 
@@ -39,48 +39,22 @@ class Job(NamedTuple):
     reader: ObjectReader
 
 
-def reserve(folder: Folder, jobs: Sequence[Job]) -> None:
-    """Has the file system set aside what the files need, or raises OSError (ENOSPC)."""
-    missing = {job: job.reader.size - _held_bytes(job.mine.pin.fd) for job in jobs}
-    needed = sum(max(0, one) for one in missing.values())
-    folder.require_room(needed)
-    life = _Life(jobs)
+def require_room(folder: Folder, jobs: Sequence[Job]) -> None:
+    """OSError (ENOSPC): there is no room for what is missing of the files, all together."""
+    needed = 0
     for job in jobs:
-        fd, size = job.mine.pin.fd, job.reader.size
-        os.ftruncate(fd, size)
-        try:
-            for begin in range(0, size, _RESERVE_BYTES):
-                os.posix_fallocate(fd, begin, min(_RESERVE_BYTES, size - begin))
-                life.show()
-        except OSError as error:
-            if error.errno in _NO_SPACE:
-                raise folder.too_small(needed) from None
-            raise
-
-
-def _held_bytes(fd: int) -> int:
-    return os.fstat(fd).st_blocks * 512
-
-
-class _Life:
-    """Shows those who wait for files, every second, that this process runs."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._jobs = jobs
-        self._shown = time.monotonic()
-
-    def show(self) -> None:
-        now = time.monotonic()
-        if now - self._shown >= _LIFE_SECONDS:
-            self._shown = now
-            for job in self._jobs:
-                job.mine.lock.show_life()
+        held = os.fstat(job.mine.pin.fd).st_blocks * 512  # by one who died
+        needed += max(0, job.reader.size - held)
+    folder.require_room(needed)
 
 
 class _Work:
     """Files that are being filled: what the threads share that do so. Any thread may use it."""
 
-    def __init__(self, jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
+    def __init__(
+        self, folder: Folder, jobs: Sequence[Job], publish: Callable[[Job, str], None]
+    ) -> None:
+        self._folder = folder
         self._publish = publish
         self._lock = threading.Lock()
         # All of the following is guarded by it.
@@ -96,6 +70,7 @@ class _Work:
                 job = self._waiting.pop()
                 self._begun.append(job)
             try:
+                _reserve(self._folder, job)
                 self._publish(job, _fill(job))
             except BaseException as error:
                 self.end(error)
@@ -111,26 +86,23 @@ class _Work:
             job.reader.close()  # which ends a read of it
 
 
-def fetch(jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
+def fetch(folder: Folder, jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
     """Fills files, and calls `publish` for each, with what it was checked by, in some thread.
 
     Raises:
+        OSError: ENOSPC: there is no room any more.
         ChecksumError: an object's bytes are not what was uploaded.
         OssError: or another of its kinds. What `publish` raises.
     """
-    work = _Work(jobs, publish)
+    work = _Work(folder, jobs, publish)
     threads = [
         threading.Thread(target=work.run, name="ossmodelconnector-copy", daemon=True)
         for _ in range(min(_THREADS, len(jobs)))
     ]
-    life = _Life(jobs)
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(_WAIT_SECONDS)
-                life.show()
+        _wait(threads, jobs)
     except BaseException as error:
         work.end(error)
         raise
@@ -140,6 +112,33 @@ def fetch(jobs: Sequence[Job], publish: Callable[[Job, str], None]) -> None:
                 thread.join()
     if work.error is not None:
         raise work.error
+
+
+def _wait(threads: Sequence[threading.Thread], jobs: Sequence[Job]) -> None:
+    """Until all have come to their end; meanwhile those who wait for files see that we run."""
+    shown = time.monotonic()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(_WAIT_SECONDS)
+            now = time.monotonic()
+            if now - shown >= _LIFE_SECONDS:
+                shown = now
+                for job in jobs:
+                    job.mine.lock.show_life()
+
+
+def _reserve(folder: Folder, job: Job) -> None:
+    """Has the file system set aside what the file needs, while other files are received."""
+    fd, size = job.mine.pin.fd, job.reader.size
+    try:
+        os.ftruncate(fd, size)
+        for begin in range(0, size, _RESERVE_BYTES):
+            job.reader.readable()  # an error where the work was ended
+            os.posix_fallocate(fd, begin, min(_RESERVE_BYTES, size - begin))
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise folder.too_small(size) from None
+        raise
 
 
 def _fill(job: Job) -> str:

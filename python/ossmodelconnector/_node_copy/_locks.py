@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import sys
+import threading
 import weakref
 from typing import TYPE_CHECKING
 
@@ -107,36 +108,39 @@ def _unlink_as_last(folder: Folder, key: Key, fd: int) -> None:
 class FetchLock:
     """The right to fill a file, which one at a time has. Owned by whoever got it.
 
-    Any thread may use it. In a forked child it is closed: it is the parent's, and ends with it.
+    It is given back by `release`, or when nobody refers to it. Any thread may use it. In a forked
+    child it is closed: it is the parent's, and ends with it.
     """
 
     def __init__(self, folder: Folder, name: str, fd: int) -> None:
         """Takes over the descriptor, which has the lock."""
-        self._folder = folder
-        self._name = name
-        self._fd: int | None = fd
+        self._fd = fd  # guarded by _lock: whether it is open is what _end.alive says
+        self._lock = threading.Lock()
+        self._end = weakref.finalize(self, _give_back, folder, name, fd)
         os.pwrite(fd, b"%-20d" % os.getpid(), 0)  # for who waits
         register_lock_holder(self)
 
     def show_life(self) -> None:
         """Tells those who wait that this process runs."""
-        fd = self._fd
-        if fd is not None:
-            os.utime(fd)
+        with self._lock:
+            if self._end.alive:
+                os.utime(self._fd)
 
     def release(self) -> None:
         """Lets others fill the file, if it is not whole; a second call does nothing."""
-        fd, self._fd = self._fd, None
-        if fd is None:
-            return
-        try:
-            if self._folder.leads_to(self._name, fd):
-                self._folder.unlink(self._name)
-            fcntl.flock(fd, fcntl.LOCK_UN)
-        finally:
-            os.close(fd)
+        with self._lock:
+            self._end()
 
     def _after_fork_in_child(self) -> None:
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
+        self._lock = threading.Lock()
+        if self._end.detach() is not None:
+            os.close(self._fd)
+
+
+def _give_back(folder: Folder, name: str, fd: int) -> None:
+    try:
+        if folder.leads_to(name, fd):
+            folder.unlink(name)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    finally:
+        os.close(fd)

@@ -16,7 +16,7 @@ from ossmodelconnector._node_copy._locks import (
 from ossmodelconnector._node_copy._names import parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ossmodelconnector._node_copy._folder import Folder
     from ossmodelconnector._node_copy._names import Key, Name
@@ -80,8 +80,7 @@ def take(folder: Folder, key: Key, size: int, *, keep: bool) -> Taken | None:
     fd = folder.open(key.fetch, is_made=True)
     if fd is None:
         return None
-    if not lock_alone(fd):
-        os.close(fd)
+    if not _locked(lock_alone, fd):
         pin = _pin_part(folder, key, is_made=False)
         return None if pin is None else Theirs(pin)
     lock = FetchLock(folder, key.fetch, fd)
@@ -127,10 +126,24 @@ def _pin_part(folder: Folder, key: Key, *, is_made: bool) -> Pin | None:
     fd = folder.open(key.part, is_made=is_made)
     if fd is None:
         return None
-    if lock_shared(fd) and folder.leads_to(key.part, fd):
-        return Pin(folder, key, fd)
-    os.close(fd)
-    return None
+    if not _locked(lock_shared, fd):
+        return None
+    pin = Pin(folder, key, fd)
+    if not folder.leads_to(key.part, fd):
+        pin.release()
+        return None
+    return pin
+
+
+def _locked(lock: Callable[[int], bool], fd: int) -> bool:
+    """Locks an open file, or closes it."""
+    is_locked = False
+    try:
+        is_locked = lock(fd)
+    finally:
+        if not is_locked:
+            os.close(fd)
+    return is_locked
 
 
 def life_of_fetcher(folder: Folder, key: Key) -> Life | None:

@@ -17,7 +17,7 @@ import oss2.credentials
 import pytest
 from ossmodelconnector._node_copy import _copies, open_folder
 from ossmodelconnector._node_copy._names import Key
-from ossmodelconnector._node_copy._take import Mine, Theirs, Whole, publish, take
+from ossmodelconnector._node_copy._take import Mine, take
 from ossmodelconnector.local import Credential, LocalServer
 from ossmodelconnector.safetensors import open_model
 from support.copy_users import highest, model_files, users
@@ -289,49 +289,6 @@ def test_forked_child_does_not_keep_the_lock_of_a_parent_that_fetches(one_file, 
 
     assert in_child(locks_of_child) == []
     assert len(locks_of_child()) == 1
-
-
-def test_file_goes_with_its_last_user_of_many(copies):
-    """Threads use one file at random; it is filled, and never by two at a time."""
-    folder = open_folder(copies.top, False)
-    key = Key("0" * 24, "1" * 24)
-    filling = threading.Lock()
-    errors = []
-    uses = []
-
-    def use(seed):
-        chance = random.Random(seed)
-        try:
-            for _ in range(60):
-                taken = take(folder, key, 4, keep=False)
-                if isinstance(taken, Mine):
-                    assert filling.acquire(blocking=False)
-                    if chance.random() < 0.3:  # it dies
-                        filling.release()
-                        taken.pin.release()
-                        taken.lock.release()
-                        continue
-                    os.pwrite(taken.pin.fd, b"data", 0)
-                    filling.release()
-                    taken = publish(folder, key, taken, "crc64", keep=False)
-                if isinstance(taken, Whole):
-                    assert os.pread(taken.pin.fd, 9, 0) == b"data"
-                    uses.append(seed)
-                if taken is not None:
-                    time.sleep(chance.random() / 1000)
-                    if isinstance(taken, (Whole, Theirs)):
-                        taken.pin.release()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert errors == []
-    assert uses
-    assert copies.names() == []
 
 
 def test_locks_are_those_that_tools_see(one_file, copies):
