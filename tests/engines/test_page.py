@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -19,7 +20,7 @@ from support.markdown import code_blocks
 from support.ports import reserve
 
 from . import models
-from .conftest import SECONDS, environ_of, run
+from .conftest import PROGRAMS, SECONDS, environ_of, run
 
 pytestmark = pytest.mark.timeout(2 * SECONDS + 300)
 PAGE = Path(__file__).parents[2] / "docs" / "vllm.md"
@@ -101,12 +102,12 @@ def test_served(served, environ, tmp_path):
         words += command[3:]
     holder = reserve()
     port = holder.getsockname()[1]
-    program = str(Path(sys.executable).with_name(words[0]))
+    program = [sys.executable, str(PROGRAMS / "vllm_command.py")]
     own = ["--max-lora-rank", "8", "--host", "127.0.0.1", "--port", str(port)]
     log = tmp_path / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [program, *words[1:], *SMALL, *own],
+            [*program, *words[1:], *SMALL, *own],
             env={**environ, **exports},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -124,7 +125,8 @@ def test_served(served, environ, tmp_path):
         with pytest.raises(urllib.error.HTTPError) as caught:
             post(f"{url}/v1/completions", {**fields, "model": "../llama"})
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
         holder.close()
         print(log.read_text())
