@@ -241,6 +241,24 @@ test-integrations: $(STAMPS)/wheel $(STAMPS)/integrations-packages ## Test with 
 	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	$(INTEGRATIONS)/bin/python -m pytest -W default tests/integrations $(ARGS)
 
+# vLLM for processors without a GPU: three gigabytes, and Python 3.11, for which its torch is there. Each engine takes a
+# minute of a processor to start.
+ENGINES := build/engines
+$(STAMPS)/engines-packages: third_party/engines.txt tests/support/install_torch.py tests/support/install_vllm.py
+$(STAMPS)/engines-packages: pyproject.toml $(STAMPS)/venv
+	[[ -x $(ENGINES)/bin/python ]] || $(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade pip
+	$(ENGINES)/bin/python tests/support/install_torch.py
+	$(ENGINES)/bin/python -c 'import torch' # what follows would bring another one
+	$(ENGINES)/bin/python tests/support/install_vllm.py $(CURDIR)/$(BIN)/uv third_party/engines.txt
+	$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python -r pyproject.toml --extra local pytest pytest-timeout
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: test-engines
+test-engines: $(STAMPS)/wheel $(STAMPS)/engines-packages ## Test with the real vLLM on the CPU, in an environment of its own (not part of test)
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	$(ENGINES)/bin/python -m pytest -W default tests/engines $(ARGS)
+
 # --- long tests
 
 # What they measure is in build/test-long.json and build/soak.json.

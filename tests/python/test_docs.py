@@ -2,7 +2,7 @@
 
 A test is a page, whose blocks marked ``python`` run one after the other in one namespace, in an
 empty folder. ``support/examples.py`` says what they find. Those marked ``python integration`` need
-what is not here: tests/integrations runs them.
+what is not here: tests/integrations runs them. So do those marked ``engine``: tests/engines.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ def test_pages_that_show_how_to_use_the_library_have_examples():
 
 def test_no_example_hides_behind_another_mark():
     kinds = {(page, block.info) for page, blocks in PAGES.items() for block in blocks}
-    assert {kind for _, kind in kinds} <= {"python", "python integration", "json", "text"}, sorted(
-        kinds
-    )
+    known = {"python", "python integration", "python engine", "bash engine", "json", "text"}
+    assert {kind for _, kind in kinds} <= known, sorted(kinds)
 
 
 def test_blocks_are_found_also_in_lists():

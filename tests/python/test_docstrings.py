@@ -61,7 +61,7 @@ def modules():
     return [
         path
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.relative_to(PACKAGE).parts[0] not in ("ray", "transformers")
+        if path.relative_to(PACKAGE).parts[0] not in ("ray", "transformers", "vllm")
     ]
 
 

@@ -61,6 +61,7 @@ def test_metadata_has_a_licence_of_pep_639_what_users_install_and_no_made_up_add
         "transformers",
         "fsspec",
         "ray",
+        "vllm",
     ]
     required = told.get_all("Requires-Dist")
     assert [text for text in required if "extra == " not in text] == []

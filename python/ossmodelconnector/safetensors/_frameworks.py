@@ -70,7 +70,8 @@ class _Torch:
         return flat.view(dtype).view(shape)
 
     def empty(self, dtype: Any, shape: tuple[int, ...]) -> Any:
-        return self._torch.empty(shape, dtype=dtype)
+        # Not where a context of torch has new tensors go.
+        return self._torch.empty(shape, dtype=dtype, device="cpu")
 
     def copy(self, tensor: Any) -> Any:
         return tensor.clone(memory_format=self._torch.contiguous_format)

@@ -215,3 +215,17 @@ def test_ctrl_c_ends_a_wait_for_a_tensor(slow_store, slow_server, ask):
     assert "KeyboardInterrupt" in errors
     assert time.monotonic() - begin < 20
     assert process.returncode not in (0, None)
+
+
+@pytest.mark.parametrize("verify", ["early", "late"])
+def test_model_opens_where_torch_makes_new_tensors_on_another_device(verify, put, connector):
+    torch = pytest.importorskip("torch")
+    raws = {"full": random_tensor("F32", (3, 2)), "empty": random_tensor("F32", (0, 2))}
+    uri = put(tensor_file(raws))
+    # As engines that load have it: it failed, "Cannot copy out of meta tensor".
+    with torch.device("meta"), open_model(uri, connector=connector, verify=verify) as model:
+        found = model.get_tensors()
+        part = model.get_slice("full")[1:2, 0]
+    assert {name: one.device.type for name, one in found.items()} == dict.fromkeys(raws, "cpu")
+    assert part.tolist() == found["full"][1:2, 0].tolist()
+    assert bytes(found["full"].numpy()) == raws["full"].data
