@@ -138,7 +138,7 @@ def make_environment(minor: int, python: str) -> None:
     environment = folder / "environment"
     run(str(UV), "venv", "--quiet", "--clear", "--python", python, str(environment))
     how = ("--quiet", "--compile-bytecode")
-    packages = ("-r", "pyproject.toml", "--extra", "local", "--group", "test")
+    packages = ("-r", "pyproject.toml", "--extra", "cli", "--extra", "local", "--group", "test")
     run(str(UV), "pip", "install", *how, "--python", str(environment), *packages)
     (packages_folder,) = environment.glob("lib/python3.*/site-packages")
     (packages_folder / "ossmodelconnector.pth").write_text(f"{folder / 'site'}\n")
