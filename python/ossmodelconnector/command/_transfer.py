@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ossmodelconnector import _core
 from ossmodelconnector._errors import ChecksumError, ObjectChangedError
+from ossmodelconnector.command._ahead import SMALL_BYTES, opened_ahead
 from ossmodelconnector.command._local_files import Folder, Unfinished, crc64_of
 from ossmodelconnector.command._pull_plan import Item
 
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pulled", "fetch", "present"]
 
-# Up to this size an object is one request, and in memory as a whole.
-_SMALL_BYTES = 1 << 20
-# So many large objects are asked for ahead of the one that is written.
-_OPEN = 16
 # So many are asked about at once.
 _ASKED = 256
 
@@ -80,8 +75,8 @@ def fetch(
         OssError: or another of its kinds.
         CommandError: the disk is full, or a name is taken by something else.
     """
-    small = [item for item in items if item.info.size <= _SMALL_BYTES]
-    large = [item for item in items if item.info.size > _SMALL_BYTES]
+    small = [item for item in items if item.info.size <= SMALL_BYTES]
+    large = [item for item in items if item.info.size > SMALL_BYTES]
     done = _fetch_small(connector, folder, small, written)
     done.update(_fetch_large(connector, folder, large, written))
     return done
@@ -107,36 +102,21 @@ def _fetch_large(
     connector: OssModelConnector, folder: Folder, items: Sequence[Item], written: Counter
 ) -> dict[Item, Pulled]:
     done: dict[Item, Pulled] = {}
-    with closing(_opened(connector, folder, items)) as opened:
+
+    def open_some(some: list[Item]) -> list[ObjectReader]:
+        begun = [folder.size_of_unfinished(item.parts, item.version) > 0 for item in some]
+        fresh = [item.info for item, is_begun in zip(some, begun) if not is_begun]
+        readers = iter(connector.open_many(fresh))
+        return [
+            _for_the_rest(connector, item) if is_begun else next(readers)
+            for item, is_begun in zip(some, begun)
+        ]
+
+    with closing(opened_ahead(items, open_some)) as opened:
         for item, reader in opened:
             with reader, Unfinished(folder, item.parts, item.version) as file:
                 done[item] = _write(connector, item, reader, file, written)
     return done
-
-
-def _opened(
-    connector: OssModelConnector, folder: Folder, items: Sequence[Item]
-) -> Generator[tuple[Item, ObjectReader], None, None]:
-    """Items with their readers, some of which are open ahead and fetch."""
-    waiting: deque[tuple[Item, ObjectReader]] = deque()
-    to_open = iter(items)
-    try:
-        while True:
-            if len(waiting) <= _OPEN // 2:  # many by one round trip
-                some = list(islice(to_open, _OPEN - len(waiting)))
-                begun = [folder.size_of_unfinished(item.parts, item.version) for item in some]
-                fresh = [item.info for item, size in zip(some, begun) if not size]
-                readers = iter(connector.open_many(fresh))
-                for item, size in zip(some, begun):
-                    waiting.append(
-                        (item, _for_the_rest(connector, item) if size else next(readers))
-                    )
-            if not waiting:
-                return
-            yield waiting.popleft()
-    finally:
-        for _, reader in waiting:
-            reader.close()
 
 
 def _for_the_rest(connector: OssModelConnector, item: Item) -> ObjectReader:
