@@ -12,6 +12,7 @@ import click
 
 from ossmodelconnector.command._exits import CommandError, Exit
 from ossmodelconnector.command._local_files import write_all
+from ossmodelconnector.command._pieces import pieces
 from ossmodelconnector.command._progress import Counter, progress
 from ossmodelconnector.command._session import Session
 from ossmodelconnector.command._uris import object_named
@@ -19,12 +20,8 @@ from ossmodelconnector.command._verb import verb
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
-    from ossmodelconnector._reader import ObjectReader
 
 __all__: list[str] = []
-
-# Of a range: so much is received at once, by many requests.
-_WINDOW_BYTES = 32 << 20
 
 
 class _Range(NamedTuple):
@@ -60,7 +57,7 @@ def cat(session: Session, uris: tuple[str, ...], text: str | None) -> None:
 
 def _whole(session: Session, connector: OssModelConnector, uri: str, out: int) -> None:
     done = Counter()
-    with connector.open(uri) as reader, _progress(session, reader, reader.size, done, out):
+    with connector.open(uri) as reader, _progress(session, reader.size, done, out):
         for chunk in reader.chunks():
             write_all(out, chunk)
             done.add(len(chunk))
@@ -79,18 +76,14 @@ def _part(
                 exit_code=Exit.WRONG_USE,
                 next_step=f"ossmc cat --range 0-{reader.size - 1} {uri}",
             )
-        buffer = bytearray(min(_WINDOW_BYTES, end - begin))
-        with _progress(session, reader, end - begin, done, out):
-            while begin < end:
-                view = memoryview(buffer)[: min(len(buffer), end - begin)]
-                count = reader.read_at(begin, view)
-                write_all(out, view[:count])
-                begin += count
-                done.add(count)
+        with _progress(session, end - begin, done, out):
+            for piece in pieces(reader, begin, end):
+                write_all(out, piece)
+                done.add(len(piece))
 
 
 def _progress(
-    session: Session, reader: ObjectReader, total: int, done: Counter, out: int
+    session: Session, total: int, done: Counter, out: int
 ) -> AbstractContextManager[None]:
     # In a terminal the bytes themselves are to be seen.
     return progress(session, "cat", total, done.value, silent=os.isatty(out))

@@ -10,6 +10,7 @@ from ossmodelconnector import _core
 from ossmodelconnector._errors import ChecksumError, ObjectChangedError
 from ossmodelconnector.command._ahead import SMALL_BYTES, opened_ahead
 from ossmodelconnector.command._local_files import Folder, Unfinished, crc64_of
+from ossmodelconnector.command._pieces import pieces
 from ossmodelconnector.command._pull_plan import Item
 
 if TYPE_CHECKING:
@@ -140,11 +141,10 @@ def _write(
     begin = file.size
     if 0 < begin <= reader.size:
         crc = file.crc64()
-        reader.seek(begin)
-        for chunk in reader.chunks():
-            file.write(chunk)
-            crc = _core.crc64(chunk, crc)
-            written.add(len(chunk))
+        for piece in pieces(reader, begin, reader.size):
+            file.write(piece)
+            crc = _core.crc64(piece, crc)
+            written.add(len(piece))
         if reader.crc64 in (crc, None):
             file.finish()
             verified = "crc64" if reader.crc64 is not None else reader.verified

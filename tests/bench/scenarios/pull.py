@@ -44,7 +44,7 @@ def pull(place: Workplace) -> Scenario:
             speed_ratio(_OURS, _DOWNLOADER, "ossmc pull: GB/s against the Downloader", 5),
             cpu_ratio(_OURS, _DOWNLOADER, "ossmc pull: CPU against the Downloader's", 0.5),
         ],
-        seconds_over={name: _OURS for name in _WHO},
+        seconds_over=dict.fromkeys(_WHO, _OURS),
         warm_up=False,
         most_rounds=3,
     )
