@@ -25,7 +25,7 @@ TMUX = shutil.which("tmux")
 MiB = 1 << 20
 TIME = datetime(2024, 8, 2, 15, 4, 5, tzinfo=timezone.utc)
 LOCALES = {"C": {"LANG": "C", "LC_ALL": ""}, "UTF-8": {"LANG": "C.UTF-8", "LC_ALL": ""}}
-ENDS = re.compile(r"^exit (\d+)$", re.MULTILINE)
+ENDS = re.compile(r"^(?:\^C)?exit (\d+)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
