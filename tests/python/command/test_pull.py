@@ -275,10 +275,15 @@ def first_byte(record: RequestRecord) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_killed_at_20_moments_it_fetches_what_is_missing(environment, slow, tmp_path):
+def test_killed_at_20_moments_it_fetches_what_is_missing(
+    environment, slow, tmp_path, tmp_path_factory
+):
     environ = of_slow(environment, slow)
     total = sum(len(slow[key]) for key in slow.keys("p/"))
-    words = [*COMMAND, "pull", slow.uri("p/"), str(tmp_path)]
+    # In small pieces, so that many moments are in the middle of a file.
+    config = tmp_path_factory.mktemp("config") / "config.json"
+    config.write_text('{"prefetch": {"vcpus": 1, "workers": 4, "chunkBytes": "128 KiB"}}')
+    words = [*COMMAND, "pull", slow.uri("p/"), str(tmp_path), "--config", str(config)]
     chance = random.Random(28)
     resumed = 0
     for mark in sorted(chance.randrange(total) for _ in range(20)):
