@@ -56,8 +56,7 @@ def pull(
             if has_twins(made.items) and into.ignores_case():
                 check_case(made.items)
             done = _run(session, connector, into, made)
-        limited_by = connector.stats().limited_by
-    _report(session, uri, folder, done, time.monotonic() - begin, limited_by)
+    _report(session, uri, folder, done, time.monotonic() - begin)
 
 
 def _run(session: Session, connector: Any, into: Folder, made: Plan) -> list[Pulled]:
@@ -103,7 +102,6 @@ def _report(
     folder: str,
     done: Sequence[Pulled],
     seconds: float,
-    limited_by: str,
 ) -> None:
     received = sum(one.received for one in done)
     total = sum(one.item.info.size for one in done)
@@ -120,7 +118,7 @@ def _report(
             for one in done
         ]
         document = {"uri": uri, "folder": folder, "files": files, "bytes": total}
-        document.update(bytes_fetched=received, seconds=round(seconds, 3), limited_by=limited_by)
+        document.update(bytes_fetched=received, seconds=round(seconds, 3))
         print_json(document)
     elif session.how == "human":
         there = sum(one.state == "present" for one in done)
