@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+# Enough for 100 Gbit/s at 20 ms. Memory that is used again is faster than new: of 1 GB in 4 objects
+# the default, half of the machine, took 1.5 times the CPU and 1.6 times as long.
+_MEMORY_BYTES = 256 << 20
+
 
 @verb("pull")
 @click.argument("uri")
@@ -40,7 +44,7 @@ def pull(
     """
     parts_of(uri)
     begin = time.monotonic()
-    with session.connector() as connector:
+    with session.connector(memory_bytes=_MEMORY_BYTES) as connector:
         found = find(connector, uri)
         named = chosen(found, include, exclude)
         if not named:
