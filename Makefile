@@ -79,13 +79,13 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 	$(PIP) install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	@mkdir -p $(@D) && touch $@
 
-# What the package's extra and the dependency groups name; not the package, so that it can be built meanwhile.
+# What the package's extras and the dependency groups name; not the package, so that it can be built meanwhile.
 $(STAMPS)/demo-packages: pyproject.toml $(STAMPS)/venv
-	$(UV) -r pyproject.toml --extra local --group demo
+	$(UV) -r pyproject.toml --extra cli --extra local --group demo
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/test-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-test $(STAMPS)/venv
-	$(UV) -r pyproject.toml --extra local --group dev
+	$(UV) -r pyproject.toml --extra cli --extra local --group dev
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -132,7 +132,7 @@ $(STAMPS)/apt-bench: third_party/apt-packages-bench.txt third_party/install-apt-
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/bench-packages: pyproject.toml tests/support/install_torch.py $(STAMPS)/apt-bench | $(STAMPS)/installed
-	$(UV) -r pyproject.toml --extra local --group bench
+	$(UV) -r pyproject.toml --extra cli --extra local --group bench
 	$(BIN)/python tests/support/install_torch.py
 	@mkdir -p $(@D) && touch $@
 
@@ -233,7 +233,7 @@ $(STAMPS)/integrations-packages: third_party/integrations.txt tests/support/inst
 	$(INTEGRATIONS)/bin/python tests/support/install_torch.py
 	$(INTEGRATIONS)/bin/python -c 'import torch' # what follows would bring another one
 	$(BIN)/uv pip install --quiet --python $(INTEGRATIONS)/bin/python -r third_party/integrations.txt \
-	    -r pyproject.toml --extra local --group test
+	    -r pyproject.toml --extra cli --extra local --group test
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: test-integrations

@@ -54,6 +54,7 @@ def test_metadata_has_a_licence_of_pep_639_what_users_install_and_no_made_up_add
     assert [text for text in told.get_all("Classifier") if text.startswith("License")] == []
     # What developers need is in dependency groups, which are no part of the metadata.
     assert told.get_all("Provides-Extra") == [
+        "cli",
         "local",
         "alibaba",
         "safetensors",

@@ -25,9 +25,13 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life without threads,
-# tensors, many objects, and the examples of README.
+# The command, files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life
+# without threads, tensors, many objects, and the examples of README.
 TESTS = [
+    "command/test_exits.py",
+    "command/test_names.py",
+    "command/test_pull.py",
+    "command/test_verbs.py",
     "fsspec/test_getting.py",
     "fsspec/test_layers.py",
     "fsspec/test_listing.py",
@@ -141,7 +145,7 @@ def make_environment(minor: int, python: str) -> None:
     environment = folder / "environment"
     run(str(UV), "venv", "--quiet", "--clear", "--python", python, str(environment))
     how = ("--quiet", "--compile-bytecode")
-    packages = ("-r", "pyproject.toml", "--extra", "local", "--group", "test")
+    packages = ("-r", "pyproject.toml", "--extra", "cli", "--extra", "local", "--group", "test")
     run(str(UV), "pip", "install", *how, "--python", str(environment), *packages)
     (packages_folder,) = environment.glob("lib/python3.*/site-packages")
     (packages_folder / "ossmodelconnector.pth").write_text(f"{folder / 'site'}\n")

@@ -1,8 +1,9 @@
-"""``python -m ossmodelconnector serve DIR``: the server on the command line."""
+"""``ossmc serve DIR``: the server on the command line."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import re
 import shutil
@@ -26,11 +27,15 @@ _BYTES = {
 }
 
 
-def main(argv: list[str]) -> int:
+def main(
+    argv: list[str], *, program: str = "python -m ossmodelconnector serve", how: str = "human"
+) -> int:
     """Runs ``serve`` until Ctrl-C or SIGTERM.
 
     Args:
         argv: the arguments behind the word ``serve``.
+        program: how it was called, for its help.
+        how: ``"human"``: it says how to connect; ``"json"``: the same as one document; ``"quiet"``.
 
     Returns:
         The exit status: 0 when it was told to end, 1 when it could not begin.
@@ -38,7 +43,7 @@ def main(argv: list[str]) -> int:
     Raises:
         SystemExit: wrong arguments (2), or ``--help`` (0).
     """
-    parser = _parser()
+    parser = _parser(program)
     options = parser.parse_args(argv)
     if (options.access_key_id is None) != (options.access_key_secret is None):
         parser.error("--access-key-id and --access-key-secret go together")
@@ -81,15 +86,20 @@ def main(argv: list[str]) -> int:
                 print(f"serve: --ca-file: {error}", file=sys.stderr)
                 return 1
             ca_file = str(options.ca_file)
-        print(f"ready: {server.endpoint} serves {options.directory}", flush=True)
-        print(_how_to_connect(server.endpoint, options, credential, ca_file), flush=True)
+        if how == "human":
+            print(f"ready: {server.endpoint} serves {options.directory}", flush=True)
+            print(_how_to_connect(server.endpoint, options, credential, ca_file), flush=True)
+        elif how == "json":
+            ready = {"endpoint": server.endpoint, "directory": str(options.directory)}
+            ready.update(region=options.region, access_key_id=credential.access_key_id)
+            print(json.dumps({**ready, "ca_file": ca_file}), flush=True)
         told_to_end.wait()
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m ossmodelconnector serve",
+        prog=program,
         description="Serves the folders in DIR as buckets of an OSS server on this machine. "
         "It only reads. Ctrl-C ends it.",
         allow_abbrev=False,
