@@ -153,6 +153,9 @@ void register_connector(py::module_& module) {
           "bytes_per_round_trip",
           [](const ConnectorHandle& self) { return self.connector->bytes_per_round_trip(); })
       .def_property_readonly(
+          "clock_offset_seconds",
+          [](const ConnectorHandle& self) { return self.connector->clock_offset_seconds(); })
+      .def_property_readonly(
           "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(
           "open",

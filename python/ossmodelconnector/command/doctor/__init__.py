@@ -1,0 +1,58 @@
+"""What `ossmc doctor` looks at: a module a family of checks.
+
+A check is a function from the `Context` to a `Finding`. They run in this order; one is skipped, with
+the reason, where what it needs has failed.
+"""
+
+from __future__ import annotations
+
+from ossmodelconnector.command.doctor._check import Check, Checked, run_checks
+from ossmodelconnector.command.doctor._context import Context, Options
+from ossmodelconnector.command.doctor._endpoint import check_endpoint
+from ossmodelconnector.command.doctor._identity import (
+    check_credentials,
+    check_region,
+    check_signature,
+)
+from ossmodelconnector.command.doctor._machine import check_descriptors, check_memory, check_shm
+from ossmodelconnector.command.doctor._network import check_dns, check_tcp
+from ossmodelconnector.command.doctor._permission import check_permission
+from ossmodelconnector.command.doctor._proxy import check_proxy
+from ossmodelconnector.command.doctor._report import document, exit_code, lines_of, summary
+from ossmodelconnector.command.doctor._service import check_clock, check_service
+from ossmodelconnector.command.doctor._speed import check_many_connections, check_one_connection
+from ossmodelconnector.command.doctor._tls import check_tls
+
+__all__ = [
+    "CHECKS",
+    "Checked",
+    "Context",
+    "Options",
+    "document",
+    "exit_code",
+    "lines_of",
+    "run_checks",
+    "summary",
+]
+
+CHECKS = (
+    # First, for all others need descriptors.
+    Check("descriptors", check_descriptors),
+    Check("endpoint", check_endpoint),
+    Check("proxy", check_proxy, ("endpoint",)),
+    Check("dns", check_dns, ("proxy",)),
+    Check("tcp", check_tcp, ("dns",)),
+    Check("tls", check_tls, ("tcp",)),
+    Check("service", check_service, ("tls",)),
+    # Not of tls: a clock that is off makes certificates look wrong.
+    Check("clock", check_clock, ("tcp",)),
+    Check("credentials", check_credentials),
+    Check("region", check_region, ("service", "credentials")),
+    Check("signature", check_signature, ("region",)),
+    Check("permission", check_permission, ("signature",)),
+    # After it, for it compares what is free with what is there.
+    Check("memory", check_memory),
+    Check("shm", check_shm),
+    Check("one-connection", check_one_connection, ("permission",)),
+    Check("many-connections", check_many_connections, ("one-connection",)),
+)
