@@ -106,6 +106,20 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
         return self._core.etag
 
     @property
+    def crc64(self) -> int | None:
+        """The CRC-64 (ECMA-182) of the whole object, as the server tells it.
+
+        None where it tells none, with ``verify.crc64`` off, and, of an object that was opened
+        without a request, before the first read.
+
+        Example:
+            >>> with connector.open("oss://bucket/model.safetensors", prefetch=False) as reader:
+            ...     reader.crc64 == 17166183371803416421
+            True
+        """
+        return self._core.crc64
+
+    @property
     def version_id(self) -> str | None:
         """Which version of the object is read; None outside of versioned buckets.
 

@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     read = {row for entry in entries.values() for made in entry.objects for row in made(catalogue)}
     wanted = {network for entry in entries.values() for network in entry.networks}
     networks = [network for network in NETWORKS if network in wanted]
-    listed = [row.key for row in catalogue.sales()] if STORE_50 in networks else []
+    listed = sorted(row.key for row in read) if STORE_50 in networks else []
     with (
         store.in_page_cache(sorted(read, key=lambda row: row.key)),
         serve(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
     from ossmodelconnector._objects import ObjectInfo
 
-__all__ = ["Found", "find", "parts_of"]
+__all__ = ["Found", "find", "object_named", "parts_of"]
 
 
 class Found(NamedTuple):
@@ -43,6 +43,18 @@ def parts_of(uri: str) -> tuple[str, str]:
             next_step="ossmc ls oss://BUCKET/",
         )
     return bucket, key
+
+
+def object_named(uri: str) -> None:
+    """Refuses a URI that names no object, before any request."""
+    bucket, key = parts_of(uri)
+    if not key:
+        raise CommandError(
+            f"{uri!r} names a bucket, and no object in it",
+            thing=uri,
+            exit_code=Exit.WRONG_USE,
+            next_step=f"ossmc ls oss://{bucket}/",
+        )
 
 
 def find(connector: OssModelConnector, uri: str) -> Found:

@@ -20,6 +20,7 @@ from bench.scenarios import (
     objects,
     parquet,
     pauses,
+    pull,
     slices,
     tensors,
     throughput,
@@ -64,6 +65,7 @@ SCENARIOS = {
     ),
     "tensors": Entry(tensors.tensors, objects=(Catalogue.tensors,)),
     "parquet": Entry(parquet.parquet, objects=(Catalogue.sales,), networks=(STORE_50,)),
+    "pull": Entry(pull.pull, objects=(Catalogue.shards,), networks=(STORE_50,)),
     "dcp": Entry(
         distributed.dcp,
         objects=(Catalogue.distributed_records, Catalogue.distributed_safetensors),
