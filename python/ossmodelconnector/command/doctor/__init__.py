@@ -1,13 +1,12 @@
 """What `ossmc doctor` looks at: a module a family of checks.
 
-A check is a function from the `Context` to a `Finding`. They run in this order; one is skipped, with
-the reason, where what it needs has failed.
+A check is a function from the `Context` to a `Finding`. They run in order; one is skipped, with the
+reason, where what it needs has failed.
 """
 
 from __future__ import annotations
 
-from ossmodelconnector.command.doctor._check import Check, Checked, run_checks
-from ossmodelconnector.command.doctor._context import Context, Options
+from ossmodelconnector.command.doctor._check import Check
 from ossmodelconnector.command.doctor._endpoint import check_endpoint
 from ossmodelconnector.command.doctor._identity import (
     check_credentials,
@@ -18,22 +17,12 @@ from ossmodelconnector.command.doctor._machine import check_descriptors, check_m
 from ossmodelconnector.command.doctor._network import check_dns, check_tcp
 from ossmodelconnector.command.doctor._permission import check_permission
 from ossmodelconnector.command.doctor._proxy import check_proxy
-from ossmodelconnector.command.doctor._report import document, exit_code, lines_of, summary
+from ossmodelconnector.command.doctor._run import diagnose, options_of, run_alone
 from ossmodelconnector.command.doctor._service import check_clock, check_service
 from ossmodelconnector.command.doctor._speed import check_many_connections, check_one_connection
 from ossmodelconnector.command.doctor._tls import check_tls
 
-__all__ = [
-    "CHECKS",
-    "Checked",
-    "Context",
-    "Options",
-    "document",
-    "exit_code",
-    "lines_of",
-    "run_checks",
-    "summary",
-]
+__all__ = ["CHECKS", "diagnose", "options_of", "run_alone"]
 
 CHECKS = (
     # First, for all others need descriptors.

@@ -11,7 +11,17 @@ from typing import Any, Literal, NamedTuple
 from ossmodelconnector.command._exits import Exit
 from ossmodelconnector.command.doctor._context import Context
 
-__all__ = ["Check", "Checked", "Finding", "failed", "ok", "run_checks", "said_by_store", "skipped", "warning"]
+__all__ = [
+    "Check",
+    "Checked",
+    "Finding",
+    "failed",
+    "ok",
+    "run_checks",
+    "said_by_store",
+    "skipped",
+    "warning",
+]
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 
@@ -35,7 +45,7 @@ class Finding:
     exit_code: Exit = Exit.FAILED
 
 
-def ok(evidence: str, **facts: Any) -> Finding:
+def ok(evidence: str, /, **facts: Any) -> Finding:
     """Nothing is wrong here."""
     return Finding("ok", evidence, facts=facts)
 
@@ -45,12 +55,12 @@ def skipped(evidence: str, way_out: str = "") -> Finding:
     return Finding("skipped", evidence, way_out)
 
 
-def warning(evidence: str, way_out: str, **facts: Any) -> Finding:
+def warning(evidence: str, way_out: str, /, **facts: Any) -> Finding:
     """It works, but slowly, or not for long, or not for everything."""
     return Finding("warning", evidence, way_out, facts)
 
 
-def failed(evidence: str, way_out: str, code: Exit = Exit.FAILED, **facts: Any) -> Finding:
+def failed(evidence: str, way_out: str, code: Exit = Exit.FAILED, /, **facts: Any) -> Finding:
     """This is what keeps the library from working."""
     return Finding("failed", evidence, way_out, facts, code)
 

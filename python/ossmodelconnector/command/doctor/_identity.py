@@ -159,12 +159,14 @@ def check_signature(context: Context) -> Finding:
         return failed(said_by_store(refusal), _after_trouble(context), Exit.NETWORK)
     if isinstance(refusal, BucketNotFoundError):
         way = "" if context.options.bucket else "ossmc doctor oss://BUCKET/PREFIX shows it"
-        return skipped("the store did not object, but a bucket that is not there proves little", way)
+        return skipped(
+            "the store did not object, but a bucket that is not there proves little", way
+        )
     return ok(f"the store takes the signature, {context.connector._core.signature}")
 
 
 def _ask_for_keys(context: Context) -> OssError | None:
-    """The first signed request: a page of keys. Without a bucket one that nobody has is asked for."""
+    """The first signed request: a page of keys, of a bucket that nobody has where none is named."""
     assert context.connector is not None
     bucket = context.options.bucket or f"ossmc-doctor-{secrets.token_hex(8)}"
     try:

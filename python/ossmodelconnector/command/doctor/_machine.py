@@ -14,16 +14,16 @@ from ossmodelconnector.command.doctor._context import Context
 __all__ = ["check_descriptors", "check_memory", "check_shm"]
 
 MiB = 1 << 20
-# The budget is half of what is free. Below the first the line does not stay full; below the second
-# chunks get smaller.
-_LEAST_FREE, _GOOD_FREE = 128 * MiB, 512 * MiB
+# The budget is half of what is free, and 32 chunks of 4 MiB should have room in it. Below the second
+# there is little room for what is read.
+_LEAST_FREE, _GOOD_FREE = 256 * MiB, 1024 * MiB
 # The connector may have 256 connections, and uses fewer where there are fewer descriptors.
 _LEAST_DESCRIPTORS, _GOOD_DESCRIPTORS = 64, 320
 _GOOD_SHM = 1 << 30
 
 
 def check_memory(context: Context) -> Finding:
-    """Free memory of the machine and of each control group above, and what is to be read with it."""
+    """Free memory of machine and control groups, and what is to be read with it."""
     free, source, room = _core.free_memory()
     if not source:
         return skipped("how much memory is free is not known here")

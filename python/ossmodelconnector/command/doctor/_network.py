@@ -119,7 +119,9 @@ def _why(error: OSError, seconds: float) -> str:
     return error.strerror or str(error)
 
 
-def _is_of_another_family(dead: dict[str, str], addresses: list[tuple[int, tuple[str, int]]]) -> bool:
+def _is_of_another_family(
+    dead: dict[str, str], addresses: list[tuple[int, tuple[str, int]]]
+) -> bool:
     """Where there is no IPv6, its addresses are no loss."""
     families = {address[0]: family for family, address in addresses}
     failed_families = {families[name] for name in dead}

@@ -43,7 +43,9 @@ def check_permission(context: Context) -> Finding:
     found = context.page
     if isinstance(refusal, AccessDeniedError):
         if not options.key:
-            return _denied("oss:ListObjects", f"bucket {options.bucket}", refusal, f"ossmc ls {uri}")
+            return _denied(
+                "oss:ListObjects", f"bucket {options.bucket}", refusal, f"ossmc ls {uri}"
+            )
         found = _single(context)
         if not found:
             what = f"bucket {options.bucket}"

@@ -37,7 +37,9 @@ def check_proxy(context: Context) -> Finding:
         return skipped("there is none: connections are direct")
     source = _source_of(route)
     if is_left_out(route.host, route.around["no_proxy"]):
-        return ok(f"{source} names one, and NO_PROXY leaves {route.host} out: connections are direct")
+        return ok(
+            f"{source} names one, and NO_PROXY leaves {route.host} out: connections are direct"
+        )
     try:
         host, port, secret, scheme = proxy_of(url)
     except ValueError:
@@ -103,7 +105,7 @@ def _refused(context: Context, shown: str, source: str, reply: HttpReply) -> Fin
     way = _way_round(context, source)
     if reply.status == 407:
         told = f"the proxy {shown} wants a name and a password: {reply.summary}"
-        way = f"{_set(source)}http://NAME:PASSWORD@PROXY:PORT; or {way}"
+        way = f"put NAME:PASSWORD@ before the proxy's host in {source}; or {way}"
     return failed(told, way, Exit.NETWORK, status=reply.status)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ossmodelconnector import _core
@@ -19,7 +19,7 @@ __all__ = ["document", "exit_code", "lines_of", "summary"]
 
 # Raised when a name here changes its meaning or goes.
 FORM = 1
-_INDENT = " " * 23
+_INDENT = " " * 26
 
 
 def exit_code(done: Iterable[Checked]) -> Exit:
@@ -32,16 +32,16 @@ def exit_code(done: Iterable[Checked]) -> Exit:
 def lines_of(one: Checked, context: Context, width: int | None) -> list[str]:
     """A check for people; None: lines are not wrapped."""
     finding = one.finding
-    head = f"{finding.verdict:<8} {one.name:<13} "
+    head = f"{finding.verdict:<8} {one.name:<16} "
     lines = _wrapped(head, shown(_clean(finding.evidence, context)), width)
     if finding.way_out:
-        lines += _wrapped(f"{'':<17}next: ", shown(_clean(finding.way_out, context)), width)
+        lines += _wrapped(f"{'':<20}next: ", shown(_clean(finding.way_out, context)), width)
     return lines
 
 
-def summary(done: Iterable[Checked]) -> str:
+def summary(done: Sequence[Checked]) -> str:
     """One line at the end."""
-    counts = Counter(one.finding.verdict for one in done)
+    counts: Counter[str] = Counter(one.finding.verdict for one in done)
     words = [f"{counts[name]} {name}" for name in ("failed", "warning", "skipped") if counts[name]]
     first = next((one.name for one in done if one.finding.verdict == "failed"), "")
     told = ", ".join([f"{counts['ok']} ok", *words])

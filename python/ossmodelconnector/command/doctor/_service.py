@@ -55,7 +55,9 @@ def check_service(context: Context) -> Finding:
         return _not_http(context, reply.summary)
     if 300 <= reply.status < 400 and not reply.code:
         to = urlsplit(reply.headers.get("location", "")).hostname or "another place"
-        return failed(f"{told}: it leads to {to}", f"--endpoint https://{to}", Exit.NETWORK, **facts)
+        return failed(
+            f"{told}: it leads to {to}", f"--endpoint https://{to}", Exit.NETWORK, **facts
+        )
     if not reply.is_of_store:
         return failed(
             f"what answers at {route.endpoint} is no object store: {told}",
@@ -65,7 +67,9 @@ def check_service(context: Context) -> Finding:
             **facts,
         )
     if reply.status >= 500:
-        return warning(f"{told} {took}", "the store is in trouble: run it again in a minute", **facts)
+        return warning(
+            f"{told} {took}", "the store is in trouble: run it again in a minute", **facts
+        )
     return ok(f"a store answers {took}: {told}; it was asked without a signature", **facts)
 
 

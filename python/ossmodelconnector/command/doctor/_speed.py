@@ -18,6 +18,7 @@ from ossmodelconnector.command.doctor._check import (
 )
 from ossmodelconnector.command.doctor._context import Context
 from ossmodelconnector.command.doctor._identity import Given
+from ossmodelconnector.command.doctor._wire import seconds_text
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import ConnectorStats
@@ -31,6 +32,7 @@ _MAX_BYTES = {"one": 64 * MiB, "many": 512 * MiB}
 _LEAST_BYTES = 256 << 10
 _SLOW_CONNECTION = 8e6  # bytes a second: OSS gives a connection some ten MB/s
 _SLOW_LINE = 50e6
+_UNEVEN_SECONDS, _UNEVEN_TIMES = 1.0, 8.0
 _ONE = {"prefetch.vcpus": 1, "prefetch.workers": 1, "prefetch.chunkBytes": "1 MiB"}
 
 _WAYS = {
@@ -52,6 +54,13 @@ class _Run(NamedTuple):
     limited_by: str
     connections: int
     stats: ConnectorStats
+    middle: float  # seconds that requests took
+    slowest: float
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether one request took so long that it is not chance."""
+        return self.slowest > max(_UNEVEN_SECONDS, _UNEVEN_TIMES * self.middle)
 
 
 def check_one_connection(context: Context) -> Finding:
@@ -102,13 +111,18 @@ def check_many_connections(context: Context) -> Finding:
         "hedges": stats.hedges,
         "retries": stats.retries,
         "throttles": stats.throttles,
+        "middle_request_seconds": round(run.middle, 3),
+        "slowest_request_seconds": round(run.slowest, 3),
     }
     if stats.throttles:
         return warning(f"{told}; {stats.throttles} replies said so", _WAYS["throttle"], **facts)
-    if stats.hedges or stats.retries:
-        what = f"{stats.hedges} requests were slow or stalled and {stats.retries} broke"
-        way = "one connection or server is slower than the rest: the library asks a second time; see tcp"
-        return warning(f"{told}; {what}, and were sent again", way, **facts)
+    if stats.hedges or stats.retries or run.is_uneven:
+        what = f"the middle request took {seconds_text(run.middle)}, the slowest "
+        what += f"{seconds_text(run.slowest)}; {stats.hedges} slow ones were asked for twice and "
+        what += f"{stats.retries} that broke or stalled were sent again"
+        way = "one connection or server is slower than the rest: see tcp for dead addresses; where "
+        way += "it is seen again and again, have the network looked at"
+        return warning(f"{told}; {what}", way, **facts)
     if one < _SLOW_CONNECTION and times >= 2:
         return ok(f"{told}: each connection is slow, and many make up for it", **facts)
     if run.speed < _SLOW_LINE and run.limited_by != "reader":
@@ -140,9 +154,11 @@ def _measure(context: Context, config: dict[str, Any], most: int) -> _Run:
                     limits[stats.limited_by] += 1
         took = time.monotonic() - start
         stats = connector.stats()
+        middle, slowest = (connector._core.chunk_seconds(part) for part in (0.5, 1.0))
     limits["idle"] = 0  # that is the end of what there was
     word = limits.most_common(1)[0][0] if limits else "idle"
-    return _Run(stats.bytes_received / took, stats.bytes_received, took, word, connections, stats)
+    received = stats.bytes_received
+    return _Run(received / took, received, took, word, connections, stats, middle, slowest)
 
 
 def _broken(context: Context, error: OSError) -> Finding:

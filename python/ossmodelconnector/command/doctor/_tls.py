@@ -139,7 +139,7 @@ def _peer_of(context: Context) -> dict[str, Any]:
         believing = unverified()
         believing.load_verify_locations(cadata=der)
         believing.verify_mode = ssl.CERT_REQUIRED
-        believing.verify_flags |= _NO_CHECK_TIME | _PARTIAL_CHAIN  # type: ignore[assignment]
+        believing.verify_flags |= _NO_CHECK_TIME | _PARTIAL_CHAIN
         with open_connection(context, believing) as sock:
             assert isinstance(sock, ssl.SSLSocket)
             return dict(sock.getpeercert() or {}) or {"sha256": hashlib.sha256(der).hexdigest()}
@@ -191,4 +191,6 @@ def with_scheme(route: Route, scheme: str) -> str:
 def _name(peer: dict[str, Any], field: str) -> str:
     """The common name in a certificate, or what else is there."""
     parts = {name: value for group in peer.get(field, ()) for name, value in group}
-    return str(parts.get("commonName") or parts.get("organizationName") or "somebody without a name")
+    return str(
+        parts.get("commonName") or parts.get("organizationName") or "somebody without a name"
+    )

@@ -6,10 +6,8 @@ A check looks at them one by one, to say which of them it is. No request here is
 from __future__ import annotations
 
 import base64
-import contextlib
 import re
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -223,7 +221,7 @@ def exchange(
 
 def _is_complete(data: bytes, method: str) -> bool:
     head, found, body = data.partition(_HEAD_END)
-    if not found or method == "CONNECT" and head.split(b" ", 2)[1:2] == [b"200"]:
+    if not found or (method == "CONNECT" and head.split(b" ", 2)[1:2] == [b"200"]):
         return bool(found)
     length = re.search(rb"(?im)^content-length:\s*(\d+)", head)
     return length is not None and len(body) >= int(length.group(1))
@@ -240,5 +238,3 @@ def _parsed(data: bytes, begun: float, ended: float) -> HttpReply:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     return HttpReply(int(status[0]), headers, body, begun, ended)
-
-
