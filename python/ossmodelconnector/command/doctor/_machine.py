@@ -14,8 +14,8 @@ from ossmodelconnector.command.doctor._context import Context
 __all__ = ["check_descriptors", "check_memory", "check_shm"]
 
 MiB = 1 << 20
-# The budget is half of what is free, and 32 chunks of 4 MiB should have room in it. Below the second
-# there is little room for what is read.
+# The budget is half of what is free, and 32 chunks of 4 MiB should have room in it. With less than
+# the second there is little room for what is read.
 _LEAST_FREE, _GOOD_FREE = 256 * MiB, 1024 * MiB
 # The connector may have 256 connections, and uses fewer where there are fewer descriptors.
 _LEAST_DESCRIPTORS, _GOOD_DESCRIPTORS = 64, 320
