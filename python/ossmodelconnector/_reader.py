@@ -114,7 +114,7 @@ class ObjectReader(_core.Cursor, io.BufferedIOBase):
 
         Example:
             >>> with connector.open("oss://bucket/model.safetensors", prefetch=False) as reader:
-            ...     reader.crc64 == 17166183371803416421
+            ...     reader.crc64 == 8951253438464205709
             True
         """
         return self._core.crc64

@@ -31,7 +31,9 @@ _START_SECONDS = 20.0
 _IF_MATCH = """\
       local wanted = ngx.var.http_if_match
       if wanted then
-        if wanted ~= "*" and wanted ~= ngx.var.oss_etag then return ngx.exit(412) end
+        local plain = wanted:gsub('"', '')  -- oss2 sends it without quotes, which OSS takes
+        local is_it = wanted == "*" or plain == ngx.var.oss_etag:gsub('"', '')
+        if not is_it then return ngx.exit(412) end
         ngx.req.clear_header("If-Match")
       end"""
 _LUA_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")

@@ -441,7 +441,8 @@ def test_command_line_tells_its_usage(arguments):
         [sys.executable, "-m", "ossmodelconnector", *arguments], capture_output=True, text=True
     )
     assert run.returncode == (0 if arguments == ["--help"] else 2)
-    assert "serve DIR" in (run.stdout if arguments == ["--help"] else run.stderr)
+    said = run.stdout if arguments == ["--help"] else run.stderr
+    assert ("ossmc --help" if arguments == ["wrong"] else "serve DIR") in said
 
 
 def test_local_server_without_its_extra_says_how_to_get_it(tmp_path):

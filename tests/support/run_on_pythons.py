@@ -25,9 +25,13 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# Files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life without threads,
+# The command, files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life without threads,
 # tensors, many objects, and the examples of README.
 TESTS = [
+    "command/test_exits.py",
+    "command/test_names.py",
+    "command/test_pull.py",
+    "command/test_verbs.py",
     "fsspec/test_getting.py",
     "fsspec/test_layers.py",
     "fsspec/test_listing.py",

@@ -77,7 +77,7 @@ def run(words: list[str]) -> int:
         return Exit.WRONG_USE
     except (click.Abort, KeyboardInterrupt):
         return interrupted("", how)
-    return code if isinstance(code, int) else Exit.RIGHT
+    return int(code) if isinstance(code, int) else 0
 
 
 def _format_in(words: list[str]) -> Format:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ossmodelconnector._errors import ObjectNotFoundError
-from ossmodelconnector.command._output import bytes_text, object_fields, shown
+from ossmodelconnector.command._output import bytes_text, count_text, object_fields, shown
 from ossmodelconnector.command._session import Session
 from ossmodelconnector.command._uris import parts_of
 from ossmodelconnector.command._verb import verb
@@ -108,8 +108,8 @@ def _print_text(listing: _Listing, is_long: bool) -> None:
 
 
 def _summary(listing: _Listing) -> str:
-    folders = f"{len(listing.folders):,} folders, " if listing.folders else ""
-    text = f"{folders}{listing.count:,} objects, {bytes_text(listing.bytes)}"
+    folders = f"{count_text(len(listing.folders), 'folder')}, " if listing.folders else ""
+    text = f"{folders}{count_text(listing.count, 'object')}, {bytes_text(listing.bytes)}"
     return f"{text} ({listing.bytes:,} bytes)"
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Format",
     "bytes_text",
     "columns",
+    "count_text",
     "object_fields",
     "print_failure",
     "print_json",
@@ -43,10 +44,14 @@ def set_up_streams() -> None:
 
 
 def _is_plain_locale() -> bool:
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    chosen = next(filter(None, names), "C")
-    # Python changes LC_CTYPE to this where it found the C locale.
-    return chosen in ("C", "POSIX", "C.UTF-8") and os.environ.get("LANG", "C") in ("", "C", "POSIX")
+    chosen = os.environ.get("LC_ALL")
+    if not chosen:
+        chosen = os.environ.get("LANG")
+        of_characters = os.environ.get("LC_CTYPE")
+        # What Python itself has set where it found the C locale says nothing.
+        if of_characters not in (None, "", "C.UTF-8", "C.utf8", "UTF-8"):
+            chosen = of_characters
+    return chosen in (None, "", "C", "POSIX")
 
 
 def shown(text: str) -> str:
@@ -68,6 +73,11 @@ def bytes_text(size: float) -> str:
         size /= 1024
         at += 1
     return f"{size:.1f} {_UNITS[at]}"
+
+
+def count_text(number: int, word: str) -> str:
+    """``"1 file"``, ``"2 files"``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def columns(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

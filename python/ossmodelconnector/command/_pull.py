@@ -11,7 +11,7 @@ import click
 
 from ossmodelconnector.command._exits import CommandError, Exit
 from ossmodelconnector.command._local_files import Folder
-from ossmodelconnector.command._output import bytes_text, print_json, shown
+from ossmodelconnector.command._output import bytes_text, count_text, print_json, shown
 from ossmodelconnector.command._progress import Counter, progress
 from ossmodelconnector.command._pull_plan import Item, Plan, check_case, chosen, has_twins, plan
 from ossmodelconnector.command._session import Session
@@ -125,10 +125,11 @@ def _report(
     elif session.how == "human":
         there = sum(one.state == "present" for one in done)
         already = f", {there} of them were there" if there else ""
-        print(f"{len(done)} files, {bytes_text(total)} in {shown(folder)}{already}")
+        print(f"{count_text(len(done), 'file')}, {bytes_text(total)} in {shown(folder)}{already}")
         if received:
             rate = received / max(seconds, 1e-9)
             print(f"fetched {bytes_text(received)} in {seconds:.1f} s, {bytes_text(rate)}/s")
         unchecked = sum(one.verified not in ("crc64", "") for one in done)
         if unchecked:
-            print(f"{unchecked} files were checked by length alone: the store tells no CRC-64")
+            which = count_text(unchecked, "file")
+            print(f"by length alone, not by CRC-64, which the store does not tell: {which}")

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -74,12 +75,8 @@ class Session:
         """Whether anybody wants to see how far it is."""
         return self.how == "human" and not self.no_progress and not os.environ.get(SILENCE)
 
-    def connector(self, config: Mapping[str, Any] | None = None) -> OssModelConnector:
-        """Makes the connector, of the options and else of the environment.
-
-        Args:
-            config: settings of the verb; the user's file wins over them.
-        """
+    def connector(self) -> OssModelConnector:
+        """Makes the connector, of the options and else of the environment."""
         if not (self.endpoint or os.environ.get("OSS_ENDPOINT")):
             raise CommandError(
                 "no endpoint is given",
@@ -94,17 +91,26 @@ class Session:
                 region=self.region,
                 cred_path=self.credentials,
                 config_path=self.config_file,
-                config=None if self.config_file else config,
+                config={"logLevel": 0} if self.verbosity > 1 else None,
             )
         for warning in caught:
             print_note(str(warning.message), self.how)
         return connector
 
-    def set_up_logging(self) -> None:
+    @contextmanager
+    def logging(self) -> Iterator[None]:
         """Has the library's log on stderr, as far as -v asks for it."""
-        if self.verbosity:
-            handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-            logger = logging.getLogger("ossmodelconnector")
-            logger.addHandler(handler)
-            logger.setLevel(logging.DEBUG if self.verbosity > 1 else logging.INFO)
+        if not self.verbosity:
+            yield
+            return
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("ossmodelconnector")
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG if self.verbosity > 1 else logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)

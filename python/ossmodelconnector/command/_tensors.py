@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ossmodelconnector.command._exits import CommandError, Exit
-from ossmodelconnector.command._output import bytes_text, columns, print_json, shown
+from ossmodelconnector.command._output import bytes_text, columns, count_text, print_json, shown
 from ossmodelconnector.command._session import Session
 from ossmodelconnector.command._uris import parts_of
 from ossmodelconnector.command._verb import verb
@@ -94,4 +94,7 @@ def _print(found: Sequence[_Tensor], total: int) -> None:
     print("\n".join(columns(rows, right=(3,))))
     files = len({tensor.file for tensor in found})
     values = sum(tensor.meta.nbytes * 8 // DTYPES[tensor.meta.dtype].bits for tensor in found)
-    print(f"{len(found):,} tensors with {values:,} values, {bytes_text(total)}, in {files:,} files")
+    print(
+        f"{count_text(len(found), 'tensor')} with {count_text(values, 'value')}, "
+        f"{bytes_text(total)}, in {count_text(files, 'file')}"
+    )

@@ -43,8 +43,8 @@ def verb(name: str, **settings: Any) -> Callable[[Callable[..., int | None]], cl
         @functools.wraps(function)
         def call(**given: Any) -> int:
             session = Session(name, **{option: given.pop(option) for option in COMMON})
-            session.set_up_logging()
-            return guarded(lambda: function(session, **given), session)
+            with session.logging():
+                return guarded(lambda: function(session, **given), session)
 
         command = click.command(name, **settings)(common_options(call))
         REGISTERED[name] = command

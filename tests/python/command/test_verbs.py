@@ -58,7 +58,7 @@ def test_ls_long_and_summary(ossmc, store):
     assert lines[0].split() == ["folder", "sub/"]
     assert lines[2].split()[:2] == ["2.9", "MiB"]
     assert lines[2].split()[-2:] == ["Standard", "data.bin"]
-    assert lines[-1] == "1 folders, 2 objects, 2.9 MiB (3,000,002 bytes)"
+    assert lines[-1] == "1 folder, 2 objects, 2.9 MiB (3,000,002 bytes)"
 
 
 def test_ls_json_and_quiet(ossmc, store):
