@@ -398,15 +398,19 @@ def _large(world: World) -> None:
 
 @mistake("an object for which the system has no memory")
 def _no_memory(world: World) -> Said:
-    return world.child(
-        "import resource, ossmodelconnector as o\n"
-        "config = {'prefetch.memoryBytes': '1 TiB', 'prefetch.chunkBytes': '1 MiB'}\n"
-        "anybody = o.AnonymousCredentialsProvider()\n"
-        f"c = o.OssModelConnector({world.plain.endpoint!r}, cred_provider=anybody, config=config)\n"
-        "reader = c.open('oss://models/large.bin')\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))\n"
-        "reader.getbuffer()"
-    )
+    with FaultServer(data=bytes(64 << 20)) as server:
+        return world.child(
+            "import resource, ossmodelconnector as o\n"
+            "config = {'prefetch.memoryBytes': '1 GiB', 'prefetch.chunkBytes': '1 MiB'}\n"
+            "anybody = o.AnonymousCredentialsProvider()\n"
+            f"c = o.OssModelConnector({server.endpoint!r}, cred_provider=anybody, config=config)\n"
+            "reader = c.open('oss://bucket/key', prefetch=False)\n"
+            "reader.read(1)\n"
+            "mapped = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            "most = mapped + (32 << 20)\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+            "reader.getbuffer()"
+        )
 
 
 @mistake("too few descriptors")
