@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import os
+import pty
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -17,6 +21,7 @@ from pathlib import Path
 import ossmodelconnector
 import pytest
 from ossmodelconnector.command.doctor import CHECKS
+from ossmodelconnector.command.doctor._proxy import is_left_out as no_proxy_has
 from ossmodelconnector.local import Credential, LocalServer, Reply
 from support.certificates import Authority
 from support.fault_server import FaultServer
@@ -391,6 +396,33 @@ def test_a_host_that_no_proxy_names(diagnose, store):
     assert report.first_failure() is None
 
 
+def test_a_proxy_of_another_protocol_is_not_looked_into(diagnose, store):
+    with refusing_port() as port:
+        report = diagnose(store.endpoint, env={"http_proxy": f"socks5h://127.0.0.1:{port}"})
+    for name in ("proxy", "tcp", "service", "clock"):
+        report.says(name, "socks5h://", "http_proxy", verdict="skipped")
+    # libcurl goes there.
+    report.says("signature", str(port))
+    assert report.document["exit_code"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "is_left_out"),
+    [
+        ("", False),
+        ("*", True),
+        ("example.com", True),
+        (".example.com", True),
+        ("other.com,store.example.com", True),
+        ("ample.com", False),
+        ("10.0.0.0/8", False),
+    ],
+)
+def test_words_of_no_proxy(words, is_left_out):
+    assert no_proxy_has("store.example.com", words) is is_left_out
+    assert no_proxy_has("10.1.2.3", "192.168.0.0/16 10.0.0.0/8")
+
+
 def test_a_login_page_before_the_store(diagnose):
     with Answering("127.0.0.1", 9) as page:
         report = diagnose(page.endpoint)
@@ -536,6 +568,38 @@ def test_a_broken_configuration_file(diagnose, store, tmp_path):
     report = diagnose(store.endpoint, "--config", file)
     report.says("endpoint", "unknown key memory", "FILE")
     assert report.document["exit_code"] == 2
+
+
+def test_a_terminal_of_100_columns(environment):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    environ = {**environment, "OSS_ENDPOINT": "http://no-such-host.invalid", "LANG": "C"}
+    environ.pop("COLUMNS", None)
+    program = subprocess.Popen(
+        [*COMMAND, "doctor"], env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    screen = b""
+    try:
+        while True:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # Linux says so at the end
+                break
+            if not piece:
+                break
+            screen += piece
+        program.wait(HANG_SECONDS)
+    finally:
+        program.kill()
+        program.wait()
+        os.close(ours)
+    lines = screen.decode("ascii").splitlines()
+    assert program.returncode == 6
+    assert max(map(len, lines)) <= 100
+    dns = next(i for i, line in enumerate(lines) if line.startswith("failed   dns"))
+    assert lines[dns + 1].startswith(" " * 20)
+    assert lines[-1].endswith("begin with dns")
 
 
 def test_where_the_extra_cli_is_missing(environment, store, tmp_path):

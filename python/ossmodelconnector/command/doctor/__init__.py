@@ -6,7 +6,10 @@ reason, where what it needs has failed.
 
 from __future__ import annotations
 
-from ossmodelconnector.command.doctor._check import Check
+from collections.abc import Callable
+
+from ossmodelconnector.command.doctor._check import Check, Finding, skipped
+from ossmodelconnector.command.doctor._context import Context
 from ossmodelconnector.command.doctor._endpoint import check_endpoint
 from ossmodelconnector.command.doctor._identity import (
     check_credentials,
@@ -24,17 +27,29 @@ from ossmodelconnector.command.doctor._tls import check_tls
 
 __all__ = ["CHECKS", "diagnose", "options_of", "run_alone"]
 
+
+def _by_itself(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
+    """Of a check that makes connections of its own: only libcurl gets through every proxy."""
+
+    def look_unless(context: Context) -> Finding:
+        if context.other_proxy:
+            return skipped(f"connections go to the proxy {context.other_proxy}")
+        return look(context)
+
+    return look_unless
+
+
 CHECKS = (
     # First, for all others need descriptors.
     Check("descriptors", check_descriptors),
     Check("endpoint", check_endpoint),
     Check("proxy", check_proxy, ("endpoint",)),
-    Check("dns", check_dns, ("proxy",)),
-    Check("tcp", check_tcp, ("dns",)),
-    Check("tls", check_tls, ("tcp",)),
-    Check("service", check_service, ("tls",)),
+    Check("dns", _by_itself(check_dns), ("proxy",)),
+    Check("tcp", _by_itself(check_tcp), ("dns",)),
+    Check("tls", _by_itself(check_tls), ("tcp",)),
+    Check("service", _by_itself(check_service), ("tls",)),
     # Not of tls: a clock that is off makes certificates look wrong.
-    Check("clock", check_clock, ("tcp",)),
+    Check("clock", _by_itself(check_clock), ("tcp",)),
     Check("credentials", check_credentials),
     Check("region", check_region, ("service", "credentials")),
     Check("signature", check_signature, ("region",)),

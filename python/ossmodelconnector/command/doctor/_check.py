@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from ossmodelconnector import _log
 from ossmodelconnector.command._exits import Exit
 from ossmodelconnector.command.doctor._context import Context
 
@@ -124,6 +125,7 @@ def _look(check: Check, context: Context) -> Finding:
     try:
         return check.look(context)
     except OSError as error:
+        _log.logger.debug("check %s", check.name, exc_info=True)
         if error.errno in (errno.EMFILE, errno.ENFILE):
             return failed(
                 f"{error.strerror}: no descriptor is left to look with",
@@ -131,6 +133,7 @@ def _look(check: Check, context: Context) -> Finding:
             )
         return failed(_text_of(error), "run it again with -vv for the whole story")
     except Exception as error:  # a fault of the check is no reason to keep the others from running
+        _log.logger.debug("check %s", check.name, exc_info=True)
         return failed(_text_of(error), "run it again with -vv, and report this as a fault")
 
 

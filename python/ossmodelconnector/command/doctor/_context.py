@@ -90,17 +90,21 @@ class Context:
         options: what the user asked for.
         route: of check endpoint.
         proxy: (host, port, value of Proxy-Authorization) of the proxy that is used; None: direct.
+        other_proxy: one that speaks another protocol than HTTP, for people; ``""``: none.
         reply: of check service, what the store says to a request without a signature.
         keys: of check credentials.
         connector: of check region, which has these keys.
         refusal: what the store said to the first signed request; None: it gave a page of keys.
+        page: the keys in that page.
         objects: of check permission: what can be read under the URI.
+        single_speed: of check one-connection, in bytes a second.
         secrets: what no report may hold.
     """
 
     options: Options
     route: Route | None = None
     proxy: tuple[str, int, str] | None = None
+    other_proxy: str = ""
     reply: HttpReply | None = None
     keys: Keys | None = None
     connector: OssModelConnector | None = None

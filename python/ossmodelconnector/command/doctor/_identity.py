@@ -156,6 +156,8 @@ def check_signature(context: Context) -> Finding:
     if not context.keys.access_key_id:
         return skipped("anonymous requests have no signature")
     if refusal is not None and not isinstance(refusal, (AccessDeniedError, ObjectNotFoundError)):
+        if not context.options.bucket:  # its name may have no address
+            return skipped("no bucket was named", "ossmc doctor oss://BUCKET/PREFIX")
         return failed(said_by_store(refusal), _after_trouble(context), Exit.NETWORK)
     if isinstance(refusal, BucketNotFoundError):
         way = "" if context.options.bucket else "ossmc doctor oss://BUCKET/PREFIX shows it"
@@ -182,15 +184,9 @@ def _ask_for_keys(context: Context) -> OssError | None:
 def _time_of_store(context: Context) -> float:
     """Keys end by the store's clock, where that is known."""
     reply = context.reply
-    if reply is None:
+    if reply is None or reply.date is None:
         return time.time()
-    from email.utils import parsedate_to_datetime
-
-    try:
-        there = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except (TypeError, ValueError, IndexError):
-        return time.time()
-    return there + time.time() - reply.ended
+    return reply.date + time.time() - reply.ended
 
 
 def _after_refusal(code: str, is_temporary: bool) -> str:

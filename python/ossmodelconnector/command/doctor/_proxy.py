@@ -46,7 +46,8 @@ def check_proxy(context: Context) -> Finding:
         return failed(f"{source} is no URL of a proxy", f"{_set(source)}http://PROXY:PORT")
     shown = f"{scheme}://{host}:{port} of {source}"
     if scheme != "http":
-        return ok(f"{shown}; it is not looked at closer, for it speaks another protocol than HTTP")
+        context.other_proxy = shown
+        return skipped(f"{shown} speaks another protocol than HTTP, and is not looked into")
     context.proxy = (host, port, secret)
     try:
         reply = _ask(context.proxy, route, context.options.seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from ossmodelconnector.command._exits import Exit
@@ -82,9 +81,8 @@ def check_clock(context: Context) -> Finding:
             reply = _ask(context)
         except OSError as error:
             return skipped(f"nobody told the time: {error.strerror or error}")
-    try:
-        there = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except (TypeError, ValueError, IndexError):
+    there = reply.date
+    if there is None:
         return skipped("the reply tells no time")
     # Date is in whole seconds, cut off.
     ahead = (reply.begun + reply.ended) / 2 - (there + 0.5)

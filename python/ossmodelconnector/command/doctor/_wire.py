@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -49,6 +50,14 @@ class HttpReply(NamedTuple):
         """The store's word for an error; ``""``: there is none."""
         found = re.search(rb"<Code>([A-Za-z0-9.]{1,80})</Code>", self.body)
         return found.group(1).decode() if found else ""
+
+    @property
+    def date(self) -> float | None:
+        """The server's time, in unix seconds and without their fractions; None: it tells none."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (TypeError, ValueError, IndexError):
+            return None
 
     @property
     def is_of_store(self) -> bool:
