@@ -251,6 +251,13 @@ void register_connector(py::module_& module) {
              return stats_dict(
                  without_gil([&](Interrupt& /*none*/) { return self.connector->stats(); }));
            })
+      .def("arrived",
+           [](const ConnectorHandle& self) {
+             const ArrivedBytes now =
+                 without_gil([&](Interrupt& /*none*/) { return self.connector->arrived(); });
+             return py::make_tuple(now.placed, now.to_come, now.announced,
+                                   self.connector->limited_by());
+           })
       .def("close",
            [](ConnectorHandle& self) {
              const GilReleased released;

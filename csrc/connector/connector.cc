@@ -251,8 +251,18 @@ ConnectorStats Connector::stats() const {
   stats.memory_bytes = engine->scheduler().memory_bytes();
   stats.memory_peak_bytes = engine->scheduler().budget()->peak_bytes();
   stats.connections = load(counters.connections);
-  stats.limited_by = engine->scheduler().limited_by();
+  stats.limited_by = limited_by();
   return stats;
+}
+
+ArrivedBytes Connector::arrived() const {
+  Engine* const engine = live_->running;
+  return engine == nullptr ? ArrivedBytes() : engine->scheduler().arrived();
+}
+
+std::string_view Connector::limited_by() const {
+  Engine* const engine = live_->running;
+  return engine == nullptr ? "idle" : engine->scheduler().limited_by();
 }
 
 std::uint64_t Connector::bytes_per_round_trip() const {

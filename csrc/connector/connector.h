@@ -77,7 +77,8 @@ struct ObjectToOpen {
 StreamOptions stream_options(const ObjectToOpen& object);
 
 // Thread-safe; blocking calls take an Interrupt. The first of them starts the engine, which takes
-// its time; stats(), chunk_latencies() and is_closed() wait for none. Shared by its readers.
+// its time; stats(), arrived(), chunk_latencies() and is_closed() wait for none. Shared by its
+// readers.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
   // Checks everything that can be checked without a request. `region` may be empty: then it is read
@@ -108,6 +109,9 @@ class Connector : public std::enable_shared_from_this<Connector> {
                                                     std::string_view prefix, bool fast,
                                                     std::string_view delimiter = {});
   ConnectorStats stats() const;
+  // For who watches a transfer: what has come and what is to come. Zeros: nothing was asked for.
+  ArrivedBytes arrived() const;
+  std::string_view limited_by() const;
   // What one connection brings in the time of a round trip; 0: nothing measured yet.
   std::uint64_t bytes_per_round_trip() const;
   // Server minus this machine, where the server refused a date of ours and told its own; else 0.

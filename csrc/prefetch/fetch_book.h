@@ -41,6 +41,13 @@ class FetchBook {
   // Null: it is not here any more.
   Entry* find(const ChunkFetch* fetch);
   std::size_t running() const { return running_; }
+  // Those that have not ended.
+  template <typename Look>
+  void for_each(const Look& look) const {
+    for (const auto& [key, entry] : entries_) {
+      if (!entry.has_ended) look(entry);
+    }
+  }
   bool empty() const { return running_ == 0; }  // but for hedges of fetches that have ended
 
   // --- retries ---

@@ -89,6 +89,8 @@ void FetchEnd::put_down_bytes(const FetchBook::Entry& entry, After* after) {
   ChunkSlot& slot = stream.slot(entry.index);
   after->others_may_start = state_.note_success(stream);
   if (slot.chunk.finish_quietly()) after->waited_for = &slot.chunk;
+  if (!stream.is_closed())
+    state_.arrivals.note_placed(stream, slot.chunk.length(), slot.fetched_before);
   const bool is_in_object = entry.index < stream.chunk_count();
   if (is_in_object && !slot.fetched_before) {
     slot.fetched_before = true;
@@ -124,6 +126,8 @@ void FetchEnd::put_down_piece(const FetchBook::Entry& entry, bool is_version_onl
     return;
   }
   if (state_.note_success(stream)) after->others_may_start = true;
+  if (!is_version_only)
+    state_.arrivals.note_placed(stream, piece.sink.length(), slot.fetched_before);
   if (!state_.context.verify_crc64 || is_version_only) return;
   const std::uint64_t crc = piece.sink.writer_crc();
   const bool is_first_time = !slot.fetched_before;

@@ -6,7 +6,16 @@
 
 namespace ossmc {
 
-enum class Limit : std::uint8_t { kIdle, kNetwork, kPause, kMemory, kReader, kCpu, kThrottle };
+enum class Limit : std::uint8_t {
+  kIdle,
+  kNetwork,
+  kPause,
+  kMemory,
+  kReader,
+  kCpu,
+  kThrottle,
+  kRate
+};
 
 inline std::string_view limit_name(Limit limit) {
   switch (limit) {
@@ -21,6 +30,8 @@ inline std::string_view limit_name(Limit limit) {
       return "cpu";
     case Limit::kThrottle:
       return "throttle";
+    case Limit::kRate:
+      return "limit";
     case Limit::kIdle:
       break;
   }

@@ -117,6 +117,8 @@ class ObjectStream : public std::enable_shared_from_this<ObjectStream> {
     bool range_was_refused = false;
     std::shared_ptr<PendingReply> head;  // the HEAD that was sent in place of a first GET
     std::uint64_t unread_bytes = 0;      // see Residency
+    std::uint64_t placed_bytes = 0;      // see Arrivals
+    bool is_announced = false;           // likewise: it comes whole
     int links = 0;             // in the scheduler's lists; counted where assertions are on
     PrefetchPause pause;       // after failures of this object's chunks
     ReadPattern cursor_reads;  // those of its cursor, and all others

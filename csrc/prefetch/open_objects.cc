@@ -88,6 +88,7 @@ Result<OpenObjects::StreamPtr> OpenObjects::open_version(ObjectName name,
     stream->become_closed();
   } else if (sweep) {
     state_.positions.start_sweep(*stream, 0);
+    state_.arrivals.note_whole(*stream);
   }
   return stream;
 }
@@ -154,7 +155,10 @@ void OpenObjects::complete(ObjectStream& stream, const Result<ObjectVersion>& ve
     }
     if (status.is_ok()) {
       stream.become_open(*version, std::move(index).value(), state_.context.verify_crc64);
-      if (stream.prefetches()) state_.positions.start_sweep(stream, 0);
+      if (stream.prefetches()) {
+        state_.positions.start_sweep(stream, 0);
+        state_.arrivals.note_whole(stream);
+      }
     } else {
       stream.become_failed(status);
     }

@@ -66,6 +66,11 @@ std::string_view Scheduler::limited_by() const {
   return limit_name(state_.limit.load(std::memory_order_relaxed));
 }
 
+ArrivedBytes Scheduler::arrived() const {
+  MutexLock lock(state_.mutex);
+  return state_.arrivals.look(state_.streams, state_.fetches);
+}
+
 bool Scheduler::is_paused() const {
   MutexLock lock(state_.mutex);
   return state_.pause.is_on(state_.context.clock.now());
@@ -193,6 +198,7 @@ Status Scheduler::on_version(ChunkFetch& fetch, const ObjectVersion& version, By
     if (stream->is_closed()) return Status(StatusCode::kClosed, "closed while it was opened");
     stream->become_open(version, std::move(index).value(), state_.context.verify_crc64);
     state_.positions.start_sweep(*stream, 1);
+    state_.arrivals.note_whole(*stream);
   }
   stream->wake_openers();
   state_.wake();

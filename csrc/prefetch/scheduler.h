@@ -42,6 +42,7 @@ class Scheduler final : public WorkSource, public ChunkFetchOwner, public Shared
   // --- for stats() ---
   std::uint64_t memory_bytes() const;  // of open readers and live views
   std::string_view limited_by() const;
+  ArrivedBytes arrived() const;
   bool is_paused() const;  // nothing starts that nobody waits for, since fetches fail
   const std::shared_ptr<Budget>& budget() const { return state_.budget; }
   std::uint32_t chunk_bytes() const { return state_.options.chunk_bytes; }

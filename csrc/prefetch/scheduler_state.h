@@ -15,6 +15,7 @@
 #include "memory/budget.h"
 #include "memory/page_pool.h"
 #include "prefetch/admission.h"
+#include "prefetch/arrivals.h"
 #include "prefetch/fetch_book.h"
 #include "prefetch/leftovers.h"
 #include "prefetch/limit.h"
@@ -108,6 +109,7 @@ struct SchedulerState {
   Admission admission OSSMC_GUARDED_BY(mutex);
   MemoryCeiling ceiling OSSMC_GUARDED_BY(mutex);
   FetchBook fetches OSSMC_GUARDED_BY(mutex);
+  Arrivals arrivals OSSMC_GUARDED_BY(mutex);
   Leftovers leftovers OSSMC_GUARDED_BY(mutex);
   PrefetchPause pause OSSMC_GUARDED_BY(mutex);
   // Objects whose first request cannot tell the version: whoever holds the mutex last asks with

@@ -77,6 +77,7 @@ Status Views::try_reserve(ObjectStream& stream, std::uint64_t turn,
       }
       fresh->absorb(std::move(ticket));
       state_.views.add(stream, fresh);
+      state_.arrivals.note_whole(stream);
     }
     claim_all(stream);
     *region = stream.plan.region;

@@ -38,6 +38,7 @@ from ossmodelconnector._errors import (
     TransferTimeoutError,
 )
 from ossmodelconnector._objects import ObjectInfo, ObjectKeys, ObjectList
+from ossmodelconnector._progress import Progress, progress_lines
 from ossmodelconnector._public import name_package as _name_package
 from ossmodelconnector._reader import ObjectReader
 
@@ -60,12 +61,14 @@ __all__ = [
     "ObjectReader",
     "OssError",
     "OssModelConnector",
+    "Progress",
     "ProtocolError",
     "ServerError",
     "ThrottledError",
     "TransferTimeoutError",
     "__version__",
     "build_info",
+    "progress_lines",
 ]
 
 _name_package(__name__, vars())

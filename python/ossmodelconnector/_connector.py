@@ -8,6 +8,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
@@ -35,6 +36,7 @@ from ossmodelconnector._credentials import (
 from ossmodelconnector._credentials_chain import DefaultChain
 from ossmodelconnector._credentials_files import CredentialsFileProvider
 from ossmodelconnector._objects import ObjectInfo, ObjectList, object_info
+from ossmodelconnector._progress import Progress, ProgressContext
 from ossmodelconnector._read_objects import iterate
 from ossmodelconnector._reader import ObjectReader
 from ossmodelconnector._renewal import Renewal
@@ -69,7 +71,8 @@ class ConnectorStats:
             ``prefetch.memoryBytes`` is set, and then it moves with what others leave free.
         connections: connections that are open now.
         limited_by: what holds the speed down now: ``"idle"``, ``"network"``, ``"memory"``,
-            ``"reader"``, ``"cpu"`` or ``"throttle"``.
+            ``"reader"``, ``"cpu"``, ``"throttle"`` or ``"limit"``
+            (``transfer.maxBytesPerSecond``).
     """
 
     bytes_received: int
@@ -85,7 +88,7 @@ class ConnectorStats:
     memory_peak_bytes: int
     memory_limit_bytes: int
     connections: int
-    limited_by: Literal["idle", "network", "memory", "reader", "cpu", "throttle"]
+    limited_by: Literal["idle", "network", "memory", "reader", "cpu", "throttle", "limit"]
 
 
 class _Configuration(NamedTuple):
@@ -639,6 +642,38 @@ class OssModelConnector:
         """
         counters: dict[str, Any] = self._core.stats()
         return ConnectorStats(**counters)
+
+    def progress(
+        self, callback: Callable[[Progress], object], *, interval: float = 0.5
+    ) -> AbstractContextManager[None]:
+        """Calls back with how far this connector's transfers are, while a block of code runs.
+
+        The calls come one after the other from a thread that is there until the block ends, and
+        the last one, with the final state, from the thread that ends it. Several blocks at once,
+        also one in another, know nothing of each other. A forked child is told nothing.
+
+        Args:
+            callback: is given a `Progress`. What it raises is logged the first time, and ends
+                nothing.
+            interval: seconds between calls, 0.05 to 3600.
+
+        Returns:
+            A context manager, for use once.
+
+        Raises:
+            ValueError: an interval out of range; the connector is closed.
+            TypeError: an argument of the wrong type.
+
+        Example:
+            >>> def show(progress):
+            ...     print(progress.bytes_done, "of", progress.bytes_total)
+            >>> with connector.progress(show):
+            ...     data = connector.open("oss://bucket/model.safetensors").read()
+            4194304 of 4194304
+        """
+        if self.closed:
+            raise ValueError("the connector is closed: make a new one")
+        return ProgressContext(self._core, callback, interval)
 
     def close(self) -> None:
         """Closes the connector and its readers, and releases all that they hold.

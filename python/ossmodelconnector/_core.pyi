@@ -8,6 +8,7 @@ from typing import BinaryIO, Literal, TypeVar, final
 from typing_extensions import Buffer, Self, disjoint_base
 
 _Row = TypeVar("_Row", bound=ObjectRow)
+_Limit = Literal["idle", "network", "memory", "reader", "cpu", "throttle", "limit"]
 _Verified = Literal["crc64", "length+etag", "length+modified"]
 
 __version__: str
@@ -148,6 +149,9 @@ class Connector:
     # delimiter "": none. With one, which a fast listing cannot have, there are common_prefixes.
     def start_list(self, bucket: str, prefix: str, fast: bool, delimiter: str = "") -> Listing: ...
     def stats(self) -> dict[str, int | str]: ...
+    # (bytes that are in place, bytes known to come, bytes of objects that come whole, limited_by).
+    # The first may go back; the third never does.
+    def arrived(self) -> tuple[int, int, int, _Limit]: ...
     def close(self) -> None: ...
     # In a forked child, by the after-fork hook only: forgets threads and sockets, which stayed in
     # the parent.

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
         def _after_fork_in_child(self) -> None: ...
 
+    class _Watcher(Protocol):
+        """Has a thread that looks at a connector now and then."""
+
+        def end(self) -> None: ...
+
 
 __all__: list[str] = []
 
@@ -40,6 +45,7 @@ _EXIT_WAIT_SECONDS = 0.5
 _connectors: weakref.WeakValueDictionary[int, OssModelConnector] = weakref.WeakValueDictionary()
 _readers: weakref.WeakValueDictionary[int, ObjectReader] = weakref.WeakValueDictionary()
 _lock_holders: weakref.WeakValueDictionary[int, _LockHolder] = weakref.WeakValueDictionary()
+_watchers: weakref.WeakValueDictionary[int, _Watcher] = weakref.WeakValueDictionary()
 
 
 def register_connector(connector: OssModelConnector) -> None:
@@ -55,6 +61,11 @@ def register_reader(reader: ObjectReader) -> None:
 def register_lock_holder(holder: _LockHolder) -> None:
     """Has it told about forks, after connectors and readers."""
     _lock_holders[id(holder)] = holder
+
+
+def register_watcher(watcher: _Watcher) -> None:
+    """Has it ended at exit, before connectors are closed."""
+    _watchers[id(watcher)] = watcher
 
 
 def note_if_worker() -> None:
@@ -146,6 +157,10 @@ def _after_fork_in_child() -> None:
 
 
 def _close_all() -> None:
+    for watcher_ref in _watchers.valuerefs():
+        watcher = watcher_ref()
+        if watcher is not None:
+            watcher.end()
     for connector_ref in _connectors.valuerefs():
         connector = connector_ref()
         if connector is not None:

@@ -28,6 +28,7 @@ from bench.workplace import Workplace
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHERS = (
+    "alibabacloud-oss-v2",
     "floor",
     "osstorchconnector",
     "oss2",

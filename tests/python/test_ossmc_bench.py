@@ -174,7 +174,15 @@ def test_download_for_some_seconds(measure: Callable[..., Figures]) -> None:
     for row in figures["seconds"]:
         assert row["gigabytes_per_second"] > 0
         assert row["connections"] > 0
-        assert row["limited_by"] in ("idle", "network", "memory", "reader", "cpu", "throttle")
+        assert row["limited_by"] in (
+            "idle",
+            "network",
+            "memory",
+            "reader",
+            "cpu",
+            "throttle",
+            "limit",
+        )
     [total] = figures["total"]
     assert total["seconds"] >= 2
     assert total["objects"] >= len(SIZES)

@@ -25,8 +25,8 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = range(9, 15)
 OWN_MINOR = sys.version_info[1]
 
-# The command, files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life without threads,
-# tensors, many objects, and the examples of README.
+# The command, files of fsspec, reader, lifecycle, processes, lists and consumers, logs, life
+# without threads, tensors, many objects, and the examples of README.
 TESTS = [
     "command/test_exits.py",
     "command/test_names.py",

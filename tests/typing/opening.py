@@ -13,6 +13,8 @@ from ossmodelconnector import (
     ObjectReader,
     OssError,
     OssModelConnector,
+    Progress,
+    progress_lines,
 )
 from typing_extensions import assert_type
 
@@ -78,8 +80,26 @@ def told(connector: OssModelConnector, reader: ObjectReader) -> None:
     stats = connector.stats()
     assert_type(stats, ConnectorStats)
     assert_type(stats.bytes_received, int)
-    assert_type(stats.limited_by, Literal["idle", "network", "memory", "reader", "cpu", "throttle"])
+    assert_type(
+        stats.limited_by, Literal["idle", "network", "memory", "reader", "cpu", "throttle", "limit"]
+    )
     assert_type(reader.verified, Literal["crc64", "length+etag", "length+modified"])
+
+
+def show(progress: Progress) -> int:
+    assert_type(progress.bytes_done, int)
+    assert_type(progress.bytes_total, "int | None")
+    done, _, speed, left, _ = progress
+    assert_type(speed, float)
+    assert_type(left, "float | None")
+    return done
+
+
+def watched(connector: OssModelConnector) -> None:
+    with connector.progress(show, interval=1) as nothing:
+        assert_type(nothing, None)
+    with connector.progress(progress_lines(), interval=0.1):
+        pass
 
 
 def failed(error: OssError) -> None:

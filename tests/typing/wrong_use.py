@@ -56,6 +56,14 @@ def read(connector: OssModelConnector, reader: ObjectReader, info: ObjectInfo) -
         pass
 
 
+def watched(connector: OssModelConnector) -> None:
+    connector.progress(show_text)  # type: ignore[arg-type]
+    connector.progress(print, 0.5)  # type: ignore[misc]
+
+
+def show_text(text: str) -> None: ...
+
+
 def listed(keys: ObjectKeys) -> None:
     keys[0] = "key"  # type: ignore[index]
     keys.append("key")  # type: ignore[attr-defined]

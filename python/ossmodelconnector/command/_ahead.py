@@ -12,28 +12,30 @@ if TYPE_CHECKING:
 
 __all__ = ["SMALL_BYTES", "opened_ahead"]
 
-# Up to this size an object is for `read_objects`: one request, and in memory as a whole.
+# Of objects up to this size many must be on their way at once.
 SMALL_BYTES = 1 << 20
-_OPEN = 16
 
 _Item = TypeVar("_Item")
 
 
 def opened_ahead(
-    items: Iterable[_Item], open_some: Callable[[list[_Item]], Iterable[ObjectReader]]
+    items: Iterable[_Item],
+    open_some: Callable[[list[_Item]], Iterable[ObjectReader]],
+    most: int = 16,
 ) -> Generator[tuple[_Item, ObjectReader], None, None]:
     """Gives items in their order with their readers, which whoever takes them closes.
 
     Args:
         items: what is to be read.
         open_some: opens several of them, by one round trip if it can.
+        most: so many are open at once.
     """
     waiting: deque[tuple[_Item, ObjectReader]] = deque()
     to_open = iter(items)
     try:
         while True:
-            if len(waiting) <= _OPEN // 2:
-                some = list(islice(to_open, _OPEN - len(waiting)))
+            if len(waiting) <= most // 2:
+                some = list(islice(to_open, most - len(waiting)))
                 waiting.extend(zip(some, open_some(some) if some else ()))
             if not waiting:
                 return

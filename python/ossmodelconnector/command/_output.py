@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from ossmodelconnector import _core
+
 if TYPE_CHECKING:
     from ossmodelconnector._objects import ObjectInfo
     from ossmodelconnector.command._exits import Failure
@@ -121,6 +123,11 @@ def print_note(text: str, how: Format) -> None:
 
 def print_failure(failure: Failure, how: Format) -> None:
     """What happened, to what, and what to type next, on stderr."""
+    failure = failure._replace(
+        text=_core.without_secrets(failure.text),
+        thing=_core.without_secrets(failure.thing),
+        next_step=_core.without_secrets(failure.next_step),
+    )
     with contextlib.suppress(OSError, ValueError):  # stderr may be closed
         if how == "json":
             document = {

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ossmodelconnector.command._output import bytes_text
 
 if TYPE_CHECKING:
+    from ossmodelconnector._connector import OssModelConnector
+    from ossmodelconnector._progress import Progress
     from ossmodelconnector.command._session import Session
 
-__all__ = ["Counter", "progress", "time_text"]
+__all__ = ["Counter", "arrived", "progress", "time_text"]
 
 _LOOK_SECONDS = 0.2
 # What is over sooner shows none.
@@ -35,6 +37,19 @@ class Counter:
     def value(self) -> int:
         """How many there are so far."""
         return self._value
+
+
+@contextlib.contextmanager
+def arrived(connector: OssModelConnector) -> Iterator[Callable[[], int]]:
+    """A function that tells how many bytes of objects have come in since the context began."""
+    latest = 0
+
+    def note(progress: Progress) -> None:
+        nonlocal latest
+        latest = progress.bytes_done
+
+    with connector.progress(note, interval=_LOOK_SECONDS):
+        yield lambda: latest
 
 
 class _Display(Protocol):

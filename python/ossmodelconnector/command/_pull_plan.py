@@ -165,7 +165,7 @@ def _refuse(problems: Sequence[tuple[str, str]]) -> None:
         lines.append(f"and {len(problems) - _MOST_SHOWN} more")
     words = " ".join(f"--exclude {_pattern(name)}" for name, _ in problems[:_MOST_SHOWN])
     raise CommandError(
-        "nothing was pulled: " + "; ".join(lines),
+        "nothing was done, for some keys cannot be files: " + "; ".join(lines),
         thing=problems[0][1].partition(": ")[0],
         exit_code=Exit.FAILED,
         next_step=f"the same command with {words}, and: ossmc cat URI > FILE",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pulled", "fetch", "present"]
 
+# So many are open at once: at 20 ms a round trip 128 small ones come 6,000 a second.
+_SMALL_OPEN = 128
+_LARGE_OPEN = 16
 # So many are asked about at once.
 _ASKED = 256
 
@@ -50,8 +53,8 @@ def present(
         for item, reader in zip(some, readers):
             with reader:
                 # An object that is not the listed one any more is for `fetch` to refuse.
-                is_known = reader.crc64 is not None and reader.etag == item.info.etag
-                if is_known:
+                is_it = item.info.etag in ("", reader.etag)
+                if is_it and reader.crc64 is not None:
                     with folder.opened(item.parts) as file:
                         if crc64_of(file) == reader.crc64:
                             found[item] = Pulled(item, "present", "crc64", 0)
@@ -76,32 +79,6 @@ def fetch(
         OssError: or another of its kinds.
         CommandError: the disk is full, or a name is taken by something else.
     """
-    small = [item for item in items if item.info.size <= SMALL_BYTES]
-    large = [item for item in items if item.info.size > SMALL_BYTES]
-    done = _fetch_small(connector, folder, small, written)
-    done.update(_fetch_large(connector, folder, large, written))
-    return done
-
-
-def _fetch_small(
-    connector: OssModelConnector, folder: Folder, items: Sequence[Item], written: Counter
-) -> dict[Item, Pulled]:
-    done: dict[Item, Pulled] = {}
-    objects = connector.read_objects(item.info for item in items)
-    for item, (_, data) in zip(items, objects):
-        with Unfinished(folder, item.parts, item.version) as file:
-            written.add(-file.size)
-            file.begin_anew()
-            file.write(data)
-            file.finish()
-        written.add(len(data))
-        done[item] = Pulled(item, "fetched", "crc64", len(data))
-    return done
-
-
-def _fetch_large(
-    connector: OssModelConnector, folder: Folder, items: Sequence[Item], written: Counter
-) -> dict[Item, Pulled]:
     done: dict[Item, Pulled] = {}
 
     def open_some(some: list[Item]) -> list[ObjectReader]:
@@ -113,10 +90,13 @@ def _fetch_large(
             for item, is_begun in zip(some, begun)
         ]
 
-    with closing(opened_ahead(items, open_some)) as opened:
-        for item, reader in opened:
-            with reader, Unfinished(folder, item.parts, item.version) as file:
-                done[item] = _write(connector, item, reader, file, written)
+    small = [item for item in items if item.info.size <= SMALL_BYTES]
+    large = [item for item in items if item.info.size > SMALL_BYTES]
+    for some, most in ((small, _SMALL_OPEN), (large, _LARGE_OPEN)):
+        with closing(opened_ahead(some, open_some, most)) as opened:
+            for item, reader in opened:
+                with reader, Unfinished(folder, item.parts, item.version) as file:
+                    done[item] = _write(connector, item, reader, file, written)
     return done
 
 

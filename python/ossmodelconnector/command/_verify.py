@@ -14,7 +14,7 @@ from ossmodelconnector._errors import OssError
 from ossmodelconnector.command._exits import CommandError, Exit, failure_of
 from ossmodelconnector.command._local_files import Folder, crc64_of
 from ossmodelconnector.command._output import bytes_text, print_json, shown
-from ossmodelconnector.command._progress import Counter, progress
+from ossmodelconnector.command._progress import Counter, arrived, progress
 from ossmodelconnector.command._pull_plan import Item, chosen, plan
 from ossmodelconnector.command._session import Session
 from ossmodelconnector.command._uris import find, parts_of
@@ -79,7 +79,7 @@ def _in_the_store(
     session: Session, connector: OssModelConnector, objects: Sequence[ObjectInfo]
 ) -> list[_Checked]:
     total = sum(info.size for info in objects)
-    with progress(session, "verify", total, lambda: connector.stats().bytes_received):
+    with arrived(connector) as done, progress(session, "verify", total, done):
         return _each(
             connector, objects, lambda info: _Checked(info, connector.verify(info), "", Exit.RIGHT)
         )

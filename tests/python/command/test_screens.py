@@ -298,6 +298,24 @@ def test_a_bar_in_a_terminal_that_goes(terminal, slow, tmp_path, monkeypatch, lo
     ]
 
 
+def test_verify_shows_what_comes_in(environment, slow, tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text('{"prefetch.vcpus": 1, "prefetch.workers": 1}')
+    words = [*COMMAND, "verify", slow.uri("long"), "--config", str(config)]
+    done = subprocess.run(
+        [*words, "--endpoint", slow.served.endpoint],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) >= 3
+    assert all(re.match(r"verify +\d+0 %  \d+\.\d MiB of 6\.0 MiB  ", line) for line in lines)
+
+
 def test_ctrl_c_takes_the_bar_away(terminal, slow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = '{"prefetch.vcpus": 1, "prefetch.workers": 1, "prefetch.chunkBytes": "64 KiB"}'
