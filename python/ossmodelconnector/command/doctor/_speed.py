@@ -43,6 +43,7 @@ _WAYS = {
     "memory": "give it more memory (see memory), or prefetch.memoryBytes",
     "cpu": "give it more processors, or prefetch.vcpus",
     "reader": "this program takes the bytes no faster: nothing is wrong with the network",
+    "limit": "a limit of the configuration holds it down: raise it",
     "idle": "there is too little to read: name a prefix with more bytes",
 }
 
