@@ -309,6 +309,14 @@ def test_a_permission_that_is_missing(diagnose, own_store, denied, action):
     assert report.document["exit_code"] == 4
 
 
+def test_who_may_read_but_not_list(diagnose, own_store):
+    own_store.on_request = lambda record: None if record.key else Reply(403, "AccessDenied")
+    diagnose(own_store.endpoint).says("permission", "oss:ListObjects")
+    report = diagnose(own_store.endpoint, uri="oss://models/qwen/0.bin")
+    report.says("permission", "read, but not listed", verdict="ok")
+    assert report.document["exit_code"] == 0
+
+
 def test_no_such_bucket(diagnose, store):
     report = diagnose(store.endpoint, uri="oss://no-such-bucket/")
     report.says("permission", "no-such-bucket", "name")
