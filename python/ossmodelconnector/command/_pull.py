@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+# Enough for 100 Gbit/s at 20 ms. Memory that is used again is faster than new: of 1 GB in 4 objects
+# the default, half of the machine, took 1.5 times the CPU and 1.6 times as long.
+_MEMORY_BYTES = 256 << 20
+
 
 @verb("pull")
 @click.argument("uri")
@@ -40,7 +44,7 @@ def pull(
     """
     parts_of(uri)
     begin = time.monotonic()
-    with session.connector() as connector:
+    with session.connector(memory_bytes=_MEMORY_BYTES) as connector:
         found = find(connector, uri)
         named = chosen(found, include, exclude)
         if not named:
@@ -56,8 +60,7 @@ def pull(
             if has_twins(made.items) and into.ignores_case():
                 check_case(made.items)
             done = _run(session, connector, into, made)
-        limited_by = connector.stats().limited_by
-    _report(session, uri, folder, done, time.monotonic() - begin, limited_by)
+    _report(session, uri, folder, done, time.monotonic() - begin)
 
 
 def _run(session: Session, connector: Any, into: Folder, made: Plan) -> list[Pulled]:
@@ -103,7 +106,6 @@ def _report(
     folder: str,
     done: Sequence[Pulled],
     seconds: float,
-    limited_by: str,
 ) -> None:
     received = sum(one.received for one in done)
     total = sum(one.item.info.size for one in done)
@@ -120,7 +122,7 @@ def _report(
             for one in done
         ]
         document = {"uri": uri, "folder": folder, "files": files, "bytes": total}
-        document.update(bytes_fetched=received, seconds=round(seconds, 3), limited_by=limited_by)
+        document.update(bytes_fetched=received, seconds=round(seconds, 3))
         print_json(document)
     elif session.how == "human":
         there = sum(one.state == "present" for one in done)

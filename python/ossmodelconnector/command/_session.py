@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from ossmodelconnector._connector import OssModelConnector
+from ossmodelconnector._credentials import AnonymousCredentialsProvider
 from ossmodelconnector.command._exits import CommandError, Exit
 from ossmodelconnector.command._output import Format, print_note
 
@@ -75,8 +76,12 @@ class Session:
         """Whether anybody wants to see how far it is."""
         return self.how == "human" and not self.no_progress and not os.environ.get(SILENCE)
 
-    def connector(self) -> OssModelConnector:
-        """Makes the connector, of the options and else of the environment."""
+    def connector(self, *, memory_bytes: int | None = None) -> OssModelConnector:
+        """Makes the connector, of the options and else of the environment.
+
+        Args:
+            memory_bytes: the most that it takes, unless there is a file of settings.
+        """
         if not (self.endpoint or os.environ.get("OSS_ENDPOINT")):
             raise CommandError(
                 "no endpoint is given",
@@ -84,6 +89,9 @@ class Session:
                 next_step=f"ossmc {self.verb} --endpoint https://oss-cn-hangzhou.aliyuncs.com, "
                 "or set OSS_ENDPOINT",
             )
+        config: dict[str, Any] = {"logLevel": 0} if self.verbosity > 1 else {}
+        if memory_bytes is not None and not self.config_file:
+            config["prefetch.memoryBytes"] = min(memory_bytes, _default_budget())
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             connector = OssModelConnector.from_env(
@@ -91,7 +99,7 @@ class Session:
                 region=self.region,
                 cred_path=self.credentials,
                 config_path=self.config_file,
-                config={"logLevel": 0} if self.verbosity > 1 else None,
+                config=config,
             )
         for warning in caught:
             print_note(str(warning.message), self.how)
@@ -114,3 +122,10 @@ class Session:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+
+
+def _default_budget() -> int:
+    """What a connector may take by itself: the machine, or its control group, may have little."""
+    anonymous = AnonymousCredentialsProvider()
+    with OssModelConnector("http://localhost", cred_provider=anonymous, region="cn-x") as unused:
+        return unused.stats().memory_limit_bytes

@@ -313,7 +313,7 @@ def test_verify_shows_what_comes_in(environment, slow, tmp_path):
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert len(lines) >= 3
-    assert all(re.match(r"verify +\d+0 %  \d+\.\d MiB of 6\.0 MiB  ", line) for line in lines)
+    assert all(re.match(r"verify +\d+0 %  \d+\.\d [KM]iB of 6\.0 MiB  ", line) for line in lines)
 
 
 def test_ctrl_c_takes_the_bar_away(terminal, slow, tmp_path, monkeypatch):
