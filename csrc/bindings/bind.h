@@ -31,6 +31,7 @@ void register_cursor(py::module_& module);
 void register_listing(py::module_& module);
 void register_object_row(py::module_& module);
 void register_objects_read(py::module_& module);
+void register_surroundings(py::module_& module);
 
 // Raises the Python exception for `status`, made by the factory of the Python layer. kInterrupted:
 // the one already set by a signal handler. REQUIRES: the GIL, !status.is_ok().

@@ -161,6 +161,15 @@ void register_connector(py::module_& module) {
       .def_property_readonly(
           "bytes_per_round_trip",
           [](const ConnectorHandle& self) { return self.connector->bytes_per_round_trip(); })
+      .def(
+          "chunk_seconds",
+          [](const ConnectorHandle& self, double fraction) {
+            return self.connector->chunk_latencies().whole_us.value_at(fraction) / 1e6;
+          },
+          py::arg("fraction"))
+      .def_property_readonly(
+          "clock_offset_seconds",
+          [](const ConnectorHandle& self) { return self.connector->clock_offset_seconds(); })
       .def_property_readonly(
           "closed", [](const ConnectorHandle& self) { return self.connector->is_closed(); })
       .def(

@@ -46,6 +46,7 @@ int execute(PyObject* module) {
     register_cursor(m);
     register_connector(m);
     register_objects_read(m);
+    register_surroundings(m);
     completed = m.release().ptr();
     return 0;
   }

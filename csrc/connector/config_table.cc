@@ -156,14 +156,18 @@ std::string_view foreign_config_key(std::string_view key) {
 
 std::string_view nearest_config_key(std::string_view key) {
   constexpr std::size_t kLongest = 100;  // of what is compared: more cannot be near
+  constexpr std::size_t kLeastPart = 4;  // of a part that is meant
   const std::string wanted = folded(key.substr(0, kLongest));
   std::string_view nearest;
   int least = 0;
   for (const ConfigRow& row : kRows) {
     const std::string known = folded(row.name);
     // The name alone, in no group or in a wrong one, is nearly as good as the whole key.
-    const int distance = std::min(edit_distance(wanted, known),
-                                  edit_distance(last_name(wanted), last_name(known)) + 2);
+    int distance = std::min(edit_distance(wanted, known),
+                            edit_distance(last_name(wanted), last_name(known)) + 2);
+    // "memory" is prefetch.memoryBytes, though many letters are between them.
+    if (wanted.size() >= kLeastPart && known.find(wanted) != known.npos)
+      distance = std::min(distance, 2);
     if (nearest.empty() || distance < least) {
       nearest = row.name;
       least = distance;

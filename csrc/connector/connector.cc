@@ -271,6 +271,11 @@ std::uint64_t Connector::bytes_per_round_trip() const {
   return engine == nullptr ? 0 : engine->counters().line.bytes_per_round_trip();
 }
 
+double Connector::clock_offset_seconds() const {
+  const Engine* const engine = live_->running;
+  return engine == nullptr ? 0.0 : engine->clock_offset_seconds();
+}
+
 ChunkLatencies Connector::chunk_latencies() const {
   const Engine* const engine = live_->running;
   if (engine == nullptr) return {};

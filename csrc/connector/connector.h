@@ -116,6 +116,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   std::string_view limited_by() const;
   // What one connection brings in the time of a round trip; 0: nothing measured yet.
   std::uint64_t bytes_per_round_trip() const;
+  // Server minus this machine, where the server refused a date of ours and told its own; else 0.
+  double clock_offset_seconds() const;
   ChunkLatencies chunk_latencies() const;
   // Closes all readers. No-op the second time.
   void close();

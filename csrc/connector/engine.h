@@ -48,6 +48,7 @@ class Engine final : private CredentialsCache::Listener {
   const Counters& counters() const { return counters_; }
   std::uint32_t chunk_bytes() const { return chunk_bytes_; }
   const Clock& clock() const { return clock_; }
+  double clock_offset_seconds() const { return builder_.clock_offset_seconds(); }
 
  private:
   void on_credentials_changed() override;

@@ -39,6 +39,8 @@ class RequestBuilder {
 
   // The server's clock differs from ours (learnt from a clock-skew reply).
   void set_server_time(double server_unix_seconds);
+  // Server minus local, as far as such a reply told it; else 0.
+  double clock_offset_seconds() const { return offset_seconds_.load(std::memory_order_relaxed); }
 
   CredentialsCache& credentials() const { return credentials_; }
   const Endpoint& endpoint() const { return options_.endpoint; }

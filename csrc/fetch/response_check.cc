@@ -300,10 +300,10 @@ bool tells_empty(const ResponseHead& head) {
 }
 
 Failure changed_object(const ResponseHead& head, std::string_view difference) {
-  return failure(
-      StatusCode::kObjectChanged, RetryClass::kNever,
-      "the object was overwritten since its version became known: " + std::string(difference),
-      head);
+  return failure(StatusCode::kObjectChanged, RetryClass::kNever,
+                 "the object was overwritten since its version became known: " +
+                     std::string(difference) + "; open it again",
+                 head);
 }
 
 }  // namespace ossmc

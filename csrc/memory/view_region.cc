@@ -22,10 +22,12 @@ Result<std::shared_ptr<ViewRegion>> ViewRegion::make(std::size_t bytes) {
   }
   if (data == nullptr) {
     const int error = errno;
-    return Status(StatusCode::kMemoryBudget, "cannot reserve " + std::to_string(bytes) +
-                                                 " bytes of address space for a view: " +
-                                                 std::generic_category().message(error) +
-                                                 " (ulimit -v, or the container's limit)");
+    return Status(
+        StatusCode::kMemoryBudget,
+        "cannot reserve " + std::to_string(bytes) +
+            " bytes of address space for a view: " + std::generic_category().message(error) +
+            " (ulimit -v, or the container's limit): raise it, or read in "
+            "pieces");
   }
   return std::shared_ptr<ViewRegion>(new ViewRegion(data, bytes, mapped));
 }

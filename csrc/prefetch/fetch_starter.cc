@@ -152,11 +152,12 @@ void FetchStarter::put_back(Pick& pick) {
 }
 
 Status FetchStarter::refused(const Pick& pick) const {
-  return pick.stream->error(
-      StatusCode::kMemoryBudget,
-      "the system has no memory for a chunk of " + std::to_string(pick.length) + " bytes of " +
-          printable(pick.stream->name().uri()) +
-          ", and nothing is left to give up for it (ulimit -v, or the container's limit)");
+  return pick.stream->error(StatusCode::kMemoryBudget,
+                            "the system has no memory for a chunk of " +
+                                std::to_string(pick.length) + " bytes of " +
+                                printable(pick.stream->name().uri()) +
+                                ", and nothing is left to give up for it (ulimit -v, or the "
+                                "container's limit): raise it");
 }
 
 Exchange* FetchStarter::start_hedge(Pick& pick) {

@@ -26,9 +26,10 @@ Status wait_until_open(Scheduler& scheduler, ObjectStream& stream, Duration limi
     const TimePoint now = clock.now();
     if (interrupt.pending()) return Status(StatusCode::kInterrupted, "interrupted");
     if (now >= deadline) {
-      return stream.error(
-          StatusCode::kTransferTimeout,
-          "open of " + printable(stream.name().uri()) + " had no reply within timeout.readSeconds");
+      return stream.error(StatusCode::kTransferTimeout,
+                          "open of " + printable(stream.name().uri()) +
+                              " had no reply within timeout.readSeconds: check the endpoint and "
+                              "the network (ossmc doctor)");
     }
     stream.wait_while_opening(std::min<Duration>(kWaitSlice, deadline - now));
   }

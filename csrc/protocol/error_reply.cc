@@ -43,18 +43,20 @@ constexpr CodeRule kRules[] = {
      "the object is a symlink and what it points to does not exist"},
     {"InvalidAccessKeyId", StatusCode::kCredentials, RetryClass::kCredentials,
      "check the access key id (unknown, disabled or deleted); a temporary key needs its security "
-     "token, a long-term one must have none"},
+     "token (OSS_SESSION_TOKEN), a long-term one must have none"},
     {"SignatureDoesNotMatch", StatusCode::kCredentials, RetryClass::kCredentials,
      "check the access key secret, and region= if it was given"},
     {"InvalidSecurityToken", StatusCode::kCredentials, RetryClass::kCredentials,
-     "check the security token (malformed, or cut off)"},
+     "check the security token, OSS_SESSION_TOKEN (malformed, or cut off)"},
     {"SecurityTokenExpired", StatusCode::kCredentials, RetryClass::kCredentials,
-     "get new temporary credentials"},
+     "get new temporary credentials: id, secret and token together (OSS_SESSION_TOKEN)"},
     {"AccessKeyIdAndSecurityTokenNotMatch", StatusCode::kCredentials, RetryClass::kCredentials,
-     "the security token was given out with another access key id"},
-    {"InvalidObjectState", StatusCode::kObjectArchived, RetryClass::kNever,
-     "the object is archived: restore it first"},
-    {"UserDisable", StatusCode::kAccessDenied, RetryClass::kNever, "the account is disabled"},
+     "the security token was given out with another access key id: take id, secret and token "
+     "(OSS_SESSION_TOKEN) of one answer"},
+    {"InvalidObjectState", StatusCode::kObjectArchived, RetryClass::kNever, ""},
+    {"UserDisable", StatusCode::kAccessDenied, RetryClass::kNever,
+     "the account is disabled, most often for a payment "
+     "overdue: see the billing console"},
     {"InDebt", StatusCode::kAccessDenied, RetryClass::kNever, "the account has a payment overdue"},
     {"InDebtOverdue", StatusCode::kAccessDenied, RetryClass::kNever,
      "the account has a payment overdue"},
@@ -64,6 +66,12 @@ constexpr CodeRule kRules[] = {
     {"RequestTimeout", StatusCode::kOss, RetryClass::kTransient, ""},
 };
 
+// What to type where an archived object is read.
+std::string archived_advice(std::string_view uri) {
+  return "the object is archived: restore it first (ossutil restore " + printable(uri, 200) +
+         "), which takes from a minute to hours";
+}
+
 // "bucket" of oss://bucket/key.
 std::string bucket_of(std::string_view uri) {
   if (uri.starts_with(kUriScheme)) uri.remove_prefix(kUriScheme.size());
@@ -72,14 +80,19 @@ std::string bucket_of(std::string_view uri) {
 
 // What is likely wrong with a key that is not there.
 std::string missing_key_advice(std::string_view uri) {
-  const std::string key = to_ascii_lower(uri.substr(std::min(uri.find('?'), uri.size())));
-  if (key.find("versionid=") != key.npos) {
+  const std::string query = to_ascii_lower(uri.substr(std::min(uri.find('?'), uri.size())));
+  if (query.find("versionid=") != query.npos) {
     return "all after the bucket is the key, \"?versionId=\" too: a version is asked for by "
            "open(uri, version_id=...)";
   }
-  if (key.find("signature=") != key.npos || key.find("expires=") != key.npos) {
+  if (query.find("signature=") != query.npos || query.find("expires=") != query.npos) {
     return "all after the bucket is the key, the query of a presigned URL too: leave out what "
            "follows the \"?\"";
+  }
+  if (uri.ends_with('/')) {
+    const std::string_view prefix = uri.substr(uri.find('/', kUriScheme.size()) + 1);
+    return "a key that ends in \"/\" names a folder, which has no bytes: list(\"" + bucket_of(uri) +
+           "\", \"" + printable(prefix, 80) + "\") tells what is in it";
   }
   return "check the key: list(\"" + bucket_of(uri) + "\", prefix) tells what is there";
 }
@@ -97,6 +110,16 @@ bool is_wrong_signing_region(const ErrorReply& reply) {
 bool wants_signature_of_s3(const ErrorReply& reply) {
   return reply.code == "UnsupportedAlgorithm" ||
          reply.message.find("AWS4-HMAC-SHA256") != std::string::npos;
+}
+
+// The keys that OSS encrypts with are another service's, which has permissions of its own.
+bool is_about_kms(const ErrorReply& reply) {
+  return to_ascii_lower(reply.code).find("kms") != std::string::npos ||
+         to_ascii_lower(reply.message).find("kms") != std::string::npos;
+}
+
+bool is_for_requesters_who_pay(const ErrorReply& reply) {
+  return to_ascii_lower(reply.message).find("requester pay") != std::string::npos;
 }
 
 // How servers that want TLS answer plain HTTP at their port: nginx, Apache, Go.
@@ -121,6 +144,9 @@ std::string location_host(std::string_view location) {
          printable(at == authority.npos ? authority : authority.substr(at + 1), 160);
 }
 
+constexpr const char* kThrottleAdvice =
+    "the store asks to slow down: read with fewer processes at a time, or have the limit raised";
+
 bool is_throttle_code(std::string_view code) {
   return code.ends_with("LimitExceeded") || code.ends_with("QpsLimitted") || code == "SlowDown";
 }
@@ -134,11 +160,25 @@ Verdict wrong_region(std::string_view uri, const ErrorReply& reply) {
   return {StatusCode::kAccessDenied, RetryClass::kNever, std::move(advice)};
 }
 
-Verdict access_denied(Operation operation) {
-  return {StatusCode::kAccessDenied, RetryClass::kNever,
-          operation == Operation::kList
-              ? "the credentials need the permission oss:ListObjects on this bucket"
-              : "the credentials need the permission oss:GetObject on this object"};
+Verdict access_denied(const Asked& asked, const ResponseHead& head, const ErrorReply& reply) {
+  std::string advice = asked.operation == Operation::kList
+                           ? "the credentials need the permission oss:ListObjects on this bucket"
+                           : "the credentials need the permission oss:GetObject on this object";
+  if (is_about_kms(reply)) {
+    advice =
+        "the object is encrypted by a key of KMS: the credentials need the permission "
+        "kms:Decrypt on that key too";
+  } else if (is_for_requesters_who_pay(reply)) {
+    advice =
+        "in this bucket the requester pays: set \"headers\" to "
+        "{\"x-oss-request-payer\": \"requester\"}";
+  } else if (reply.code.empty() && !head.is_of_store && !asked.replier.has_given_objects) {
+    advice +=
+        "; or it was no store that refused (no x-oss-* header, no error code): check whether "
+        "a proxy, a gateway or a login page stands before " +
+        std::string(asked.replier.endpoint);
+  }
+  return {StatusCode::kAccessDenied, RetryClass::kNever, std::move(advice)};
 }
 
 Verdict bucket_not_found(std::string_view uri, const ErrorReply& reply) {
@@ -159,22 +199,29 @@ Verdict not_found(const Asked& asked, const ResponseHead& head, const ErrorReply
           "no such object, or no such bucket; " + missing_key_advice(asked.uri)};
 }
 
+std::string advice_of(const CodeRule& rule, std::string_view uri) {
+  if (rule.code == "NoSuchKey") return missing_key_advice(uri);
+  if (rule.status == StatusCode::kObjectArchived) return archived_advice(uri);
+  return std::string(rule.advice);
+}
+
 // 4xx, by code where the code says more, else by status.
 Verdict client_error(const Asked& asked, const ResponseHead& head, const ErrorReply& reply) {
   const auto [operation, uri, version, replier] = asked;
   const int status = head.status;
   const std::string_view code = reply.code;
   if (is_throttle_code(code) || status == 429) {
-    return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
+    return {StatusCode::kThrottled, RetryClass::kThrottled, kThrottleAdvice};
   }
   if (status == 412) {
     return {StatusCode::kObjectChanged, RetryClass::kNever,
-            "the object was overwritten since its version became known"};
+            "the object was overwritten since its version became known: open it again"};
   }
   // A store may look at the range before it looks at If-Match.
   if (status == 416 && version.is_known) {
     return {StatusCode::kObjectChanged, RetryClass::kNever,
-            "the object was overwritten since its version became known: it is shorter"};
+            "the object was overwritten since its version became known: it is shorter; open it "
+            "again"};
   }
   if (status == 416) {
     return {StatusCode::kProtocol, RetryClass::kNever, "the range does not lie in the object"};
@@ -182,13 +229,13 @@ Verdict client_error(const Asked& asked, const ResponseHead& head, const ErrorRe
   if (code == "NoSuchBucket") return bucket_not_found(uri, reply);
   if (code == "RequestTimeTooSkewed") {
     return {StatusCode::kAccessDenied, RetryClass::kClockSkew,
-            "this machine's clock is more than 15 minutes off: set it right"};
+            "this machine's clock is more than 15 minutes off: set it right (timedatectl set-ntp "
+            "true, or chronyc makestep)"};
   }
   for (const CodeRule& rule : kRules) {
     // A list request is about the bucket, whatever a 404 says.
     if (rule.code == code && !(status == 404 && operation == Operation::kList)) {
-      return {rule.status, rule.retry,
-              code == "NoSuchKey" ? missing_key_advice(uri) : std::string(rule.advice)};
+      return {rule.status, rule.retry, advice_of(rule, uri)};
     }
   }
   if (is_wrong_signing_region(reply)) {
@@ -204,11 +251,13 @@ Verdict client_error(const Asked& asked, const ResponseHead& head, const ErrorRe
     case 401:
       return {StatusCode::kCredentials, RetryClass::kCredentials, "check the credentials"};
     case 403:
-      return reply.endpoint.empty() ? access_denied(operation) : wrong_region(uri, reply);
+      return reply.endpoint.empty() ? access_denied(asked, head, reply) : wrong_region(uri, reply);
     case 404:
       return not_found(asked, head, reply);
     case 407:
-      return {StatusCode::kOss, RetryClass::kNever, "the proxy wants a name and a password"};
+      return {StatusCode::kOss, RetryClass::kNever,
+              "the proxy wants a name and a password: put NAME:PASSWORD@ before its host in "
+              "http_proxy, https_proxy or \"proxy\""};
     case 408:
       return {StatusCode::kOss, RetryClass::kTransient, ""};
     default:
@@ -250,7 +299,8 @@ Verdict judge(const Asked& asked, const ResponseHead& head, const ErrorReply& re
     if (head.status == 304) {
       advice = "nothing asked for this reply";
     } else if (!head.location.empty()) {
-      advice += "; this one leads to " + location_host(head.location);
+      advice += "; this one leads to " + location_host(head.location) +
+                ": if that is the store, give it as the endpoint";
     }
     if (!reply.endpoint.empty()) advice += "; use endpoint " + reply.endpoint;
     return {StatusCode::kProtocol, RetryClass::kNever, std::move(advice)};
@@ -268,7 +318,7 @@ Verdict judge(const Asked& asked, const ResponseHead& head, const ErrorReply& re
     return *verdict;
   }
   if (head.status == 503 || is_throttle_code(reply.code)) {
-    return {StatusCode::kThrottled, RetryClass::kThrottled, ""};
+    return {StatusCode::kThrottled, RetryClass::kThrottled, kThrottleAdvice};
   }
   return {StatusCode::kServer, RetryClass::kTransient, ""};
 }

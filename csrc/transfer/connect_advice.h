@@ -17,7 +17,8 @@ struct FailedConnection {
 };
 
 // To be put behind libcurl's words; empty: they say it all. It knows what OpenSSL, GnuTLS and
-// libcurl say of TLS at a port that speaks plain HTTP, of the other way round, and of certificates.
+// libcurl say of TLS at a port that speaks plain HTTP, of the other way round, of certificates, of
+// hosts that are not reached and of proxies that refuse.
 std::string connect_advice(const FailedConnection& failed);
 
 }  // namespace ossmc

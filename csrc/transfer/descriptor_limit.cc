@@ -31,11 +31,13 @@ int find_descriptor_shortage(int count) noexcept {
 std::string describe_descriptor_shortage(int error) {
   std::string text = std::system_category().message(error);
   if (error == ENFILE)
-    return text + ": all processes together have all that they may (fs.file-max)";
+    return text +
+           ": all processes together have all that they may (fs.file-max): sysctl -w "
+           "fs.file-max=1000000";
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return text + " (ulimit -n)";
   return text + ": the process may have " + std::to_string(limit.rlim_cur) +
-         " descriptors (ulimit -n)";
+         " descriptors (ulimit -n): raise it, ulimit -n 65536";
 }
 
 Status descriptor_shortage(const std::string& what, int error) {

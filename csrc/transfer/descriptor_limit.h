@@ -16,7 +16,8 @@ constexpr bool is_descriptor_shortage(int error) { return error == EMFILE || err
 // what failed has given back its own by now. They are taken for a moment.
 int find_descriptor_shortage(int count = 4) noexcept;
 
-// "Too many open files: the process may have 64 descriptors (ulimit -n)".
+// "Too many open files: the process may have 64 descriptors (ulimit -n): raise it, ulimit -n
+// 65536".
 std::string describe_descriptor_shortage(int error);
 // The error for a caller: kConnect.
 Status descriptor_shortage(const std::string& what, int error);

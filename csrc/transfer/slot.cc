@@ -282,7 +282,8 @@ ExchangeOutcome Slot::finish_aborted(TransportError error, std::string text, Tim
   ExchangeOutcome result = outcome(now);
   result.error = error;
   result.text = std::move(text);
-  if (error == TransportError::kNoMemory) result.text += " (ulimit -v, or the container's limit)";
+  if (error == TransportError::kNoMemory)
+    result.text += " (ulimit -v, or the container's limit): raise it";
   return result;
 }
 

@@ -40,7 +40,8 @@ Status unreadable(const char* what, const std::string& name, int error) {
   if (is_descriptor_shortage(error))
     return descriptor_shortage(std::string(what) + " \"" + name + "\"", error);
   return {StatusCode::kInvalidArgument, std::string(what) + " \"" + name + "\" cannot be read: " +
-                                            std::system_category().message(error)};
+                                            std::system_category().message(error) +
+                                            "; correct it, or leave it out to trust the system's"};
 }
 
 struct Certifi {

@@ -27,7 +27,8 @@ def read_config_file(path: str | os.PathLike[str]) -> tuple[str, str]:
         with open(name, encoding="utf-8") as file:  # noqa: PTH123 - any path that open() takes
             text = file.read()
     except OSError as error:
-        raise type(error)(error.errno, f"config file: {error.strerror}", name) from None
+        what = f"config file: {error.strerror}; correct config_path=, or leave it out"
+        raise type(error)(error.errno, what, name) from None
     except UnicodeDecodeError:
         raise ValueError(f"config file {name!r} is not UTF-8 text") from None
     if not text.strip():

@@ -222,7 +222,10 @@ class OssModelConnector:
         if not endpoint:
             endpoint = os.environ.get("OSS_ENDPOINT", "")
             if not endpoint:
-                raise ValueError("no endpoint: set OSS_ENDPOINT, or pass endpoint=")
+                raise ValueError(
+                    "no endpoint: set OSS_ENDPOINT, or pass endpoint=, such as "
+                    "https://oss-cn-hangzhou.aliyuncs.com"
+                )
         if not region:
             region = os.environ.get("OSS_REGION") or None
         if not cred_path and cred_provider is None:

@@ -61,11 +61,13 @@ class DefaultChain:
 
     Attributes:
         found: the keys that came from elsewhere than variables, to begin with; None before.
+        place: where the last keys came from, for people; ``""`` before.
     """
 
     def __init__(self) -> None:
         self._source: _Source | None = None
         self.found: Keys | None = None
+        self.place = ""
 
     def get_credentials(self) -> Keys:
         """Gives the keys to use now.
@@ -77,14 +79,15 @@ class DefaultChain:
         for variables in (OSS_VARIABLES, ALIBABA_VARIABLES):
             keys = _keys_in_variables(*variables)
             if keys is not None:
+                self.place = f"{variables[0]} and {variables[1]}"
                 return keys
         if self._source is None:
-            self._source, self.found = _search()
+            self._source, self.found, self.place = _search()
             return self.found
         return self._source.get_credentials()
 
 
-def _search() -> tuple[_Source, Keys]:
+def _search() -> tuple[_Source, Keys, str]:
     looked_for = [" and ".join(OSS_VARIABLES[:2]), " and ".join(ALIBABA_VARIABLES[:2])]
     faults = []
     places: tuple[tuple[str, Callable[[], _Source | None]], ...] = (
@@ -100,7 +103,7 @@ def _search() -> tuple[_Source, Keys]:
             looked_for.append(name)
             continue
         try:
-            return source, source.get_credentials()
+            return source, source.get_credentials(), name.partition(" (")[0]
         except NoMetadataError as error:
             looked_for.append(str(error))
         except CredentialsError as error:

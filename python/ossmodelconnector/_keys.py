@@ -75,7 +75,8 @@ def adapt(credentials: Any) -> Keys:
         # Most often a line break at the end of a variable or a file.
         if not all("!" <= char <= "~" for char in value):
             raise UnusableCredentialsError(
-                f"gave {name} with a blank, a line break or a non-ASCII character in it"
+                f"gave {name} with a blank, a line break or a non-ASCII character in it: "
+                "set it without"
             )
     return keys
 

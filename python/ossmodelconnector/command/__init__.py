@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if words[:1] == ["serve"]:
             return _serve_alone(words[1:])
+        if words[:1] == ["doctor"]:
+            from ossmodelconnector.command.doctor import CHECKS, run_alone
+
+            return run_alone(CHECKS, words[1:])
         print(
             f"ossmc needs {error.name}: pip install 'ossmodelconnector[cli]'",
             file=sys.stderr,

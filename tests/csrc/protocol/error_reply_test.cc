@@ -273,6 +273,35 @@ TEST(ClassifyErrorReply, AKeyThatEndsWithAVersionGetsAHint) {
   EXPECT_FALSE(mentions(not_there(head_of(403), "AccessDenied", "", uri).message(), "version_id"));
 }
 
+TEST(ClassifyErrorReply, AdviceOfEachKind) {
+  const auto message = [](int status, std::string_view code, std::string_view said,
+                          std::string_view uri) {
+    const std::string body = "<Error><Code>" + std::string(code) + "</Code><Message>" +
+                             std::string(said) + "</Message></Error>";
+    return classify_error_reply(Operation::kGetObject, uri, head_of(status), body).status.message();
+  };
+  EXPECT_TRUE(mentions(message(403, "AccessDenied", "Forbidden by KMS.", kUri), "kms:Decrypt"));
+  EXPECT_TRUE(mentions(message(403, "AccessDenied", "Bucket is requester pays bucket.", kUri),
+                       "x-oss-request-payer"));
+  EXPECT_TRUE(mentions(message(404, "NoSuchKey", "No.", "oss://my-bucket/a/b/"),
+                       "list(\"my-bucket\", \"a/b/\")"));
+  EXPECT_TRUE(mentions(message(403, "InvalidObjectState", "No.", "oss://my-bucket/a"),
+                       "ossutil restore oss://my-bucket/a"));
+  EXPECT_TRUE(mentions(message(503, "SlowDown", "No.", kUri), "fewer processes"));
+}
+
+TEST(ClassifyErrorReply, AProxyThatForbidsIsToldFromAStore) {
+  ResponseHead head = head_of(403);
+  head.is_of_store = false;
+  const auto message = [&] {
+    return classify_error_reply(Operation::kGetObject, kUri, head, "<html>No</html>")
+        .status.message();
+  };
+  EXPECT_TRUE(mentions(message(), "proxy"));
+  head.is_of_store = true;
+  EXPECT_FALSE(mentions(message(), "proxy"));
+}
+
 TEST(ClassifyErrorReply, AFullText) {
   ResponseHead head;
   head.status = 403;

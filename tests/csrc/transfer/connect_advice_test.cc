@@ -37,7 +37,7 @@ TEST(ConnectAdvice, TlsWherePlainHttpWasMeant) {
 
 TEST(ConnectAdvice, SaysWhichAuthoritiesAreTrustedOrWhereNoneWere) {
   EXPECT_EQ(connect_advice({.is_https = true,
-                            .text = "SSL certificate problem: certificate has expired",
+                            .text = "SSL certificate problem: self-signed certificate",
                             .roots = "trusted are the authorities in /a"}),
             "; trusted are the authorities in /a; to trust a private authority, name its "
             "certificates with tls.caFile");
@@ -49,15 +49,39 @@ TEST(ConnectAdvice, Certificates) {
             std::string::npos);
   EXPECT_NE(https_advice("SSL certificate problem: self-signed certificate").find("tls.caFile"),
             std::string::npos);
+  for (const char* text : {"SSL certificate problem: certificate has expired",
+                           "SSL certificate problem: certificate is not yet valid"}) {
+    EXPECT_NE(https_advice(text).find("clock"), std::string::npos) << text;
+  }
   EXPECT_NE(https_advice("SSL: no alternative certificate subject name matches target host name")
                 .find("other names"),
             std::string::npos);
 }
 
-TEST(ConnectAdvice, NothingToSay) {
-  EXPECT_EQ(https_advice("Could not resolve host: x"), "");
-  EXPECT_EQ(connect_advice({.text = "Failed to connect to 127.0.0.1 port 1"}), "");
+TEST(ConnectAdvice, HostsThatAreNotReached) {
+  EXPECT_NE(https_advice("Could not resolve host: x").find("spelling"), std::string::npos);
+  for (const char* text : {"Failed to connect to 127.0.0.1 port 1 after 0 ms",
+                           "Connection timed out after 2001 milliseconds"}) {
+    EXPECT_NE(connect_advice({.text = text}).find("host and port"), std::string::npos) << text;
+    EXPECT_NE(connect_advice({.is_proxied = true, .text = text}).find("no_proxy"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(connect_advice({.text = text}).find("write http"), std::string::npos) << text;
+  }
 }
+
+TEST(ConnectAdvice, ProxiesThatRefuse) {
+  const auto advice = [](std::string_view text) {
+    return connect_advice({.is_https = true, .is_proxied = true, .text = text});
+  };
+  EXPECT_NE(advice("CONNECT tunnel failed, response 403").find("no_proxy"), std::string::npos);
+  for (const char* text :
+       {"CONNECT tunnel failed, response 407", "Received HTTP code 407 from proxy after CONNECT"}) {
+    EXPECT_NE(advice(text).find("NAME:PASSWORD"), std::string::npos) << text;
+  }
+}
+
+TEST(ConnectAdvice, NothingToSay) { EXPECT_EQ(https_advice("Failure when receiving data"), ""); }
 
 }  // namespace
 }  // namespace ossmc

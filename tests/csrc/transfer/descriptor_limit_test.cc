@@ -24,7 +24,8 @@ TEST(DescriptorLimit, TheErrorNamesTheLimit) {
   const Status status = descriptor_shortage("I/O thread", EMFILE);
   EXPECT_EQ(status.code(), StatusCode::kConnect);
   EXPECT_EQ(status.message(), "I/O thread: Too many open files: the process may have " +
-                                  std::to_string(limit.rlim_cur) + " descriptors (ulimit -n)");
+                                  std::to_string(limit.rlim_cur) +
+                                  " descriptors (ulimit -n): raise it, ulimit -n 65536");
   EXPECT_NE(describe_descriptor_shortage(ENFILE).find("fs.file-max"), std::string::npos);
 }
 
