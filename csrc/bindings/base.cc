@@ -1,4 +1,4 @@
-// CRC-64, the log, the fork counter, memory that is free.
+// CRC-64, the log, the fork counter.
 #include <cerrno>
 
 #include "base/crc64.h"
@@ -7,7 +7,6 @@
 #include "bindings/bind.h"
 #include "connector/log_files.h"
 #include "connector/memory_arbiter.h"
-#include "connector/memory_limit.h"
 #include "protocol/secrets.h"
 #include "transfer/tls_roots.h"
 
@@ -99,14 +98,6 @@ void register_base(py::module_& module) {
              py::arg("second_size"));
   module.def("fork_generation", &fork_generation);
   module.def("note_worker", &MemoryArbiter::note_worker);
-  module.def("free_memory", [] {
-    FreeMemory free;
-    {
-      const GilReleased released;
-      free = measure_free_memory();
-    }
-    return py::make_tuple(free.bytes, free.source);
-  });
   module.def("set_certifi_file", &set_certifi_file, py::arg("name"));
   module.def("calls_without_gil", &GilReleased::count);
   module.def("forget_threads", [] {

@@ -33,7 +33,7 @@ PieceLine::PiecePtr PieceLine::take_first_urgent() {
                                     [](const Turn& turn) { return turn.call->in_flight == 0; }));
 }
 
-PieceLine::PiecePtr PieceLine::take(Turns& turns, Turns::iterator next) {
+PieceLine::PiecePtr PieceLine::take(Turns& turns, const Turns::iterator& next) {
   if (next == turns.end()) return nullptr;
   Turn turn = std::move(*next);
   turns.erase(next);

@@ -48,7 +48,7 @@ class PieceLine {
   };
   using Turns = std::deque<Turn>;
   static void add_to(Turns& turns, const PiecePtr& piece);
-  static PiecePtr take(Turns& turns, Turns::iterator next);
+  static PiecePtr take(Turns& turns, const Turns::iterator& next);
   template <typename Leaves>
   std::vector<PiecePtr> remove_if(const Leaves& leaves);
 

@@ -156,7 +156,7 @@ class Folder:
             raise self.too_small(needed)
         if self._is_memory:
             # Past a limit of memory the kernel ends a process, without an error.
-            free, source = _core.free_memory()
+            free, source, _ = _core.free_memory()
             if 0 < free < needed:
                 raise OSError(
                     errno.ENOSPC,
