@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable
 from typing import Any
 
 from ossmodelconnector import OssModelConnector
 from ossmodelconnector.local import Credential, LocalServer, Reply
+from ossmodelconnector.safetensors import open_model
 from support.certificates import Authority
 from support.fault_server import FaultServer
 from support.mistake_world import ENDED, HANGZHOU, KEY, MISTAKES, STS, Said, World, connect, mistake
@@ -67,6 +69,17 @@ mistake("no such bucket")(lambda w: w.open("oss://no-such-bucket/a.bin"))
 def connect_and(world: World, call: Callable[[OssModelConnector], object]) -> None:
     with world.connector() as connector:
         call(connector)
+
+
+def copy(world: World, folder: object, keep: bool = False) -> None:
+    with world.connector() as connector:
+        open_model(
+            "oss://models/large.bin",
+            "np",
+            connector=connector,
+            node_copy=folder,  # type: ignore[arg-type]  # that is the mistake
+            keep=keep,
+        )
 
 
 def closed(world: World) -> None:
@@ -275,6 +288,36 @@ def _few(world: World) -> Said:
         "resource.setrlimit(resource.RLIMIT_NOFILE, (left, left))\n"
         "c.open('oss://models/text.txt')"
     )
+
+
+# --- one copy for the processes of a machine
+
+mistake("a node copy in a folder that is not there")(lambda w: copy(w, w.folder / "none"))
+mistake("a node copy in a bucket")(lambda w: copy(w, "oss://models/copies/"))
+mistake("a node copy that is kept and not wanted")(lambda w: copy(w, False, keep=True))
+
+
+@mistake("a node copy in a folder that others write")
+def _of_others(world: World) -> None:
+    folder = world.folder / "copies"
+    folder.mkdir()
+    (folder / f"ossmodelconnector-{os.geteuid()}").mkdir(mode=0o755)
+    copy(world, folder)
+
+
+@mistake("a node copy for which there is no space")
+def _no_space(world: World) -> Said:
+    (world.folder / "small").mkdir()
+    with FaultServer(data=bytes(64 << 20)) as server:
+        return world.child(
+            "import resource, ossmodelconnector as o\n"
+            "from ossmodelconnector.safetensors import open_model\n"
+            "anybody = o.AnonymousCredentialsProvider()\n"
+            f"c = o.OssModelConnector({server.endpoint!r}, cred_provider=anybody)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+            f"small = {str(world.folder / 'small')!r}\n"
+            "open_model(['oss://bucket/key'], 'np', connector=c, node_copy=small)"
+        )
 
 
 @mistake("an object that changed while it was read")
