@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shlex
 from enum import IntEnum
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ossmodelconnector import _errors as kinds
@@ -101,7 +100,7 @@ def _after_request(error: kinds.OssError, verb: str) -> str:
         return f"ossmc ls {shlex.quote(uri[: uri.rindex('/') + 1])}" if "/" in uri else "ossmc ls"
     if isinstance(error, kinds.CredentialsError):
         step = f"ossmc {verb} --credentials FILE, or set OSS_ACCESS_KEY_ID and its secret"
-        return f"{step}; {_doctor(uri)}" if _doctor(uri) else step
+        return f"{step}; {_doctor(uri)}"
     if isinstance(error, kinds.AccessDeniedError):
         return f"have oss:GetObject and oss:ListObjects allowed, then: ossmc stat {_quoted(uri)}"
     if isinstance(error, kinds.ChecksumError):
@@ -114,13 +113,11 @@ def _after_request(error: kinds.OssError, verb: str) -> str:
         return f"run it again: ossmc stat {_quoted(uri)} shows the new version"
     if isinstance(error, (kinds.ThrottledError, kinds.ServerError)):
         return "run the same command again in a minute"
-    return _doctor(uri) or "check --endpoint and the network; run the same command again with -v"
+    return _doctor(uri)
 
 
 def _doctor(uri: str) -> str:
-    """The command that looks for the cause, where it is there."""
-    if find_spec(f"{__package__}._doctor") is None:
-        return ""
+    """The command that looks for the cause."""
     return f"ossmc doctor {shlex.quote(uri)}" if uri else "ossmc doctor"
 
 

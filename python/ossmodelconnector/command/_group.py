@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,10 @@ _NAMES = ("ossmc", "ossmodelconnector")
 
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in VERBS if find_spec(f"{__package__}._{name}") is not None]
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.list_commands(ctx):
+        if cmd_name in VERBS:
             importlib.import_module(f"{__package__}._{cmd_name}")
         return REGISTERED.get(cmd_name)
 
@@ -37,7 +36,7 @@ class _Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            near = difflib.get_close_matches(args[0], VERBS, 1)
             if near:
                 error.message += f" Did you mean {near[0]}?"
             raise

@@ -31,9 +31,7 @@ from ossmodelconnector.command.doctor._wire import seconds_text
 
 __all__ = ["Given", "check_credentials", "check_region", "check_signature"]
 
-_GIVE_KEYS = (
-    "export OSS_ACCESS_KEY_ID=... and OSS_ACCESS_KEY_SECRET=..., or ossmc doctor --credentials FILE"
-)
+_GIVE_KEYS = "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or: ossmc doctor --credentials FILE"
 _SOON_SECONDS = 15 * 60.0
 
 
