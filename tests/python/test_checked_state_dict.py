@@ -114,21 +114,21 @@ def test_name_that_is_not_there(opened):
         opened.checked_state_dict()["no such"]
 
 
-def test_all_files_are_asked_for_at_once(model, make_connector, monkeypatch):
-    connector = make_connector()
-    with open_model(model.uri("model/"), "np", connector=connector) as made:
-        opened = []
-        really = type(connector).open_many
-
-        def open_many(self, uris, *arguments, **options):
-            opened.append(list(uris))
-            return really(self, opened[-1], *arguments, **options)
-
-        monkeypatch.setattr(type(connector), "open", None)  # one after the other: a round trip each
-        monkeypatch.setattr(type(connector), "open_many", open_many)
-        made.checked_state_dict()
-        assert len(dict(made.iter_tensors())) == 40
-        assert [len(readers) for readers in opened][:1] == [SHARDS]
+def test_all_files_are_asked_for_at_once(model, make_connector, server):
+    wait_seconds = 2  # one after the other, each would wait for the one before
+    with open_model(model.uri("model/"), "np", connector=make_connector()) as made:
+        server.clear_log()
+        server.local.on_request = lambda record: wait_seconds
+        try:
+            made.checked_state_dict()
+            assert len(dict(made.iter_tensors())) == 40
+        finally:
+            server.local.on_request = None
+    begins = {}
+    for record in server.log():
+        begins.setdefault(record.key, record.started)
+    assert len(begins) == SHARDS
+    assert max(begins.values()) - min(begins.values()) < wait_seconds
 
 
 @pytest.mark.parametrize("taken", [0, 3])
