@@ -63,14 +63,16 @@ def run(words: list[str]) -> int:
     name = Path(sys.argv[0]).name
     program = name if name in _NAMES else "ossmc"
     how = _format_in(words)
+    if not words:  # some versions of click take that for a wish for help
+        settings: Any = _command.context_settings
+        with click.Context(_command, info_name=program, **settings) as context:
+            click.echo(_command.get_help(context), err=True)
+        return Exit.WRONG_USE
     try:
         code = _command.main(args=words, prog_name=program, standalone_mode=False)
     except click.ClickException as error:
         place = getattr(error, "ctx", None)
         path = place.command_path if place is not None else program
-        if not words:
-            click.echo(error.format_message(), err=True)
-            return Exit.WRONG_USE
         text, step = error.format_message(), f"{path} --help"
         print_failure(Failure(type(error).__name__, text, "", Exit.WRONG_USE, step, {}), how)
         return Exit.WRONG_USE
