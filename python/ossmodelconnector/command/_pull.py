@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ossmodelconnector.command._exits import CommandError, Exit
+from ossmodelconnector.command._exits import CommandError
 from ossmodelconnector.command._local_files import Folder
 from ossmodelconnector.command._output import bytes_text, count_text, print_json, shown
 from ossmodelconnector.command._progress import Counter, progress
@@ -46,14 +46,7 @@ def pull(
     begin = time.monotonic()
     with session.connector(memory_bytes=_MEMORY_BYTES) as connector:
         found = find(connector, uri)
-        named = chosen(found, include, exclude)
-        if not named:
-            raise CommandError(
-                f"none of the {len(found.objects)} objects is left by --include and --exclude",
-                thing=uri,
-                exit_code=Exit.NOT_FOUND,
-                next_step=f"ossmc ls -r {uri}",
-            )
+        named = chosen(found, uri, include, exclude)
         with Folder(folder) as into:
             root = os.fsencode(os.path.realpath(folder))
             made = plan(named, root, into.longest_name())

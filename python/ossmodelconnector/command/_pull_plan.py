@@ -51,22 +51,34 @@ class Plan(NamedTuple):
 
 
 def chosen(
-    found: Found, include: Sequence[str], exclude: Sequence[str]
+    found: Found, uri: str, include: Sequence[str], exclude: Sequence[str]
 ) -> list[tuple[str, ObjectInfo]]:
     """The objects whose names the patterns take, with those names.
 
     Args:
         found: what there is.
+        uri: where.
         include: patterns of the shell, of which one must match; none: all do. ``*`` takes slashes
             too, and one that ends in ``/`` all below.
         exclude: patterns of which none may match.
+
+    Raises:
+        CommandError: they leave nothing.
     """
     named = [(info.key[len(found.prefix) :], info) for info in found.objects]
-    return [
+    left = [
         (name, info)
         for name, info in named
         if (not include or _matches(name, include)) and not _matches(name, exclude)
     ]
+    if not left:
+        raise CommandError(
+            f"none of the {len(found.objects)} objects is left by --include and --exclude",
+            thing=uri,
+            exit_code=Exit.NOT_FOUND,
+            next_step=f"ossmc ls -r {uri}",
+        )
+    return left
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

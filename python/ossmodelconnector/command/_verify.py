@@ -60,14 +60,7 @@ def verify(
     parts_of(uri)
     with session.connector() as connector:
         found = find(connector, uri)
-        named = chosen(found, include, exclude)
-        if not named:
-            raise CommandError(
-                f"none of the {len(found.objects)} objects is left by --include and --exclude",
-                thing=uri,
-                exit_code=Exit.NOT_FOUND,
-                next_step=f"ossmc ls -r {uri}",
-            )
+        named = chosen(found, uri, include, exclude)
         if against is None:
             checked = _in_the_store(session, connector, [info for _, info in named])
         else:

@@ -14,7 +14,7 @@ from ossmodelconnector.safetensors._format import HeaderError
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
 
-__all__ = ["Files", "files_of", "is_one_file"]
+__all__ = ["Files", "children_of", "files_of", "is_one_file"]
 
 _INDEX = re.compile(r"\.safetensors\.index(?:\.([^./]+))?\.json\Z")
 _PICKLED = re.compile(r"\.(?:bin|pt|pth|ckpt)\Z")
@@ -58,13 +58,7 @@ def files_of(connector: OssModelConnector, source: Any, variant: str | None) -> 
             return Files([source])
         if not uri.startswith("oss://"):
             raise ValueError(f"source must be oss://bucket/prefix/, not {uri!r}")
-        bucket, _, prefix = uri.removeprefix("oss://").partition("/")
-        children = [
-            info
-            for info in connector.iter_objects(bucket, prefix)
-            if "/" not in info.key[len(prefix) :]
-        ]
-        return _of_folder(connector, uri, children, variant)
+        return _of_folder(connector, uri, list(children_of(connector, uri).values()), variant)
     if not isinstance(source, Iterable) or isinstance(source, (bytes, Mapping)):
         raise TypeError(
             "source must be a URI (oss://bucket/key, or oss://bucket/prefix/), an ObjectList, or "
@@ -77,6 +71,13 @@ def files_of(connector: OssModelConnector, source: Any, variant: str | None) -> 
     if not objects:
         raise ValueError("source is empty: there is no file to load")
     return Files(objects)
+
+
+def children_of(connector: OssModelConnector, uri: str) -> dict[str, ObjectInfo]:
+    """The objects right under ``oss://bucket/prefix/``, by their names there."""
+    bucket, _, prefix = uri.removeprefix("oss://").partition("/")
+    named = ((info.key[len(prefix) :], info) for info in connector.iter_objects(bucket, prefix))
+    return {name: info for name, info in named if "/" not in name}
 
 
 def _of_folder(

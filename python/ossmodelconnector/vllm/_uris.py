@@ -45,8 +45,8 @@ def wrap_uris(arg_utils: ModuleType, version: str) -> bool:
             LOAD_FORMAT,
         )
         return False
-    arg_utils.is_cloud_storage = _or_ours(is_cloud_storage)  # type: ignore[attr-defined]
-    engine_args.create_model_config = _with_local_files(create)  # type: ignore[union-attr]
+    arg_utils.is_cloud_storage = _or_ours(is_cloud_storage)  # type: ignore[attr-defined]  # any module
+    engine_args.create_model_config = _with_local_files(create)  # type: ignore[union-attr]  # it has it
     return True
 
 

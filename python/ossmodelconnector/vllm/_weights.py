@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ossmodelconnector._errors import ObjectNotFoundError, OssError
 from ossmodelconnector.safetensors import open_model
+from ossmodelconnector.safetensors._source import children_of
 
 if TYPE_CHECKING:
     from ossmodelconnector._connector import OssModelConnector
@@ -90,15 +91,9 @@ def _chosen(
     ignored: Sequence[str],
 ) -> Any:
     """The objects right under a prefix whose names fit; the prefix where all do."""
-    bucket, _, prefix = source.removeprefix("oss://").partition("/")
-    children = [
-        info
-        for info in connector.iter_objects(bucket, prefix)
-        if "/" not in info.key[len(prefix) :]
-    ]
+    children = children_of(connector, source)
     fitting = []
-    for info in children:
-        name = info.key[len(prefix) :]
+    for name, info in children.items():
         is_allowed = allowed is None or any(fnmatch.fnmatch(name, one) for one in allowed)
         if is_allowed and not any(fnmatch.fnmatch(name, one) for one in ignored):
             fitting.append(info)
