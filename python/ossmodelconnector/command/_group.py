@@ -44,6 +44,7 @@ class _Verbs(click.Group):
 
 @click.group(
     cls=_Verbs,
+    no_args_is_help=False,  # before 8.2 click takes that for a wish, and returns 0
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 right, 1 failed, 2 wrong use, 3 not found, 4 no permission or "
     "credentials, 5 wrong bytes, 6 network, 130 Ctrl-C.",
@@ -63,15 +64,13 @@ def run(words: list[str]) -> int:
     name = Path(sys.argv[0]).name
     program = name if name in _NAMES else "ossmc"
     how = _format_in(words)
-    if not words:  # some versions of click take that for a wish for help
-        settings: Any = _command.context_settings
-        with click.Context(_command, info_name=program, **settings) as context:
-            click.echo(_command.get_help(context), err=True)
-        return Exit.WRONG_USE
     try:
         code = _command.main(args=words, prog_name=program, standalone_mode=False)
     except click.ClickException as error:
         place = getattr(error, "ctx", None)
+        if not words and place is not None:
+            click.echo(place.get_help(), err=True)
+            return Exit.WRONG_USE
         path = place.command_path if place is not None else program
         text, step = error.format_message(), f"{path} --help"
         print_failure(Failure(type(error).__name__, text, "", Exit.WRONG_USE, step, {}), how)
